@@ -1,0 +1,68 @@
+"""Puts the commands together and turns exceptions into one line and an exit code."""
+
+import importlib
+import sys
+
+import typer
+
+from bertsmith.errors import BertsmithError
+
+__all__ = ["build_app", "main"]
+
+_COMMANDS = {
+    "demo": "The whole story in minutes, from text that is on this machine.",
+    "vocab": "Learn a WordPiece vocabulary from text.",
+    "prepare": "Turn text into a token store.",
+    "pretrain": "Pre-train a BERT on a token store.",
+    "finetune": "Fine-tune a pre-trained model on a task.",
+    "evaluate": "Score a fine-tuned model on a task's data.",
+    "predict": "Ask a model: fill-mask, classify, tag, answer, next-sentence, embed, score.",
+}
+
+
+def build_app(arguments: list[str]) -> typer.Typer:
+    """Builds the app; a command's module is imported here, what it works with only when it runs.
+
+    Args:
+        arguments: the command line without the program's name; `pretrain --help` and
+            `finetune --help` list the recipe's settings, which takes a second to import.
+    """
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Builds a BERT from your own text: vocab, prepare, pretrain, finetune, predict.",
+    )
+    app.callback()(_version_option)
+    for name, summary in _COMMANDS.items():
+        module = importlib.import_module(f"bertsmith.cli.{name}")
+        epilog = None
+        if "--help" in arguments and arguments[:1] == [name] and hasattr(module, "epilog"):
+            epilog = module.epilog()
+        app.command(name, help=f"{summary}\n\n{module.__doc__}", epilog=epilog)(module.command)
+    return app
+
+
+def main() -> None:
+    """Runs the command line: exit code 0, 2 for the user's mistakes, 130 after Ctrl-C."""
+    try:
+        build_app(sys.argv[1:])()
+    except BertsmithError as error:
+        sys.stderr.write(f"bertsmith: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nbertsmith: stopped\n")
+        sys.exit(130)
+
+
+def _version_option(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+) -> None:
+    if version:
+        from bertsmith import __version__
+
+        sys.stdout.write(f"bertsmith {__version__}\n")
+        raise typer.Exit

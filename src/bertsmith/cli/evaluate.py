@@ -1,0 +1,46 @@
+"""Scores every dev set of the task, or another split.
+
+Example: bertsmith evaluate sst2 --model runs/sst2 --data glue/SST-2
+"""
+
+from pathlib import Path
+
+import typer
+
+from bertsmith.cli.finetune import score_rows
+from bertsmith.cli.output import emit_json, say, table, warn
+
+__all__ = ["command"]
+
+
+def command(
+    task: str = typer.Argument(..., help="The task's name, as for finetune."),
+    model: str = typer.Option(..., help="A fine-tuned model's folder."),
+    data: Path = typer.Option(..., help="The task's data: a folder, or a file."),
+    split: str = typer.Option("dev", help="dev, test, train, or all for a single file."),
+    max_seq_length: int | None = typer.Option(None, help="Tokens in a sequence."),
+    precision: str = typer.Option("fp32", help="fp32, bf16, or auto."),
+    predictions: Path | None = typer.Option(None, help="Write each prediction here (JSON lines)."),
+    as_json: bool = typer.Option(False, "--json", help="Print the scores as JSON."),
+) -> None:
+    """Runs the command."""
+    from bertsmith.errors import RecipeError
+    from bertsmith.tasks import evaluate
+
+    if precision not in ("fp32", "bf16", "auto"):
+        raise RecipeError("is none of fp32, bf16, auto", where=f"--precision {precision}")
+    scores = evaluate(
+        task,
+        model,
+        data,
+        split=split,
+        max_seq_length=max_seq_length,
+        precision=precision,
+        predictions=predictions,
+        warn=warn,
+    )
+    if as_json:
+        emit_json(scores)
+        return
+    say(f"{model} on {data}, {split}:")
+    table(score_rows(scores))

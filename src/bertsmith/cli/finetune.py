@@ -1,0 +1,64 @@
+"""All parameters are trained, with one added layer; the best model on dev is kept.
+
+Example: bertsmith finetune sst2 --model runs/first --data glue/SST-2 -o runs/sst2
+"""
+
+from pathlib import Path
+
+import typer
+
+from bertsmith.cli.output import emit_json, say, table, warn
+
+__all__ = ["command", "epilog", "score_rows"]
+
+
+def epilog() -> str:
+    """The tasks and the recipe's settings, for --help."""
+    from bertsmith.cli.recipe_help import settings_help
+    from bertsmith.tasks import FinetuneRecipe, get_task, task_names
+
+    tasks = "\n\n".join(f"{name}: {get_task(name).summary}" for name in task_names())
+    return f"Tasks:\n\n{tasks}\n\n{settings_help(FinetuneRecipe)}"
+
+
+def command(
+    task: str = typer.Argument(..., help="The task's name; --help lists them."),
+    model: str = typer.Option(..., help="Model folder or hub id."),
+    data: Path = typer.Option(..., help="The task's data: a folder, or a file."),
+    output: Path = typer.Option(..., "-o", "--output", help="The run's folder."),
+    recipe: str = typer.Option("default", help="default, small, or a YAML file."),
+    from_scratch: bool = typer.Option(
+        False, "--from-scratch", help="Start from fresh weights of the same shape, to compare."
+    ),
+    changes: list[str] = typer.Option(
+        [], "--set", help="path=value, e.g. training.num_epochs=2; may be repeated."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    """Runs the command."""
+    from bertsmith.recipes import load_recipe
+    from bertsmith.tasks import FinetuneRecipe, finetune
+    from bertsmith.training import Interrupted
+
+    resolved = load_recipe(FinetuneRecipe, "finetune", recipe, changes)
+    try:
+        result = finetune(
+            task, model, data, resolved, output, from_scratch=from_scratch, warn=warn
+        )
+    except Interrupted as stop:
+        warn(f"{stop}; run the same command to go on")
+        raise typer.Exit(130) from None
+    if as_json:
+        emit_json({"path": str(output), **vars(result.state), "scores": result.scores})
+        return
+    say(f"{output}: {result.state.step:,} steps in {result.state.seconds:,.0f} s; on dev:")
+    table(score_rows(result.scores))
+    table([("next", f"bertsmith evaluate {task} --model {output} --data {data}")])
+
+
+def score_rows(scores: dict[str, float]) -> list[tuple[str, str]]:
+    """Scores as rows of a table."""
+    return [
+        (name, f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.4f}")
+        for name, value in scores.items()
+    ]

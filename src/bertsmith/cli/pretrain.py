@@ -1,0 +1,67 @@
+"""Running the same command again goes on where a stopped run was.
+
+Example: bertsmith pretrain store --recipe tiny --budget 20m -o runs/first
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
+
+if TYPE_CHECKING:
+    from bertsmith.training import PretrainResult
+
+__all__ = ["command", "epilog", "score_rows"]
+
+
+def epilog() -> str:
+    """The recipe's settings, for --help."""
+    from bertsmith.cli.recipe_help import settings_help
+    from bertsmith.training import PretrainRecipe
+
+    return settings_help(PretrainRecipe)
+
+
+def command(
+    store: Path = typer.Argument(..., help="A folder that bertsmith prepare made."),
+    output: Path = typer.Option(..., "-o", "--output", help="The run's folder."),
+    recipe: str = typer.Option(
+        "base", help="tiny, mini, small, medium, base, large, or a YAML file."
+    ),
+    init: str | None = typer.Option(None, help="Model folder or hub id to start from."),
+    budget: str | None = typer.Option(None, help="Run for this long: 90s, 20m, 3h, 2d."),
+    changes: list[str] = typer.Option(
+        [], "--set", help="path=value, e.g. training.learning_rate=1e-4; may be repeated."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    """Runs the command."""
+    if budget is not None:
+        changes = [*changes, f"training.budget_seconds={parse_duration(budget)}"]
+    from bertsmith.recipes import load_recipe
+    from bertsmith.training import Interrupted, PretrainRecipe, pretrain
+
+    resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes)
+    try:
+        result = pretrain(store, resolved, output, init=init, warn=warn)
+    except Interrupted as stop:
+        warn(f"{stop}; run the same command to go on")
+        raise typer.Exit(130) from None
+    if as_json:
+        emit_json({"path": str(output), **vars(result.state), **result.scores})
+        return
+    say(f"{output}: {result.state.step:,} steps in {result.state.seconds:,.0f} s")
+    table(score_rows(result))
+    table([("next", f"bertsmith finetune classify --model {output} --data FOLDER -o runs/task")])
+
+
+def score_rows(result: "PretrainResult") -> list[tuple[str, str]]:
+    """The held-out scores as rows of a table."""
+    scores, rows = result.scores, []
+    for name, label in (("mlm", "MLM"), ("ltr", "left-to-right"), ("nsp", "NSP")):
+        if f"{name}_loss" in scores:
+            rows.append((f"held-out {label} loss", f"{scores[f'{name}_loss']:.3f}"))
+            rows.append((f"held-out {label} accuracy", f"{scores[f'{name}_accuracy']:.1%}"))
+    return [*rows, ("unigram baseline", f"{scores['unigram_accuracy']:.1%}")]

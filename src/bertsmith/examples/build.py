@@ -1,0 +1,115 @@
+"""Examples as packed arrays: [CLS] A [SEP] B [SEP], masked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertsmith.examples.masking import mask_tokens
+from bertsmith.examples.plan import PairPlan
+from bertsmith.examples.source import TokenSource
+from bertsmith.examples.spans import ExampleSpans
+
+__all__ = ["PackedExamples", "build_examples"]
+
+
+@dataclass(frozen=True)
+class PackedExamples:
+    """B examples end to end on one token axis T, with P tokens to predict.
+
+    Attributes:
+        input_ids: token ids, masked, int64 [T].
+        token_type_ids: 0 for [CLS] A [SEP], 1 for B [SEP], int64 [T].
+        cu_seqlens: where examples start, and the end of the last, int32 [B + 1].
+        masked_positions: where on the token axis a token is predicted, ascending, int64 [P].
+        masked_labels: the original ids there, int64 [P].
+        next_sentence_labels: 0 where B follows A, 1 where it is random, int64 [B]; None for single
+            segments.
+    """
+
+    input_ids: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64]
+    cu_seqlens: NDArray[np.int32]
+    masked_positions: NDArray[np.int64]
+    masked_labels: NDArray[np.int64]
+    next_sentence_labels: NDArray[np.int64] | None
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Lays one or more groups of examples of the same kind end to end."""
+        if len(parts) == 1:
+            return parts[0]
+        sizes = [len(part.input_ids) for part in parts]
+        before = np.cumsum([0, *sizes[:-1]])
+        ends = [part.cu_seqlens[1:] + shift for part, shift in zip(parts, before, strict=True)]
+        positions = [p.masked_positions + shift for p, shift in zip(parts, before, strict=True)]
+        labels = [p.next_sentence_labels for p in parts if p.next_sentence_labels is not None]
+        return cls(
+            np.concatenate([part.input_ids for part in parts]),
+            np.concatenate([part.token_type_ids for part in parts]),
+            np.concatenate([[0], *ends]).astype(np.int32),
+            np.concatenate(positions),
+            np.concatenate([part.masked_labels for part in parts]),
+            np.concatenate(labels) if labels else None,
+        )
+
+
+def build_examples(
+    source: TokenSource, plan: PairPlan, indices: NDArray[np.int64]
+) -> PackedExamples:
+    """Reads the examples `indices` of a plan from the store and masks them.
+
+    An example's content depends on its index in the plan alone, not on its neighbours here.
+
+    Args:
+        source: the store that the plan was made for.
+        plan: the epoch's examples.
+        indices: numbers of examples, in [0, len(plan)), [B].
+    """
+    indices = np.asarray(indices, dtype=np.int64)
+    spans = plan.spans.take(indices)
+    input_ids, token_type_ids, cu_seqlens = _pack(source, spans)
+    masked = mask_tokens(
+        input_ids, cu_seqlens, indices, source.vocabulary, plan.settings, plan.seed, plan.epoch
+    )
+    labels = spans.next_sentence_labels
+    return PackedExamples(
+        masked.input_ids,
+        token_type_ids,
+        cu_seqlens,
+        masked.positions,
+        masked.labels,
+        None if labels is None else labels.astype(np.int64),
+    )
+
+
+def _pack(
+    source: TokenSource, spans: ExampleSpans
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Input ids, token type ids and cumulative lengths of [CLS] A [SEP] (B [SEP])."""
+    if spans.next_sentence_labels is None:
+        span_starts, span_lengths = spans.a_start, spans.a_length.astype(np.int64)[:, None]
+    else:
+        span_starts = np.stack([spans.a_start, spans.b_start], axis=1)
+        span_lengths = np.stack([spans.a_length, spans.b_length], axis=1).astype(np.int64)
+    # Every segment ends in [SEP]; the first one starts with [CLS].
+    segment_lengths = span_lengths + 1
+    segment_lengths[:, 0] += 1
+    segment_stops = np.cumsum(segment_lengths.ravel())
+    example_stops = segment_stops.reshape(segment_lengths.shape)[:, -1]
+    cu_seqlens = np.concatenate([[0], example_stops]).astype(np.int32)
+
+    num_tokens = int(cu_seqlens[-1])
+    input_ids = np.empty(num_tokens, dtype=np.int64)
+    is_text = np.ones(num_tokens, dtype=np.bool_)
+    for places, special_id in (
+        (cu_seqlens[:-1], source.vocabulary.cls_id),
+        (segment_stops - 1, source.vocabulary.sep_id),
+    ):
+        input_ids[places] = special_id
+        is_text[places] = False
+    input_ids[is_text] = source.gather(span_starts.ravel(), span_lengths.ravel())
+    segment = np.tile(np.arange(segment_lengths.shape[1]), len(spans))
+    return input_ids, np.repeat(segment, segment_lengths.ravel()), cu_seqlens

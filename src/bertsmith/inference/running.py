@@ -1,0 +1,124 @@
+"""Running many encoded sequences through a model, packed, and giving results in input order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bertsmith.batches import length_sorted_batches
+from bertsmith.errors import InputError
+from bertsmith.model.packing import PackedSequences
+
+__all__ = ["EncodedSequence", "Precision", "run_packed", "split_tokens"]
+
+Precision = Literal["fp32", "bf16", "auto"]
+
+
+class EncodedSequence(Protocol):
+    """What can be run: ids and segments of one sequence, of the same length S."""
+
+    @property
+    def input_ids(self) -> list[int]:
+        """Token ids, [S]."""
+        ...
+
+    @property
+    def token_type_ids(self) -> list[int]:
+        """Segments, [S]."""
+        ...
+
+
+S = TypeVar("S", bound=EncodedSequence)
+R = TypeVar("R")
+
+
+def run_packed(
+    model: nn.Module,
+    sequences: Sequence[S],
+    forward: Callable[[PackedSequences, Sequence[S]], Sequence[R]],
+    *,
+    max_tokens_per_batch: int = 8192,
+    precision: Precision = "fp32",
+) -> list[R]:
+    """Runs sequences of any lengths in packed batches of similar length.
+
+    Without gradients and in evaluation mode; the mode of every module is restored. Which
+    sequences share a batch has no influence on the results beyond rounding.
+
+    Args:
+        model: gives the device, and is what `forward` calls.
+        sequences: the inputs, in any order.
+        forward: gets a packed batch on the model's device and the sequences in it, and returns
+            one result for each of them; see `split_tokens`.
+        max_tokens_per_batch: tokens in a batch; one longer sequence makes a batch by itself.
+        precision: `fp32` for exactness, `bf16` for autocast, `auto` for bf16 where the hardware
+            multiplies in it.
+
+    Returns:
+        The results in the order of `sequences`.
+
+    Raises:
+        InputError: an unknown precision.
+
+    Example:
+        >>> from bertsmith.inference.tagging import TagWindow
+        >>> windows = [TagWindow([2, 7, 8, 3], [], []), TagWindow([2, 3], [], [])]
+        >>> embedding = nn.Embedding(10, 1)
+        >>> def longest(packed, sequences):
+        ...     return [values.shape[0] for values in split_tokens(packed, embedding(packed.input_ids))]
+        >>> run_packed(embedding, windows, longest)
+        [4, 2]
+    """
+    device = next(model.parameters()).device
+    dtype = _autocast_dtype(precision, device)
+    results: dict[int, R] = {}
+    lengths = [len(sequence.input_ids) for sequence in sequences]
+    autocast = torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+    with _evaluation_mode(model), torch.inference_mode(), autocast:
+        for group in length_sorted_batches(lengths, max_tokens_per_batch):
+            members = [sequences[index] for index in group]
+            packed = PackedSequences.from_lists(
+                [member.input_ids for member in members],
+                [member.token_type_ids for member in members],
+            ).to(device)
+            results.update(zip(group, forward(packed, members), strict=True))
+    return [results[index] for index in range(len(sequences))]
+
+
+def split_tokens(
+    packed: PackedSequences, values: Float[Tensor, "T *rest"]
+) -> tuple[Float[Tensor, "S *rest"], ...]:
+    """Cuts values of the token axis into one fp32 tensor on the CPU for each sequence."""
+    return values.float().cpu().split(packed.lengths.tolist())
+
+
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
+    """The autocast type, or None for plain fp32."""
+    if precision not in ("fp32", "bf16", "auto"):
+        raise InputError(f"is {precision!r}", where="precision", fix="use fp32, bf16 or auto")
+    if precision == "bf16" or (precision == "auto" and _multiplies_bf16(device)):
+        return torch.bfloat16
+    return None
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if device.type == "cpu" and cpuinfo.exists() else []
+    return "avx512_bf16" in flags or "amx_bf16" in flags

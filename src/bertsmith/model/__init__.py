@@ -1,0 +1,53 @@
+"""The model: packed sequences in, hidden states and logits out; plain PyTorch.
+
+A model's folder on disk is a Hugging Face folder.
+"""
+
+from bertsmith.model.attention import PaddedLayout, packed_attention
+from bertsmith.model.base import PretrainedModel
+from bertsmith.model.bert import BertModel
+from bertsmith.model.classification import (
+    BertForMultipleChoice,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
+from bertsmith.model.config import SIZES, BertConfig
+from bertsmith.model.outputs import (
+    BertModelOutput,
+    MaskedLMOutput,
+    ModelOutput,
+    MultipleChoiceOutput,
+    PreTrainingOutput,
+    QuestionAnsweringOutput,
+    SequenceClassifierOutput,
+    TokenClassifierOutput,
+)
+from bertsmith.model.packing import PackedSequences
+from bertsmith.model.pretrained import LoadingReport
+from bertsmith.model.pretraining import BertForMaskedLM, BertForPreTraining
+
+__all__ = [
+    "SIZES",
+    "BertConfig",
+    "BertForMaskedLM",
+    "BertForMultipleChoice",
+    "BertForPreTraining",
+    "BertForQuestionAnswering",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
+    "BertModel",
+    "BertModelOutput",
+    "LoadingReport",
+    "MaskedLMOutput",
+    "ModelOutput",
+    "MultipleChoiceOutput",
+    "PackedSequences",
+    "PaddedLayout",
+    "PreTrainingOutput",
+    "PretrainedModel",
+    "QuestionAnsweringOutput",
+    "SequenceClassifierOutput",
+    "TokenClassifierOutput",
+    "packed_attention",
+]

@@ -1,0 +1,100 @@
+"""Attention over packed sequences: the one place where padding exists.
+
+Shape suffixes: T packed tokens, B sequences, S longest length, N heads, H head size.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from bertsmith.model.packing import PackedSequences
+
+__all__ = ["PaddedLayout", "packed_attention"]
+
+
+@dataclass(frozen=True)
+class PaddedLayout:
+    """Where packed tokens go when attention pads them; computed once per forward.
+
+    Attributes:
+        batch_size: number of sequences B.
+        max_seqlen: length S of the longest.
+        slots: place of every token on the flattened [B * S] axis, int64 [T]; None where all
+            sequences are equally long, so that padding is a reshape.
+        key_mask: True where a key is a token, False where it is padding, [B, 1, 1, S]; None where
+            nothing is padding.
+    """
+
+    batch_size: int
+    max_seqlen: int
+    slots: Int[Tensor, "T"] | None
+    key_mask: Bool[Tensor, "B 1 1 S"] | None
+
+    @classmethod
+    def of(cls, packed: PackedSequences) -> Self:
+        """Computes the layout of a packed batch, without asking the device for a number."""
+        batch_size, max_seqlen = packed.batch_size, packed.max_seqlen
+        if packed.num_tokens == batch_size * max_seqlen:
+            return cls(batch_size, max_seqlen, None, None)
+        slots = packed.row_index * max_seqlen + packed.column_index
+        return cls(batch_size, max_seqlen, slots, packed.padding_mask()[:, None, None, :])
+
+
+def packed_attention(
+    query: Float[Tensor, "T N H"],
+    key: Float[Tensor, "T N H"],
+    value: Float[Tensor, "T N H"],
+    layout: PaddedLayout,
+    *,
+    dropout_p: float = 0.0,
+    causal: bool = False,
+) -> Float[Tensor, "T N H"]:
+    r"""Scaled dot-product attention of every sequence with itself.
+
+    $\mathrm{softmax}(Q K^\top / \sqrt{H})\,V$, in each sequence and head.
+
+    **Source**: Vaswani et al. 2017, section 3.2.1. **Differs**: masked scores are left out of the
+    softmax, not lowered by 10,000 as in google-research/bert.
+
+    Args:
+        query: what each token looks for.
+        key: what each token is found by.
+        value: what each token gives.
+        layout: the layout of the packed batch.
+        dropout_p: share of the probabilities that is dropped, in [0, 1).
+        causal: whether a token sees only itself and the tokens before it.
+
+    Returns:
+        The attended values, [T, N, H].
+
+    Example:
+        >>> import torch
+        >>> packed = PackedSequences.from_lists([[5, 6, 7], [8]])
+        >>> value = torch.tensor([1.0, 2.0, 3.0, 9.0]).view(4, 1, 1)
+        >>> zero = torch.zeros(4, 1, 1)
+        >>> packed_attention(zero, zero, value, PaddedLayout.of(packed)).flatten().tolist()
+        [2.0, 2.0, 2.0, 9.0]
+    """
+    query_BNSH, key_BNSH, value_BNSH = (_pad(x, layout) for x in (query, key, value))
+    # Padding stands behind the tokens, so a causal query never sees a padded key.
+    mask = None if causal else layout.key_mask
+    output_BNSH = scaled_dot_product_attention(
+        query_BNSH, key_BNSH, value_BNSH, mask, dropout_p, is_causal=causal
+    )
+    return _unpad(output_BNSH, layout)
+
+
+def _pad(x_TNH: Tensor, layout: PaddedLayout) -> Tensor:
+    B, S = layout.batch_size, layout.max_seqlen
+    if layout.slots is not None:
+        padded = x_TNH.new_zeros((B * S, *x_TNH.shape[1:]))
+        x_TNH = padded.index_copy(0, layout.slots, x_TNH)
+    return x_TNH.reshape(B, S, *x_TNH.shape[1:]).transpose(1, 2)
+
+
+def _unpad(x_BNSH: Tensor, layout: PaddedLayout) -> Tensor:
+    x_TNH = x_BNSH.transpose(1, 2).flatten(0, 1)
+    return x_TNH if layout.slots is None else x_TNH.index_select(0, layout.slots)

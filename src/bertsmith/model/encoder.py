@@ -1,0 +1,110 @@
+"""Embeddings and encoder layers, on packed tokens.
+
+Shape suffixes: T packed tokens, D hidden, N heads, H head size, F intermediate.
+"""
+
+from torch import Tensor, nn
+
+from bertsmith.model.activations import activation
+from bertsmith.model.attention import PaddedLayout, packed_attention
+from bertsmith.model.config import BertConfig
+from bertsmith.model.packing import PackedSequences
+
+__all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
+
+
+class Embeddings(nn.Module):
+    """Word + position + segment embeddings, LayerNorm, dropout.
+
+    **Source**: Devlin et al. 2019, figure 2; google-research/bert `embedding_postprocessor`.
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.word = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.position = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, packed: PackedSequences) -> Tensor:
+        """Returns the embedded tokens, [T, D]."""
+        word_TD = self.word(packed.input_ids)
+        token_type_TD = self.token_type(packed.token_type_ids)
+        position_TD = self.position(packed.position_ids)
+        embedded_TD = self.layer_norm(word_TD + token_type_TD + position_TD)
+        dropped_TD: Tensor = self.dropout(embedded_TD)
+        return dropped_TD
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with its output projection, without residual and LayerNorm."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_attention_heads
+        self.causal = config.attention == "causal"
+        self.dropout_p = config.attention_probs_dropout_prob
+        # One product instead of three; its rows are query, key and value.
+        self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, hidden_TD: Tensor, layout: PaddedLayout) -> Tensor:
+        """Returns the attended tokens, [T, D]."""
+        packed_T3NH = self.query_key_value(hidden_TD).unflatten(-1, (3, self.num_heads, -1))
+        query_TNH, key_TNH, value_TNH = packed_T3NH.unbind(1)
+        context_TNH = packed_attention(
+            query_TNH,
+            key_TNH,
+            value_TNH,
+            layout,
+            dropout_p=self.dropout_p if self.training else 0.0,
+            causal=self.causal,
+        )
+        output_TD: Tensor = self.output(context_TNH.flatten(1))
+        return output_TD
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward; after each the sum with its input and a LayerNorm.
+
+    **Source**: google-research/bert `transformer_model` (LayerNorm after the sum).
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.attention = SelfAttention(config)
+        self.attention_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.intermediate = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = activation(config.hidden_act)
+        self.output = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.output_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, hidden_TD: Tensor, layout: PaddedLayout) -> Tensor:
+        """Returns the next hidden states, [T, D]."""
+        attended_TD = self.dropout(self.attention(hidden_TD, layout))
+        hidden_TD = self.attention_layer_norm(hidden_TD + attended_TD)
+        intermediate_TF = self.activation(self.intermediate(hidden_TD))
+        output_TD = self.dropout(self.output(intermediate_TF))
+        next_TD: Tensor = self.output_layer_norm(hidden_TD + output_TD)
+        return next_TD
+
+
+class Encoder(nn.Module):
+    """The stack of layers."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(
+        self, hidden_TD: Tensor, layout: PaddedLayout, *, keep_all: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """Returns the last hidden states [T, D] and, if asked for, the embeddings and all L."""
+        states = [hidden_TD]
+        for layer in self.layers:
+            hidden_TD = layer(hidden_TD, layout)
+            if keep_all:
+                states.append(hidden_TD)
+        return hidden_TD, tuple(states) if keep_all else None

@@ -1,0 +1,47 @@
+"""The parts on top of the encoder: pooler and masked-LM head.
+
+Shape suffixes: B sequences, T tokens (all, or the P masked ones), D hidden, V vocabulary.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from bertsmith.model.activations import activation
+from bertsmith.model.config import BertConfig
+
+__all__ = ["MaskedLMHead", "Pooler"]
+
+
+class Pooler(nn.Module):
+    """A dense layer and tanh on the hidden state of each sequence's first token, its [CLS].
+
+    **Source**: google-research/bert `BertModel.__init__`, scope "pooler".
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, first_BD: Tensor) -> Tensor:
+        """Returns the pooled sequences, [B, D]."""
+        return torch.tanh(self.dense(first_BD))
+
+
+class MaskedLMHead(nn.Module):
+    """Dense, activation, LayerNorm, then the word embeddings as output weights, and a bias.
+
+    **Source**: google-research/bert `run_pretraining.get_masked_lm_output`.
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.transform = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = activation(config.hidden_act)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, hidden_TD: Tensor, word_embeddings_VD: Tensor) -> Tensor:
+        """Returns a logit for every token id, [T, V]."""
+        hidden_TD = self.layer_norm(self.activation(self.transform(hidden_TD)))
+        return linear(hidden_TD, word_embeddings_VD, self.bias)

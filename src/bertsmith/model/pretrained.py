@@ -1,0 +1,141 @@
+"""Model folders in Hugging Face's form: finding, reading and writing them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from bertsmith._files import atomic_file
+from bertsmith.errors import ModelError
+from bertsmith.model.config import BertConfig
+from bertsmith.model.config_json import from_hf, to_hf
+from bertsmith.model.initialization import initialize
+from bertsmith.model.names import canonical, hf_names, is_redundant, to_hf_tensors
+from bertsmith.model.weights import read_json, read_weights, write_weights
+
+if TYPE_CHECKING:
+    from bertsmith.model.base import PretrainedModel
+
+__all__ = ["LoadingReport", "load_weights", "read_config", "save_model"]
+
+#: Layers that depend on the task's labels: with another number of labels they start afresh.
+_LABEL_LAYERS = ("classifier.", "qa_outputs.")
+
+
+@dataclass(frozen=True)
+class LoadingReport:
+    """What was and wasn't in a folder that a model was loaded from.
+
+    Attributes:
+        source: the file that the weights come from.
+        missing: weights of the model that the folder lacks, or has in another size: they were
+            drawn afresh. Hugging Face's names.
+        unused: weights in the folder that the model has no place for.
+    """
+
+    source: Path
+    missing: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def read_config(folder: Path, **changes: Any) -> BertConfig:
+    """Reads a folder's config.json; `changes` are fields to set otherwise.
+
+    Raises:
+        ModelError: if it is missing, broken or of another kind of model, or if the folder's
+            vocabulary has another size.
+    """
+    if "labels" in changes:
+        changes["labels"] = tuple(changes["labels"])
+    config = from_hf(read_json(folder / "config.json"), str(folder / "config.json"), **changes)
+    vocabulary = folder / "vocab.txt"
+    if vocabulary.is_file():
+        num_tokens = len(vocabulary.read_bytes().rstrip(b"\r\n").split(b"\n"))
+        if num_tokens != config.vocab_size:
+            raise ModelError(
+                f"has {num_tokens} tokens, but config.json has vocab_size {config.vocab_size}",
+                where=vocabulary,
+                fix="put the vocabulary there that the model was trained with",
+            )
+    return config
+
+
+def load_weights(
+    model: nn.Module,
+    folder: Path,
+    optional_parts: Sequence[str],
+    *,
+    std: float,
+    generator: torch.Generator | None = None,
+) -> LoadingReport:
+    """Fills a model that is on the meta device with the weights of a folder.
+
+    Args:
+        model: the model; it comes to the CPU.
+        folder: where the weights are.
+        optional_parts: modules that may be absent from the folder; they are drawn afresh.
+        std: standard deviation of fresh weights, before the cut.
+        generator: where fresh weights come from.
+
+    Raises:
+        ModelError: if weights are missing, damaged, or of another size than the config says.
+    """
+    source, tensors = read_weights(folder)
+    found = _by_canonical_name(tensors)
+    state: dict[str, Tensor] = {}
+    missing: list[str] = []
+    for name, parameter in model.named_parameters():
+        loaded = _find(name, parameter.shape, found, source)
+        if loaded is not None:
+            state[name] = loaded
+            continue
+        missing.append(name)
+        if not any(name.startswith(f"{part}.") for part in optional_parts):
+            raise ModelError(f"lacks {hf_names(name)[0]}", where=source)
+    model.to_empty(device="cpu")
+    for part in optional_parts:
+        if any(name.startswith(f"{part}.") for name in missing):
+            initialize(model.get_submodule(part), std, generator)
+    model.load_state_dict(state, strict=False)
+    fresh = tuple(theirs for name in missing for theirs in hf_names(name))
+    used = {canonical(theirs) for name in state for theirs in hf_names(name)}
+    unused = (name for name in tensors if canonical(name) not in used and not is_redundant(name))
+    return LoadingReport(source, fresh, tuple(sorted(unused)))
+
+
+def save_model(model: "PretrainedModel[Any]", folder: Path) -> None:
+    """Writes a model's config.json and model.safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_weights(folder / "model.safetensors", to_hf_tensors(model.state_dict()))
+    config = to_hf(model.config, type(model).__name__)
+    with atomic_file(folder / "config.json") as temporary:
+        temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _by_canonical_name(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    kept = {name: tensor for name, tensor in tensors.items() if not is_redundant(name)}
+    return {canonical(name): tensor for name, tensor in kept.items()}
+
+
+def _find(name: str, shape: torch.Size, found: Mapping[str, Tensor], source: Path) -> Tensor | None:
+    """The tensor for one of our weights, or None if it is absent or made for other labels."""
+    names = hf_names(name)
+    part_shape = [shape[0] // len(names), *shape[1:]]
+    parts: list[Tensor] = []
+    for theirs in names:
+        part = found.get(canonical(theirs))
+        if part is None:
+            return None
+        if list(part.shape) != part_shape:
+            if name.startswith(_LABEL_LAYERS):
+                return None
+            raise ModelError(
+                f"{theirs} has shape {list(part.shape)}, but config.json makes it {part_shape}",
+                where=source,
+            )
+        parts.append(part)
+    return torch.cat(parts) if len(parts) > 1 else parts[0]

@@ -1,0 +1,95 @@
+"""The objectives that BERT is pre-trained with: masked LM, next sentence, and left to right."""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bertsmith.batches import PretrainingBatch
+from bertsmith.model import BertForPreTraining
+from bertsmith.model.packing import PackedSequences
+from bertsmith.objectives.base import LossSum, Measure
+
+__all__ = ["LeftToRight", "MaskedLM", "cross_entropy_measure"]
+
+
+def cross_entropy_measure(logits: Tensor, labels: Tensor) -> Measure:
+    """Sums `-log softmax(logits)[label]` over all items, in fp32, and counts the hits.
+
+    Args:
+        logits: scores, any float type, [items, classes].
+        labels: class ids, int64 [items].
+
+    Example:
+        >>> measure = cross_entropy_measure(torch.zeros(3, 4), torch.tensor([0, 1, 1]))
+        >>> round(measure.loss.mean.item(), 4), measure.loss.count, measure.num_correct.item()
+        (1.3863, 3, 1)
+    """
+    total = F.cross_entropy(logits.float(), labels, reduction="sum")
+    num_correct = (logits.detach().argmax(dim=-1) == labels).sum()
+    return Measure(LossSum(total, labels.shape[0]), num_correct)
+
+
+class MaskedLM:
+    """Masked LM plus next-sentence prediction, the paper's pre-training objective.
+
+    `loss = mean over masked positions of -log p(token) + mean over pairs of -log p(label)`. A
+    batch without `next_sentence_labels` has the first term alone.
+
+    Source: the paper, section 3.1 and appendix A.2; `run_pretraining.py` of google-research/bert.
+    """
+
+    def counts(self, batch: PackedSequences) -> dict[str, int]:
+        """Masked positions as `mlm`, sequences as `nsp`."""
+        batch = _pretraining_batch(batch)
+        counts = {"mlm": batch.masked_labels.shape[0]}
+        if batch.next_sentence_labels is not None:
+            counts["nsp"] = batch.batch_size
+        return counts
+
+    def __call__(self, model: nn.Module, batch: PackedSequences) -> dict[str, Measure]:
+        """Runs `BertForPreTraining` with the MLM head on the masked positions alone."""
+        batch = _pretraining_batch(batch)
+        outputs = cast(BertForPreTraining, model).forward_packed(
+            batch, masked_positions=batch.masked_positions
+        )
+        measures = {"mlm": cross_entropy_measure(outputs.prediction_logits, batch.masked_labels)}
+        if batch.next_sentence_labels is not None:
+            measures["nsp"] = cross_entropy_measure(
+                outputs.seq_relationship_logits, batch.next_sentence_labels
+            )
+        return measures
+
+
+class LeftToRight:
+    """Every token predicts the next one, as GPT does: for `attention: causal`.
+
+    The masked tokens of the batch are put back, so that the same store and batches serve both
+    sides of the paper's comparison. There is no next-sentence term: with causal attention [CLS]
+    sees only itself.
+
+    Source: the paper, section 5.1, "LTR & No NSP".
+    """
+
+    def counts(self, batch: PackedSequences) -> dict[str, int]:
+        """All tokens but the last of every sequence, as `ltr`."""
+        return {"ltr": batch.num_tokens - batch.batch_size}
+
+    def __call__(self, model: nn.Module, batch: PackedSequences) -> dict[str, Measure]:
+        """Runs `BertForPreTraining` with the LM head on all positions but the last ones."""
+        whole = _pretraining_batch(batch).unmasked()
+        is_last = torch.zeros(whole.num_tokens, dtype=torch.bool, device=whole.input_ids.device)
+        is_last[whole.cu_seqlens[1:].long() - 1] = True
+        positions = (~is_last).nonzero().squeeze(1)
+        outputs = cast(BertForPreTraining, model).forward_packed(
+            whole, masked_positions=positions
+        )
+        labels = whole.input_ids[positions + 1]
+        return {"ltr": cross_entropy_measure(outputs.prediction_logits, labels)}
+
+
+def _pretraining_batch(batch: PackedSequences) -> PretrainingBatch:
+    if not isinstance(batch, PretrainingBatch):
+        raise TypeError(f"expected a PretrainingBatch, got {type(batch).__name__}")
+    return batch

@@ -1,0 +1,137 @@
+"""From a preset's name or a YAML file, with `--set` on top, to a checked recipe."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
+
+from bertsmith._settings import Settings
+from bertsmith.errors import RecipeError
+
+__all__ = ["describe_settings", "load_recipe", "preset_names"]
+
+Recipe = TypeVar("Recipe", bound=Settings)
+
+
+def preset_names(stage: str) -> list[str]:
+    """Names of the presets of a stage, "pretrain" or "finetune".
+
+    Example:
+        >>> preset_names("pretrain")
+        ['base', 'large', 'medium', 'mini', 'small', 'tiny']
+    """
+    folder = resources.files("bertsmith.recipes") / stage
+    return sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def load_recipe(
+    kind: type[Recipe], stage: str, name: str, changes: Sequence[str] = ()
+) -> Recipe:
+    """Reads a recipe and applies changes, the later over the earlier.
+
+    Args:
+        kind: the recipe's class.
+        stage: "pretrain" or "finetune": where presets are looked up.
+        name: a preset's name, or the path of a YAML file.
+        changes: `path=value` each, as in `training.learning_rate=1e-4`; the value is YAML.
+
+    Raises:
+        RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
+    """
+    values, where = _read(stage, name)
+    for change in changes:
+        _apply(values, change)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise _recipe_error(kind, error, where) from error
+
+
+def describe_settings(kind: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yields (path, default, meaning) for every setting of a recipe's class.
+
+    Example:
+        >>> from pydantic import Field
+        >>> class Loop(Settings):
+        ...     num_steps: int = Field(100, description="optimizer updates")
+        >>> list(describe_settings(Loop))
+        [('num_steps', '100', 'optimizer updates')]
+    """
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from describe_settings(field.annotation, f"{prefix}{name}.")
+        else:
+            required = field.default is PydanticUndefined
+            default = "" if required or field.default is None else str(field.default)
+            yield f"{prefix}{name}", default, field.description or ""
+
+
+def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
+    preset = resources.files("bertsmith.recipes") / stage / f"{name}.yaml"
+    if "/" not in name and preset.is_file():
+        text = preset.read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(
+                "is neither a preset nor a file that can be read",
+                where=name,
+                fix=f"give a YAML file or one of {', '.join(preset_names(stage))}",
+            ) from error
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"is not YAML: {error}", where=name) from error
+    if not isinstance(values, dict | None):
+        raise RecipeError("holds no settings", where=name, fix="write `training:` and so on")
+    return values or {}, name
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(
+            "is no setting", where=f"--set {change}", fix="write training.learning_rate=1e-4"
+        )
+    try:
+        value = _number(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise RecipeError("its value is not YAML", where=f"--set {change}") from error
+    for key in keys[:-1]:
+        below = values.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
+        values = below
+    values[keys[-1]] = value
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-4 as text; people mean a number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _recipe_error(kind: type[BaseModel], error: ValidationError, where: str) -> RecipeError:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = [name for name, _, _ in describe_settings(kind)]
+        close = difflib.get_close_matches(path, known, n=1, cutoff=0.5) or [
+            name for name in known if name.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]
+        ]
+        fix = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        return RecipeError(f"unknown key {path}", where=where, fix=fix)
+    message = first["msg"].removeprefix("Value error, ")
+    what = f"{path} = {first['input']!r}: {message}" if path else message
+    return RecipeError(what, where=where)

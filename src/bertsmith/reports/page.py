@@ -1,0 +1,78 @@
+"""A page that opens offline: one HTML file, no scripts, no links to anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from bertsmith._files import atomic_file
+
+__all__ = ["Figure", "Page", "Samples", "Table", "Text", "write_page"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph, or commands in a fixed-width block."""
+
+    text: str
+    is_code: bool = False
+    kind: str = field(default="text", init=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under a header; the first column is text, the others are figures."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    kind: str = field(default="table", init=False)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot with its caption."""
+
+    svg: str
+    caption: str
+    kind: str = field(default="figure", init=False)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Sentences with a blank, and what the model puts there, with probabilities in [0, 1]."""
+
+    items: Sequence[tuple[str, Sequence[tuple[str, float]]]]
+    kind: str = field(default="samples", init=False)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report: headline figures, then sections of blocks.
+
+    Attributes:
+        title: the page's heading.
+        lead: one paragraph below it.
+        headline: (figure, what it is) pairs shown large.
+        sections: (heading, blocks) in order.
+        footer: versions, machine, date.
+    """
+
+    title: str
+    lead: str
+    headline: Sequence[tuple[str, str]]
+    sections: Sequence[tuple[str, Sequence[Text | Table | Figure | Samples]]]
+    footer: str
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Writes the page as one self-contained HTML file, in one step."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = resources.files("bertsmith.reports").joinpath("page.html.jinja")
+    html = environment.from_string(template.read_text(encoding="utf-8")).render(page=page)
+    with atomic_file(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")

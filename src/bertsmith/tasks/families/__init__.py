@@ -1,0 +1,1 @@
+"""The families of tasks: what single tasks differ in is data alone."""

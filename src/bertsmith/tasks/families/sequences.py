@@ -1,0 +1,112 @@
+"""What tasks on a sentence or a pair share: columns, the feature, encoding and batching."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from bertsmith.batches import LabelledBatch
+from bertsmith.errors import DataError
+from bertsmith.tasks.data.tables import Layout, Row, read_table
+from bertsmith.wordpiece import Tokenizer
+
+__all__ = ["Columns", "SequenceExample", "SequenceFeature", "collate_sequences", "encode_sequences"]
+
+
+@dataclass(frozen=True)
+class SequenceExample:
+    """A text or a pair of texts, its label as written, and where it stands (`file:line`)."""
+
+    first: str
+    second: str | None
+    label: str | None
+    where: str
+
+
+@dataclass(frozen=True)
+class SequenceFeature:
+    """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with the label as a number if it has one."""
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+    example_index: int
+    label: int | float | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """Length in tokens."""
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are the texts and the label; the first name that a row has counts.
+
+    Attributes:
+        first: names of the only or the first text.
+        second: names of the second text; () for single texts.
+        label: names of the label.
+        second_optional: whether rows may lack the second text.
+        layout: what is unusual about the table.
+    """
+
+    first: tuple[str, ...]
+    second: tuple[str, ...] = ()
+    label: tuple[str, ...] = ("label",)
+    second_optional: bool = False
+    layout: Layout = field(default_factory=Layout)
+
+    def read(self, path: Path, *, labelled: bool) -> tuple[list[SequenceExample], tuple[str, ...]]:
+        """Reads a table's examples, and notes on it.
+
+        Raises:
+            DataError: the table is broken (see `read_table`), or a row lacks a column or, where
+                `labelled`, a label.
+        """
+        table = read_table(path, self.layout)
+        examples = [self._example(row, labelled) for row in table.rows]
+        if not table.num_skipped:
+            return examples, ()
+        return examples, (f"{path}: {table.num_skipped} rows with a wrong number of columns left out",)
+
+    def _example(self, row: Row, labelled: bool) -> SequenceExample:
+        first = row.text(self.first)
+        second = row.text(self.second, required=not self.second_optional) if self.second else None
+        label = row.text(self.label, required=labelled)
+        label = label.strip() if label is not None else None
+        if labelled and not label:
+            raise DataError("its label is empty", where=row.where, fix="label or remove the row")
+        return SequenceExample(first or "", second, label or None, row.where)
+
+
+def encode_sequences(
+    examples: Sequence[SequenceExample],
+    label_values: Sequence[int | float | None],
+    tokenizer: Tokenizer,
+    max_seq_length: int,
+) -> list[SequenceFeature]:
+    """Encodes texts and pairs, cut to `max_seq_length` tokens (of a pair, the longer text first)."""
+    features = []
+    for index, (example, label) in enumerate(zip(examples, label_values, strict=True)):
+        encoding = tokenizer.encode(example.first, example.second, max_length=max_seq_length)
+        features.append(
+            SequenceFeature(encoding.input_ids, encoding.token_type_ids, index, label)
+        )
+    return features
+
+
+def collate_sequences(features: Sequence[SequenceFeature], dtype: torch.dtype) -> LabelledBatch:
+    """Packs sequences with one label each, as `dtype` [B].
+
+    Raises:
+        DataError: a feature has no label.
+    """
+    labels = [feature.label for feature in features]
+    if any(label is None for label in labels):
+        raise DataError("an example has no label", fix="give labelled data")
+    return LabelledBatch.from_lists(
+        [feature.input_ids for feature in features],
+        [feature.token_type_ids for feature in features],
+        labels=torch.tensor(labels, dtype=dtype),
+    )

@@ -1,0 +1,35 @@
+"""The training loop, its schedule, checkpoints and run folders; pre-training as a whole."""
+
+from bertsmith.training.checkpoint import TrainingState
+from bertsmith.training.epochs import EpochBatches
+from bertsmith.training.interruption import Interrupted
+from bertsmith.training.loop import Evaluation, StepBatches, Trainer
+from bertsmith.training.precision import autocast, resolve_precision
+from bertsmith.training.pretraining import PretrainResult, pretrain
+from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
+from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
+from bertsmith.training.settings import LoopSettings, OptimizerSettings
+
+__all__ = [
+    "ClockHorizon",
+    "EpochBatches",
+    "Evaluation",
+    "Horizon",
+    "Interrupted",
+    "LoopSettings",
+    "ModelSettings",
+    "OptimizerSettings",
+    "PretrainRecipe",
+    "PretrainResult",
+    "PretrainTraining",
+    "RunFolder",
+    "StepBatches",
+    "StepHorizon",
+    "Trainer",
+    "TrainingState",
+    "autocast",
+    "learning_rate_factor",
+    "pretrain",
+    "resolve_precision",
+]

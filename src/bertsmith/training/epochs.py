@@ -1,0 +1,73 @@
+"""Batches of a finite set of examples, shuffled anew in every epoch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from bertsmith.examples import epoch_order
+from bertsmith.model.packing import PackedSequences
+
+__all__ = ["EpochBatches"]
+
+Feature = TypeVar("Feature")
+
+
+class EpochBatches(Generic[Feature]):
+    """Micro-batches by step: a pure function of features, sizes, seed and step.
+
+    The last batch of an epoch is smaller where the sizes don't divide; no batch spans two epochs.
+
+    Args:
+        features: what is trained on, at least one.
+        collate: features to a packed batch.
+        global_batch_size: features per optimizer update.
+        micro_batch_size: features per forward pass.
+        seed: decides the order.
+
+    Example:
+        >>> batches = EpochBatches([[2, 5, 3], [2, 6, 3], [2, 7, 3]], PackedSequences.from_lists,
+        ...                        global_batch_size=2, micro_batch_size=2, seed=0)
+        >>> batches.steps_per_epoch
+        2
+        >>> [batch.batch_size for batch in batches.global_batch(0) + batches.global_batch(1)]
+        [2, 1]
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        collate: Callable[[list[Feature]], PackedSequences],
+        *,
+        global_batch_size: int,
+        micro_batch_size: int,
+        seed: int,
+    ):
+        self.features, self.collate = features, collate
+        self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
+        self.seed = seed
+        self._order: tuple[int, np.ndarray] | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer updates in one pass over the features."""
+        return -(-len(self.features) // self.global_batch_size)
+
+    def steps(self, first_step: int) -> Iterator[list[PackedSequences]]:
+        """Yields the micro-batches of one step after another, without end."""
+        step = first_step
+        while True:
+            yield self.global_batch(step)
+            step += 1
+
+    def global_batch(self, step: int) -> list[PackedSequences]:
+        """The micro-batches of a step."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, epoch_order(len(self.features), self.seed, epoch))
+        start = place * self.global_batch_size
+        chosen = self._order[1][start : start + self.global_batch_size].tolist()
+        return [
+            self.collate([self.features[i] for i in chosen[at : at + self.micro_batch_size]])
+            for at in range(0, len(chosen), self.micro_batch_size)
+        ]

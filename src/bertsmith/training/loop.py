@@ -1,0 +1,267 @@
+"""The training loop: the same for pre-training and for every fine-tuning task."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from bertsmith._progress import progress
+from bertsmith.errors import TrainingError
+from bertsmith.model.packing import PackedSequences
+from bertsmith.objectives import Measure, Objective
+from bertsmith.training.checkpoint import TrainingState, load_training_state, save_checkpoint
+from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
+from bertsmith.training.optimizer import build_optimizer
+from bertsmith.training.precision import autocast, resolve_precision
+from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
+from bertsmith.training.settings import LoopSettings
+
+__all__ = ["Evaluation", "StepBatches", "Trainer"]
+
+
+class StepBatches(Protocol):
+    """Where the loop gets its micro-batches from."""
+
+    def steps(self, first_step: int) -> Iterator[Sequence[PackedSequences]]:
+        """Yields, from `first_step` on, the micro-batches of one optimizer update after another."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How, how often and to what end a run is evaluated.
+
+    Attributes:
+        run: evaluates the model as it stands and returns scores by name.
+        times: how many evaluations the run has, evenly spread; the last is at its end.
+        best: the score (higher is better) by which the model to keep is chosen, or None to keep
+            the last.
+    """
+
+    run: Callable[[], dict[str, float]]
+    times: int
+    best: str | None = None
+
+
+@dataclass
+class _Window:
+    """Sums since the last log line."""
+
+    sums: dict[str, list[Tensor]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    num_tokens: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, measures: dict[str, Measure], num_tokens: int) -> None:
+        self.num_tokens += num_tokens
+        for name, measure in measures.items():
+            self.counts[name] = self.counts.get(name, 0) + measure.loss.count
+            self.sums.setdefault(f"{name}_loss", []).append(measure.loss.total.detach())
+            if measure.num_correct is not None:
+                self.sums.setdefault(f"{name}_accuracy", []).append(measure.num_correct)
+
+    def means(self) -> dict[str, float]:
+        return {
+            key: float(torch.stack([value.double() for value in values]).sum())
+            / max(self.counts[key.rsplit("_", 1)[0]], 1)
+            for key, values in self.sums.items()
+        }
+
+
+class Trainer:
+    """Trains a model on an objective until its horizon, and can be stopped and resumed anywhere.
+
+    One optimizer update minimises the sum over the objective's names of `total / count`, with
+    totals and counts taken over the whole global batch.
+
+    Args:
+        model: what is trained, on the device where it shall train.
+        objective: model and micro-batch to measures.
+        batches: micro-batches by step.
+        settings: optimizer, schedule, precision, logging.
+        horizon: when the run ends.
+        run: the run's folder.
+        save_model: writes the model folder (weights, config, tokenizer) into a given folder.
+        evaluation: how often the model is evaluated.
+        description: what the progress bar says.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        batches: StepBatches,
+        settings: LoopSettings,
+        horizon: Horizon,
+        run: RunFolder,
+        *,
+        save_model: Callable[[Path], None],
+        evaluation: Evaluation,
+        description: str,
+    ):
+        self.model, self.objective, self.batches = model, objective, batches
+        self.settings, self.horizon, self.run = settings, horizon, run
+        self.save_model, self.evaluation, self.description = save_model, evaluation, description
+        self.device = next(model.parameters()).device
+        self.precision = resolve_precision(settings.precision, self.device)
+        self.optimizer = build_optimizer(model, settings)
+        self.state = TrainingState()
+
+    def resume(self, checkpoint: Path) -> None:
+        """Restores optimizer, random states and position; the model was loaded from there."""
+        self.state = load_training_state(checkpoint, self.model, self.optimizer)
+        self.run.forget_after(self.state.step)
+
+    def train(self) -> TrainingState:
+        """Runs to the horizon and leaves the model in the run's folder.
+
+        Raises:
+            Interrupted: a signal asked to stop; a checkpoint was written.
+            TrainingError: the loss is no number any more.
+        """
+        self._started = time.monotonic() - self.state.seconds
+        self._last_checkpoint = time.monotonic()
+        window = _Window()
+        with (
+            stop_on_signals() as stop,
+            progress(self.description, total=self._total(), unit=self._unit()) as bar,
+        ):
+            bar.advance(self._done())
+            for micro_batches in self.batches.steps(self.state.step):
+                if self._fraction() >= 1.0:
+                    break
+                before, fraction = self._done(), self._fraction()
+                self._update(micro_batches, fraction, window)
+                self.state.step += 1
+                self._keep_time()
+                bar.advance(self._done() - before)
+                is_due = self._evaluation_is_due(fraction)
+                if is_due or self.state.step % self.settings.log_every_steps == 0:
+                    bar.update(**self._flush(window, fraction))
+                    window = _Window()
+                if is_due:
+                    self._evaluate()
+                    window.started = time.monotonic()
+                self._checkpoint_if_due(stop, window, fraction)
+        return self._finish()
+
+    def _update(
+        self, micro_batches: Sequence[PackedSequences], fraction: float, window: _Window
+    ) -> None:
+        """One optimizer update over the micro-batches of one global batch."""
+        settings = self.settings
+        global_counts: dict[str, int] = {}
+        for batch in micro_batches:
+            for name, count in self.objective.counts(batch).items():
+                global_counts[name] = global_counts.get(name, 0) + count
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        for batch in micro_batches:
+            on_device = batch.to(self.device, non_blocking=True)
+            with autocast(self.precision, self.device):
+                measures = self.objective(self.model, on_device)
+            terms = [m.loss.total / max(global_counts[name], 1) for name, m in measures.items()]
+            torch.stack(terms).sum().backward()
+            window.add(measures, batch.num_tokens)
+        if settings.max_grad_norm > 0:
+            nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
+        factor = learning_rate_factor(fraction, settings.warmup_ratio, settings.schedule)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * factor
+        self.optimizer.step()
+
+    def _flush(self, window: _Window, fraction: float) -> dict[str, str]:
+        """Writes the window to the log and returns what the progress bar shows."""
+        means = window.means()
+        if not all(math.isfinite(value) for value in means.values()):
+            checkpoints = self.run.checkpoints()
+            raise TrainingError(
+                f"the loss is no number any more at step {self.state.step}",
+                where=self.run.path,
+                fix="lower training.learning_rate"
+                + (f"; the last checkpoint is {checkpoints[0].name}" if checkpoints else ""),
+            )
+        rate = window.num_tokens / max(time.monotonic() - window.started, 1e-9)
+        factor = learning_rate_factor(
+            fraction, self.settings.warmup_ratio, self.settings.schedule
+        )
+        self.run.log(
+            "train",
+            self.state.step,
+            **{name: round(value, 6) for name, value in means.items()},
+            learning_rate=self.settings.learning_rate * factor,
+            tokens_per_second=round(rate, 1),
+            seconds=round(self.state.seconds, 3),
+        )
+        shown = {
+            name.replace("_", " "): f"{value:.1%}" if "accuracy" in name else f"{value:.3f}"
+            for name, value in means.items()
+        }
+        return {**shown, "tokens/s": f"{rate:,.0f}"}
+
+    def _evaluate(self) -> None:
+        self.model.eval()
+        scores = self.evaluation.run()
+        self._keep_time()
+        self.run.log(
+            "evaluation", self.state.step, **scores, seconds=round(self.state.seconds, 3)
+        )
+        if self.evaluation.best is not None:
+            score = scores[self.evaluation.best]
+            if self.state.best_score is None or score > self.state.best_score:
+                self.state.best_score = score
+                self.save_model(self.run.path)
+
+    def _checkpoint_if_due(self, stop: StopRequest, window: _Window, fraction: float) -> None:
+        since = time.monotonic() - self._last_checkpoint
+        if not stop.wanted and since < self.settings.checkpoint_every_seconds:
+            return
+        folder = self.run.checkpoint_path(self.state.step)
+        if window.sums:
+            self._flush(window, fraction)
+            window.sums.clear()
+            window.counts.clear()
+            window.num_tokens, window.started = 0, time.monotonic()
+        save_checkpoint(folder, self.model, self.optimizer, self.state, self.save_model)
+        self.run.remove_old_checkpoints(self.settings.keep_checkpoints)
+        self._last_checkpoint = time.monotonic()
+        if stop.wanted:
+            raise Interrupted(self.state.step, str(folder))
+
+    def _finish(self) -> TrainingState:
+        self.model.eval()
+        if self.evaluation.best is None:
+            self.save_model(self.run.path)
+        self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
+        return self.state
+
+    def _keep_time(self) -> None:
+        self.state.seconds = time.monotonic() - self._started
+
+    def _fraction(self) -> float:
+        return self.horizon.fraction(self.state.step, self.state.seconds)
+
+    def _evaluation_is_due(self, fraction_before: float) -> bool:
+        times = self.evaluation.times
+        reached = math.floor(self._fraction() * times + 1e-9)
+        return reached > math.floor(fraction_before * times + 1e-9)
+
+    def _unit(self) -> str:
+        return "s" if isinstance(self.horizon, ClockHorizon) else "steps"
+
+    def _total(self) -> float:
+        if isinstance(self.horizon, ClockHorizon):
+            return self.horizon.num_seconds
+        if isinstance(self.horizon, StepHorizon):
+            return self.horizon.num_steps
+        raise TypeError(f"unknown horizon {type(self.horizon).__name__}")
+
+    def _done(self) -> float:
+        is_clock = isinstance(self.horizon, ClockHorizon)
+        return min(self.state.seconds, self._total()) if is_clock else self.state.step

@@ -1,0 +1,205 @@
+"""A whole pre-training run: store and recipe in, a model folder out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bertsmith.batches import PretrainingBatch, PretrainingBatches, evaluation_batches
+from bertsmith.errors import CheckpointError, ModelError
+from bertsmith.examples import split_documents
+from bertsmith.model import BertForPreTraining
+from bertsmith.objectives import LeftToRight, MaskedLM
+from bertsmith.store import TokenStore
+from bertsmith.training.checkpoint import TrainingState
+from bertsmith.training.evaluation import (
+    evaluate_objective,
+    most_frequent_token,
+    unigram_accuracy,
+)
+from bertsmith.training.loop import Evaluation, Trainer
+from bertsmith.training.recipe import PretrainRecipe
+from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon
+
+__all__ = ["PretrainResult", "pretrain"]
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """What came of a pre-training run.
+
+    Attributes:
+        path: the run's folder, which is a model folder.
+        state: steps and seconds.
+        scores: the last held-out evaluation: `mlm_loss mlm_accuracy nsp_loss nsp_accuracy` (as
+            far as the recipe has them) and `unigram_accuracy`, the accuracy of always answering
+            the most frequent token.
+    """
+
+    path: Path
+    state: TrainingState
+    scores: dict[str, float]
+
+
+def pretrain(
+    store_path: Path,
+    recipe: PretrainRecipe,
+    output: Path,
+    *,
+    init: str | None = None,
+    warn: Callable[[str], None],
+) -> PretrainResult:
+    """Pre-trains a model on a store, or goes on with the run that stands in `output`.
+
+    Args:
+        store_path: a token store's folder.
+        recipe: model, examples and loop.
+        output: the run's folder; a run of the same recipe that was stopped there goes on.
+        init: a model folder or hub id to start from instead of fresh weights.
+        warn: is told, in one line each, about what the user should know.
+
+    Raises:
+        BertsmithError: the store, recipe, model or folder can't be used.
+        Interrupted: a signal asked to stop; the state is saved.
+    """
+    store = TokenStore(store_path)
+    run = RunFolder(output)
+    with run.lock():
+        run.check_recipe(_identity(store, recipe, init))
+        if run.is_finished:
+            warn(f"{output}: this run is finished; its result is shown again")
+            return _result(run)
+        session = _Session(store, recipe, run, init, warn)
+        session.trainer().train()
+        return _result(run)
+
+
+class _Session:
+    """One sitting of a run: what the trainer is made of."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        recipe: PretrainRecipe,
+        run: RunFolder,
+        init: str | None,
+        warn: Callable[[str], None],
+    ):
+        self.store, self.recipe, self.run = store, recipe, run
+        self.checkpoint = run.last_good_checkpoint(warn)
+        torch.manual_seed(recipe.training.seed)
+        self.model = self._model(init)
+        is_causal = self.model.config.attention == "causal"
+        self.objective = LeftToRight() if is_causal else MaskedLM()
+        self.training_ids, self.held_out_ids = split_documents(
+            store.num_documents, recipe.training.held_out_fraction, recipe.training.seed
+        )
+        self.evaluation_batches = evaluation_batches(
+            store,
+            self.held_out_ids,
+            recipe.examples,
+            num_examples=recipe.training.num_evaluation_examples,
+            micro_batch_size=recipe.training.micro_batch_size,
+            seed=recipe.training.seed,
+        )
+        self.unigram = unigram_accuracy(
+            self.evaluation_batches, most_frequent_token(store, self.training_ids)
+        )
+
+    def trainer(self) -> Trainer:
+        training = self.recipe.training
+        batches = PretrainingBatches(
+            self.store,
+            self.training_ids,
+            self.recipe.examples,
+            global_batch_size=training.global_batch_size,
+            seed=training.seed,
+        )
+        trainer = Trainer(
+            self.model,
+            self.objective,
+            _Steps(batches, training.micro_batch_size),
+            training,
+            self._horizon(),
+            self.run,
+            save_model=self.save_model,
+            evaluation=Evaluation(self.evaluate, times=training.num_evaluations),
+            description="pre-training",
+        )
+        if self.checkpoint is not None:
+            trainer.resume(self.checkpoint)
+        return trainer
+
+    def evaluate(self) -> dict[str, float]:
+        scores = evaluate_objective(
+            self.model, self.objective, self.evaluation_batches, self.recipe.training.precision
+        )
+        return {**scores, "unigram_accuracy": self.unigram}
+
+    def save_model(self, folder: Path) -> None:
+        self.model.save_pretrained(folder)
+        self.store.tokenizer.save_pretrained(
+            folder, max_length=self.model.config.max_position_embeddings
+        )
+
+    def _model(self, init: str | None) -> BertForPreTraining:
+        source = self.checkpoint or init
+        if source is not None:
+            model = BertForPreTraining.from_pretrained(source)
+        else:
+            config = self.recipe.model.config(len(self.store.vocabulary))
+            model = BertForPreTraining(config, seed=self.recipe.training.seed)
+        if model.config.vocab_size != len(self.store.vocabulary):
+            raise ModelError(
+                f"has {model.config.vocab_size} tokens, the store {len(self.store.vocabulary)}",
+                where=str(source),
+                fix="prepare the store with the model's own vocab.txt",
+            )
+        return model.to(_device())
+
+    def _horizon(self) -> Horizon:
+        training = self.recipe.training
+        if training.budget_seconds is not None:
+            return ClockHorizon(training.budget_seconds)
+        return StepHorizon(training.num_steps)
+
+
+class _Steps:
+    """Pre-training batches in the form that the loop asks for."""
+
+    def __init__(self, batches: PretrainingBatches, micro_batch_size: int):
+        self.batches, self.micro_batch_size = batches, micro_batch_size
+
+    def steps(self, first_step: int) -> Iterator[list[PretrainingBatch]]:
+        return self.batches.steps(first_step, micro_batch_size=self.micro_batch_size)
+
+
+def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:
+    """What must be the same for a run to go on."""
+    return {
+        **recipe.model_dump(mode="json"),
+        "store": {"sha256": store.manifest.sha256},
+        "init": init,
+    }
+
+
+def _result(run: RunFolder) -> PretrainResult:
+    records = run.read_metrics()
+    evaluations = [record for record in records if record["kind"] == "evaluation"]
+    if not evaluations:
+        raise CheckpointError("the log holds no evaluation", where=run.metrics_path)
+    last = evaluations[-1]
+    scores = {
+        name: value
+        for name, value in last.items()
+        if name.endswith(("_loss", "_accuracy"))
+    }
+    state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
+    return PretrainResult(run.path, state, scores)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,55 @@
+"""Settings of the training loop, shared by pre-training and fine-tuning."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from bertsmith._settings import Settings
+
+__all__ = ["LoopSettings", "OptimizerSettings"]
+
+
+class OptimizerSettings(Settings):
+    """AdamW as BERT uses it: no decay on biases and LayerNorm, gradients clipped.
+
+    Differs: with bias correction, which Google's Adam leaves out; see `num_warmup_steps`.
+    """
+
+    learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
+    weight_decay: float = Field(
+        0.01, ge=0, description="decoupled weight decay, on matrices and embeddings alone"
+    )
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of the gradient's mean")
+    adam_beta2: float = Field(0.999, ge=0, lt=1, description="decay of the gradient's square")
+    adam_epsilon: float = Field(1e-6, gt=0, description="added to the root of the second moment")
+    max_grad_norm: float = Field(
+        1.0, ge=0, description="gradients are scaled down to this global L2 norm; 0 leaves them"
+    )
+
+
+class LoopSettings(OptimizerSettings):
+    """What every run of the loop has."""
+
+    global_batch_size: int = Field(32, ge=1, description="sequences per optimizer update")
+    micro_batch_size: int = Field(
+        32, ge=1, description="sequences per forward pass; gradients of several are added up"
+    )
+    warmup_ratio: float = Field(
+        0.1, ge=0, le=1, description="share of the run in which the learning rate rises from 0"
+    )
+    schedule: Literal["linear", "google", "constant"] = Field(
+        "linear",
+        description="after warm-up: 'linear' falls from the peak to 0; 'google' falls on the line "
+        "that starts at the peak at step 0, as google-research/bert does; 'constant' stays",
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="precision of matrix products; weights and optimizer stay fp32. 'auto' is "
+        "bf16 where the hardware multiplies it natively, else fp32",
+    )
+    seed: int = Field(42, ge=0, description="seed of initial weights, masks, order and dropout")
+    log_every_steps: int = Field(20, ge=1, description="optimizer updates between log lines")
+    checkpoint_every_seconds: float = Field(
+        600.0, gt=0, description="seconds between checkpoints (one is written at Ctrl-C too)"
+    )
+    keep_checkpoints: int = Field(2, ge=1, description="how many of the newest checkpoints stay")

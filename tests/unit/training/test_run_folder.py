@@ -1,0 +1,171 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from bertsmith.errors import CheckpointError, RecipeError, TrainingError
+from bertsmith.training.checkpoint import (
+    TrainingState,
+    load_training_state,
+    save_checkpoint,
+    verify_checkpoint,
+)
+from bertsmith.training.optimizer import build_optimizer
+from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.settings import OptimizerSettings
+
+
+@pytest.fixture
+def trained():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 1))
+    optimizer = build_optimizer(model, OptimizerSettings())
+    for _ in range(3):
+        model(torch.randn(5, 3)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model, optimizer
+
+
+def save(folder, trained, step=3):
+    model, optimizer = trained
+
+    def save_model(target):
+        torch.save(model.state_dict(), target / "weights.bin")
+
+    state = TrainingState(step=step, seconds=1.5, best_score=0.25)
+    save_checkpoint(folder, model, optimizer, state, save_model)
+    return folder
+
+
+def test_checkpoint_brings_optimizer_and_random_state_back(tmp_path, trained):
+    folder = save(tmp_path / "step-000003", trained)
+    model, optimizer = trained
+    expected_draw = torch.rand(4)
+    twin = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 1))
+    twin.load_state_dict(torch.load(folder / "weights.bin", weights_only=True))
+    twin_optimizer = build_optimizer(twin, OptimizerSettings())
+    state = load_training_state(folder, twin, twin_optimizer)
+    assert vars(state) == {"step": 3, "seconds": 1.5, "best_score": 0.25}
+    assert torch.equal(torch.rand(4), expected_draw)
+    for one, other in zip(model.parameters(), twin.parameters(), strict=True):
+        for key, value in optimizer.state[one].items():
+            assert torch.equal(value, twin_optimizer.state[other][key]), key
+    inputs = torch.randn(5, 3)
+    for net, opt in ((model, optimizer), (twin, twin_optimizer)):
+        net(inputs).square().sum().backward()
+        opt.step()
+    for one, other in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "training_state.safetensors", "hashes.json"])
+def test_a_file_cut_in_half_is_noticed_and_named(tmp_path, trained, name):
+    folder = save(tmp_path / "step-000003", trained)
+    verify_checkpoint(folder)
+    size = (folder / name).stat().st_size
+    os.truncate(folder / name, size // 2)
+    with pytest.raises(CheckpointError, match=name):
+        verify_checkpoint(folder)
+
+
+def test_a_flipped_bit_and_a_missing_file_are_noticed(tmp_path, trained):
+    folder = save(tmp_path / "step-000003", trained)
+    data = bytearray((folder / "weights.bin").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "weights.bin").write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"weights\.bin is damaged"):
+        verify_checkpoint(folder)
+    (folder / "weights.bin").unlink()
+    with pytest.raises(CheckpointError, match=r"lacks weights\.bin"):
+        verify_checkpoint(folder)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_last_good_one(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    for step in (3, 6):
+        save(run.checkpoint_path(step), trained, step)
+    os.truncate(run.checkpoint_path(6) / "weights.bin", 10)
+    said = []
+    assert run.last_good_checkpoint(said.append) == run.checkpoint_path(3)
+    assert len(said) == 1
+    assert "step-000006" in said[0]
+    os.truncate(run.checkpoint_path(3) / "weights.bin", 10)
+    with pytest.raises(CheckpointError, match="none of the 2 checkpoints"):
+        run.last_good_checkpoint(said.append)
+    assert run.checkpoint_path(6).is_dir()
+
+
+def test_saving_that_fails_leaves_no_half_checkpoint(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    save(run.checkpoint_path(3), trained)
+
+    def fail(target):
+        (target / "weights.bin").write_bytes(b"half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(run.checkpoint_path(6), *trained, TrainingState(6), fail)
+    assert [folder.name for folder in run.checkpoints()] == ["step-000003"]
+    assert [path.name for path in run.checkpoints_path.iterdir()] == ["step-000003"]
+
+
+def test_old_checkpoints_go(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    for step in (3, 100, 1_000_000):
+        save(run.checkpoint_path(step), trained, step)
+    run.remove_old_checkpoints(2)
+    assert [folder.name for folder in run.checkpoints()] == ["step-1000000", "step-000100"]
+
+
+def test_a_run_of_another_recipe_is_refused(tmp_path):
+    run = RunFolder(tmp_path)
+    run.check_recipe({"training": {"seed": 1, "rate": 0.1}, "init": None})
+    run.check_recipe({"training": {"seed": 1, "rate": 0.1}, "init": None})
+    with pytest.raises(RecipeError, match=r"training\.rate = 0\.1, not 0\.2"):
+        run.check_recipe({"training": {"seed": 1, "rate": 0.2}, "init": None})
+
+
+def test_log_survives_a_line_cut_short_and_forgets_what_is_done_again(tmp_path):
+    run = RunFolder(tmp_path)
+    for step in (10, 20, 30):
+        run.log("train", step, mlm_loss=1.0)
+    with run.metrics_path.open("a") as file:
+        file.write('{"kind": "trai')
+    assert [record["step"] for record in run.read_metrics()] == [10, 20, 30]
+    run.forget_after(20)
+    assert [json.loads(line)["step"] for line in run.metrics_path.open()] == [10, 20]
+    assert not run.is_finished
+    run.log("end", 20, seconds=1.0)
+    assert run.is_finished
+
+
+def test_two_runs_into_one_folder(tmp_path):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from bertsmith.training.run_folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).lock(): print('locked', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(TrainingError, match="another run"), RunFolder(tmp_path).lock():
+            pass
+        other.communicate("")
+    with RunFolder(tmp_path).lock():
+        pass
+
+
+def test_output_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(TrainingError, match="is not a folder"):
+        RunFolder(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "precious"
