@@ -2,9 +2,11 @@
 
 import os
 
-from jaxtyping import install_import_hook
-
 # Two cores, several test processes: one thread each is fastest, and sums come out the same.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-install_import_hook("bertsmith", "beartype.beartype")
+from jaxtyping import install_import_hook
+
+install_import_hook(
+    ["bertsmith.model", "bertsmith.batches", "bertsmith.objectives"], "shape_checker.check"
+)

@@ -36,7 +36,9 @@ class BertsmithError(Exception):
 
     exit_code = 2
 
-    def __init__(self, what: str, *, where: str | Path | None = None, fix: str | None = None):
+    def __init__(
+        self, what: str, *, where: str | Path | None = None, fix: str | None = None
+    ) -> None:
         self.what, self.where, self.fix = what, where, fix
         line = f"{where}: {what}" if where is not None else what
         if fix is not None:

@@ -18,9 +18,7 @@ def corpus_settings(**values: object) -> CorpusSettings:
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
-        raise RecipeError(
-            f"{first['input']!r}: {first['msg']}", where=f"--{option}"
-        ) from error
+        raise RecipeError(f"{first['input']!r}: {first['msg']}", where=f"--{option}") from error
 
 
 def texts_with_progress(corpus: Corpus, description: str) -> Iterator[str]:

@@ -42,9 +42,7 @@ def command(
 
     resolved = load_recipe(FinetuneRecipe, "finetune", recipe, changes)
     try:
-        result = finetune(
-            task, model, data, resolved, output, from_scratch=from_scratch, warn=warn
-        )
+        result = finetune(task, model, data, resolved, output, from_scratch=from_scratch, warn=warn)
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(130) from None

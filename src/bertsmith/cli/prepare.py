@@ -31,7 +31,7 @@ def command(
     """Runs the command."""
     from bertsmith.cli.corpora import corpus_settings
     from bertsmith.corpus import open_corpus
-    from bertsmith.store import write_store
+    from bertsmith.store import describe, write_store
     from bertsmith.wordpiece import Tokenizer
 
     settings = corpus_settings(errors=errors, text_column=text_column, language=language)
@@ -50,5 +50,15 @@ def command(
         emit_json(manifest.model_dump(mode="json"))
         return
     say(f"{output}: a store of {manifest.num_documents:,} documents")
-    table(manifest.summary())
+    summary = describe(manifest)
+    rows = [
+        ("sentences", f"{summary.num_sentences:,}"),
+        ("tokens", f"{summary.num_tokens:,}"),
+        ("sentences per document", f"{summary.sentences_per_document:.1f}"),
+        ("tokens per sentence", f"{summary.tokens_per_sentence:.1f}"),
+        ("bytes per token", f"{summary.bytes_per_token:.2f}"),
+        ("[UNK]", f"{summary.unknown_rate:.3%}"),
+    ]
+    mended = [(name.replace("_", " "), f"{n:,}") for name, n in summary.counts.items() if n]
+    table(rows + mended)
     table([("next", f"bertsmith pretrain {output} --recipe tiny --budget 10m -o runs/first")])

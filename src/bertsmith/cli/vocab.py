@@ -1,4 +1,4 @@
-"""Learns by pair counts (BPE), as the `tokenizers` library does; the same text gives the same bytes.
+"""Learns by pair counts (BPE), as `tokenizers` does; the same text gives the same bytes.
 
 Example: bertsmith vocab wiki.jsonl.zst -o vocab.txt --size 30522
 """

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Document"]
+__all__ = ["Document", "RawDocument"]
 
 
 @dataclass(frozen=True)
@@ -16,3 +16,24 @@ class Document:
 
     title: str
     sentences: list[str]
+
+
+@dataclass(frozen=True)
+class RawDocument:
+    """A document as it was read, before it is cut into sentences.
+
+    Reading is cheap and serial; `split` turns this into a `Document` where the tokenizing is done,
+    in the worker processes.
+
+    Attributes:
+        title: the document's name, or "".
+        text: the text, without NUL characters, not blank. A line is a sentence where
+            `sentences_given`, otherwise a paragraph.
+        sentences_given: whether the corpus says where sentences end (Google's form).
+        where: the file, and the line or row at which the document starts, for messages.
+    """
+
+    title: str
+    text: str
+    sentences_given: bool
+    where: str

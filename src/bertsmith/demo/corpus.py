@@ -1,4 +1,4 @@
-"""What the demo trains on: documents for pre-training, and labelled sentences from other documents."""
+"""What the demo trains on: documents, and labelled sentences from other documents."""
 
 import csv
 import hashlib
@@ -97,8 +97,14 @@ def write_sentence_sets(sets: SentenceSets, folder: Path) -> None:
             atomic_file(folder / f"{name}.tsv") as temporary,
             temporary.open("w", encoding="utf-8", newline="") as file,
         ):
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE,
-                                quotechar=None, escapechar="\\")
+            writer = csv.writer(
+                file,
+                delimiter="\t",
+                lineterminator="\n",
+                quoting=csv.QUOTE_NONE,
+                quotechar=None,
+                escapechar="\\",
+            )
             writer.writerow(["text", "label"])
             writer.writerows(pairs)
 

@@ -1,4 +1,4 @@
-"""A corpus from documentation that is already on the machine: docstrings, read without running code.
+"""A corpus from documentation that is on the machine: docstrings, read without running code.
 
 Every module, class and function with a docstring of some length is one document; its package is
 its label in the demo's classification task.

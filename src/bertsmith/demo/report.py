@@ -94,9 +94,7 @@ def _text_blocks(facts: dict[str, Any]) -> list[Table]:
     return [Table(("what", "number"), counts), Table(("where the text is from", "MB"), rows)]
 
 
-def _pretraining_blocks(
-    facts: dict[str, Any], log: list[dict[str, Any]]
-) -> list[Figure | Table]:
+def _pretraining_blocks(facts: dict[str, Any], log: list[dict[str, Any]]) -> list[Figure | Table]:
     train = [record for record in log if record["kind"] == "train"]
     held_out = [record for record in log if record["kind"] == "evaluation"]
     last = held_out[-1]
@@ -134,9 +132,7 @@ def _pretraining_blocks(
     ]
 
 
-def _series(
-    label: str, records: list[dict[str, Any]], key: str, *, dashed: bool = False
-) -> Series:
+def _series(label: str, records: list[dict[str, Any]], key: str, *, dashed: bool = False) -> Series:
     seconds = [record["seconds"] for record in records]
     return Series(label, seconds, [record[key] for record in records], dashed)
 

@@ -60,7 +60,7 @@ class Story:
         *,
         say: Callable[[str], None],
         warn: Callable[[str], None],
-    ):
+    ) -> None:
         self.folder, self.settings, self.say, self.warn = folder, settings, say, warn
         self.facts_path = folder / "facts.json"
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,9 +84,9 @@ class Story:
         self._stage("finetuning", "fine-tuning, from these weights and from scratch", self._tuning)
 
     def _stage(self, name: str, description: str, work: Callable[[], dict[str, Any]]) -> None:
-        number = 1 + sum(isinstance(fact, dict) and "seconds" in fact for fact in self.facts.values())
         if name in self.facts:
             return
+        number = len(self.facts)
         self.say(f"[{number}/6] {description}")
         started = time.monotonic()
         facts = work()
@@ -150,9 +150,7 @@ class Story:
             "tiny",
             [f"training.budget_seconds={self.settings.budget_seconds}"],
         )
-        result = pretrain(
-            self.folder / "store", recipe, self.folder / "pretrained", warn=self.warn
-        )
+        result = pretrain(self.folder / "store", recipe, self.folder / "pretrained", warn=self.warn)
         scores = result.scores
         self.say(
             f"  held-out MLM accuracy {scores['mlm_accuracy']:.1%}, unigram baseline "

@@ -1,6 +1,6 @@
 """What examples need of a token store."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["SpecialIds", "TokenSource"]
 
 
+@runtime_checkable
 class SpecialIds(Protocol):
     """The part of a vocabulary that examples use: its size and three ids."""
 
@@ -31,6 +32,7 @@ class SpecialIds(Protocol):
         ...
 
 
+@runtime_checkable
 class TokenSource(Protocol):
     """Documents → sentences → token ids on one token axis; `store.TokenStore` is one.
 

@@ -3,30 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bertsmith.errors import StoreError
+from bertsmith.errors import RecipeError, StoreError
 from bertsmith.examples.hashing import Stream, hash64, uniform
 
 __all__ = ["epoch_order", "split_documents"]
 
 
 def split_documents(
-    num_documents: int,
-    *,
-    held_out_fraction: float | None = None,
-    num_held_out: int | None = None,
-    seed: int = 0,
+    num_documents: int, held_out_fraction: float, seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Splits documents into a training and a held-out part, by the hash of their index.
+    """Splits documents into a training and a held-out part, each document by its own hash.
 
-    With a fraction each document decides for itself, so that a corpus that grows at its end
-    keeps the side of every old document. Where something is to be held out and there are two
-    documents or more, both parts get at least one.
+    So a corpus that grows at its end keeps the side of every old document. Where there are two
+    documents or more, both parts have at least one, unless the fraction is 0.
 
     Args:
         num_documents: number of documents, at least 1.
-        held_out_fraction: chance of a document to be held out, in [0, 1). Give this or
-            `num_held_out`.
-        num_held_out: number of documents to hold out, in [0, num_documents).
+        held_out_fraction: chance of a document to be held out, in [0, 1).
         seed: another seed holds out other documents.
 
     Returns:
@@ -34,31 +27,28 @@ def split_documents(
 
     Raises:
         StoreError: there is no document.
-        ValueError: not exactly one of the two sizes is given, or it is out of range.
+        RecipeError: the fraction is out of range.
 
     Example:
-        >>> train, held_out = split_documents(1000, held_out_fraction=0.005)
+        >>> train, held_out = split_documents(1000, 0.005)
         >>> len(train), held_out.tolist()
         (994, [281, 462, 591, 773, 901, 950])
     """
     if num_documents < 1:
-        raise StoreError("has no document", fix="prepare it again from a corpus with text")
-    if (held_out_fraction is None) == (num_held_out is None):
-        raise ValueError("give either held_out_fraction or num_held_out")
-    if held_out_fraction is not None and not 0 <= held_out_fraction < 1:
-        raise ValueError(f"held_out_fraction is {held_out_fraction}; it must be in [0, 1)")
-    if num_held_out is not None and not 0 <= num_held_out < num_documents:
-        raise ValueError(f"num_held_out is {num_held_out}; it must be in [0, {num_documents})")
-
+        raise StoreError("no document in the store", fix="prepare it from a corpus with text")
+    if not 0 <= held_out_fraction < 1:
+        raise RecipeError(
+            f"{held_out_fraction} is out of range", where="held_out_fraction", fix="use 0 up to 1"
+        )
     documents = np.arange(num_documents)
-    if held_out_fraction:
-        draws = uniform(seed, Stream.HELD_OUT, documents)
-        num_held_out = int((draws < held_out_fraction).sum())
-        num_held_out = min(max(num_held_out, 1), num_documents - 1)
-
-    by_hash = np.argsort(hash64(seed, Stream.HELD_OUT, documents))
-    held_out = np.sort(by_hash[: num_held_out or 0])
-    return np.setdiff1d(documents, held_out, assume_unique=True), held_out
+    draws = hash64(seed, Stream.HELD_OUT, documents)
+    is_held_out = uniform(seed, Stream.HELD_OUT, documents) < held_out_fraction
+    if held_out_fraction > 0 and num_documents > 1:
+        is_held_out[draws.argmin()] = True
+        is_held_out[draws.argmax()] = False
+    else:
+        is_held_out[:] = False
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
 def epoch_order(num_examples: int, seed: int, epoch: int) -> NDArray[np.int64]:

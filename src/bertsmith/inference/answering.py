@@ -1,6 +1,5 @@
 """Extractive question answering: windows over a long context, and the best spans in them."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -147,8 +146,7 @@ def best_answers(
     question and padding included, and can be left with none; here every valid span competes, as
     the paper's formula says. Google projects the span on white-space words and then strips them
     back by aligning characters (`get_final_text`), and keeps the whole words where that fails
-    (`[UNK]`, expanding characters); here the context is cut at the tokens' exact offsets, with
-    the combining marks that follow.
+    (`[UNK]`, expanding characters); here the context is cut at the tokens' exact offsets.
 
     Args:
         context: the text that the windows were cut from.
@@ -189,9 +187,7 @@ def best_answers(
     spans: dict[str, AnswerSpan] = {}
     for index, start, length, score in _best_first(tables, n_best):
         offsets = windows[index].offsets
-        end = start + length
-        limit = offsets[end + 1][0] if end + 1 < len(offsets) else len(context)
-        first, last = offsets[start][0], _with_marks(context, offsets[end][1], limit)
+        first, last = offsets[start][0], offsets[start + length][1]
         spans.setdefault(context[first:last], AnswerSpan(context[first:last], first, last, score))
         if len(spans) == n_best:
             break
@@ -241,7 +237,9 @@ def _span_scores(
         raise ModelError("gives answer logits that are not finite", fix="check its training")
     longest = min(max_answer_length, num_tokens)
     padded_ends = np.concatenate([ends[context], np.full(longest - 1, -np.inf)])
-    scores = starts[context, None] + np.lib.stride_tricks.sliding_window_view(padded_ends, longest)
+    scores: NDArray[np.float64] = starts[context, None] + np.lib.stride_tricks.sliding_window_view(
+        padded_ends, longest
+    )
     scores[~np.asarray(window.is_max_context)] = -np.inf
     return scores
 
@@ -267,10 +265,3 @@ def _best_first(
             start, length = divmod(int(place - bounds[index]), tables[index].shape[1])
             yield index, start, length, float(flat[place])
         num_given, num_wanted = len(ranking), 4 * num_wanted
-
-
-def _with_marks(text: str, end: int, limit: int) -> int:
-    """Moves an end past the combining marks (stripped as accents) of the last character."""
-    while end < limit and unicodedata.category(text[end]) == "Mn":
-        end += 1
-    return end

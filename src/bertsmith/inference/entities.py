@@ -44,10 +44,10 @@ def decode_tags(tags: Sequence[str], scheme: TagScheme) -> list[Entity]:
         DataError: a tag doesn't belong to the scheme.
 
     Example:
-        >>> decode_tags(["B-PER", "I-PER", "O", "B-LOC"], "IOB2")
-        [Entity(label='PER', first_word=0, last_word=1), Entity(label='LOC', first_word=3, last_word=3)]
-        >>> decode_tags(["S-PER", "B-LOC", "E-LOC"], "BIOES")
-        [Entity(label='PER', first_word=0, last_word=0), Entity(label='LOC', first_word=1, last_word=2)]
+        >>> decode_tags(["B-PER", "I-PER", "O"], "IOB2")
+        [Entity(label='PER', first_word=0, last_word=1)]
+        >>> decode_tags(["S-PER", "B-LOC", "E-LOC"], "BIOES")[1]
+        Entity(label='LOC', first_word=1, last_word=2)
     """
     if scheme == "plain":
         return [Entity(tag, word, word) for word, tag in enumerate(tags) if tag != "O"]

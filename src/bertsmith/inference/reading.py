@@ -30,7 +30,7 @@ class InputRow:
 
 
 def read_inputs(path: Path | str) -> Iterator[InputRow]:
-    """Reads inputs one at a time; the file's ending says what it is.
+    r"""Reads inputs one at a time; the file's ending says what it is.
 
     `.txt`: a line is a `text`. `.jsonl`: a line is an object. `.csv`, `.tsv`: the first line names
     the columns; in `.tsv` a quotation mark is a character like any other, and a field holds no
@@ -50,7 +50,7 @@ def read_inputs(path: Path | str) -> Iterator[InputRow]:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "in.tsv")
-        ...     _ = file.write_text("question\\tcontext\\nWho?\\tAnn did.\\n")
+        ...     _ = file.write_text("question\tcontext\nWho?\tAnn did.\n")
         ...     [row.values for row in read_inputs(file)]
         [{'question': 'Who?', 'context': 'Ann did.'}]
     """
@@ -134,23 +134,24 @@ def _read_table(path: Path, table: "Iterator[list[str]]") -> Iterator[InputRow]:
 
 def _row(record: dict[str, object], where: str) -> InputRow:
     """The known columns of a record, checked."""
-    values: dict[str, Value] = {}
-    for name in COLUMNS:
-        if name not in record:
-            continue
-        value = record[name]
-        if name == "words" and isinstance(value, str):
-            value = value.split()
-        is_words = isinstance(value, list) and all(isinstance(word, str) for word in value)
-        if not (is_words if name == "words" else isinstance(value, str)):
-            kind = "a list of strings" if name == "words" else "a string"
-            raise DataError(f"{name} is {value!r:.40}", where=where, fix=f"give {kind}")
-        if not value or (isinstance(value, str) and not value.strip()):
-            raise DataError(f"{name} is empty", where=where, fix="give text or drop the row")
-        values[name] = value
+    values = {name: _value(name, record[name], where) for name in COLUMNS if name in record}
     if not values:
         raise DataError("has no known column", where=where, fix=f"name one {' | '.join(COLUMNS)}")
     return InputRow(where, values)
+
+
+def _value(name: str, value: object, where: str) -> Value:
+    """A field, checked."""
+    if name == "words" and isinstance(value, str):
+        value = value.split()
+    if isinstance(value, list) and name == "words":
+        words = [word for word in value if isinstance(word, str) and word.strip()]
+        if words and len(words) == len(value):
+            return words
+    elif isinstance(value, str) and name != "words" and value.strip():
+        return value
+    kind = "a list of words" if name == "words" else "text"
+    raise DataError(f"{name} is {value!r:.40}", where=where, fix=f"give {kind}")
 
 
 _READERS: dict[str, Callable[[Path], Iterator[InputRow]]] = {

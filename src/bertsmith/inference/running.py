@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,7 @@ __all__ = ["EncodedSequence", "Precision", "run_packed", "split_tokens"]
 Precision = Literal["fp32", "bf16", "auto"]
 
 
+@runtime_checkable
 class EncodedSequence(Protocol):
     """What can be run: ids and segments of one sequence, of the same length S."""
 
@@ -54,7 +55,8 @@ def run_packed(
         sequences: the inputs, in any order.
         forward: gets a packed batch on the model's device and the sequences in it, and returns
             one result for each of them; see `split_tokens`.
-        max_tokens_per_batch: tokens in a batch; one longer sequence makes a batch by itself.
+        max_tokens_per_batch: tokens in a batch if it were padded; one longer sequence makes a
+            batch by itself.
         precision: `fp32` for exactness, `bf16` for autocast, `auto` for bf16 where the hardware
             multiplies in it.
 
@@ -62,17 +64,19 @@ def run_packed(
         The results in the order of `sequences`.
 
     Raises:
-        InputError: an unknown precision.
+        InputError: an unknown precision, or a batch without a token.
 
     Example:
         >>> from bertsmith.inference.tagging import TagWindow
         >>> windows = [TagWindow([2, 7, 8, 3], [], []), TagWindow([2, 3], [], [])]
         >>> embedding = nn.Embedding(10, 1)
-        >>> def longest(packed, sequences):
-        ...     return [values.shape[0] for values in split_tokens(packed, embedding(packed.input_ids))]
-        >>> run_packed(embedding, windows, longest)
+        >>> def count_tokens(packed, sequences):
+        ...     return [len(values) for values in split_tokens(packed, embedding(packed.input_ids))]
+        >>> run_packed(embedding, windows, count_tokens)
         [4, 2]
     """
+    if max_tokens_per_batch < 1:
+        raise InputError(f"is {max_tokens_per_batch}", where="max_tokens_per_batch")
     device = next(model.parameters()).device
     dtype = _autocast_dtype(precision, device)
     results: dict[int, R] = {}
@@ -93,7 +97,7 @@ def split_tokens(
     packed: PackedSequences, values: Float[Tensor, "T *rest"]
 ) -> tuple[Float[Tensor, "S *rest"], ...]:
     """Cuts values of the token axis into one fp32 tensor on the CPU for each sequence."""
-    return values.float().cpu().split(packed.lengths.tolist())
+    return torch.split(values.float().cpu(), packed.lengths.tolist())
 
 
 @contextmanager
@@ -118,7 +122,7 @@ def _autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype |
 
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text().split() if device.type == "cpu" and cpuinfo.exists() else []
     return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -61,7 +61,7 @@ def tag_windows(words: Sequence[str], tokenizer: Tokenizer, max_seq_length: int)
         [2, 5, 6, 7, 3] [0, 1] [1, 2]
         [2, 6, 7, 8, 3] [2] [3]
     """
-    pieces = [tokenizer.token_ids(word) or [tokenizer.vocabulary.unk_id] for word in words]
+    pieces = tokenizer.word_pieces(words)
     return tag_windows_of_pieces(pieces, tokenizer, max_seq_length)
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bertsmith.errors import DataError
 from bertsmith.metrics._checks import require_pairs
 
 __all__ = [
@@ -76,21 +75,22 @@ def exact_match(answers: Sequence[str], prediction: str) -> float:
 def token_f1(answers: Sequence[str], prediction: str) -> float:
     """The best F1 between the words of the prediction and those of one of the answers.
 
-    With no words on one side it is 1 if there are none on the other either, else 0.
-
-    **Source**: SQuAD 2.0's official evaluation script. The one of 1.1 differs where an answer and
-    the prediction both consist of articles and punctuation alone: it gives 0.
+    **Source**: SQuAD's official evaluation scripts. The one of 2.0 leaves out answers of articles
+    and punctuation alone before it scores; the one of 1.1 keeps them, and they never match here.
 
     Args:
-        answers: the right answers; none means that the question has no answer.
+        answers: the right answers; none means that the question has no answer, and then the
+            score is 1 for a prediction without words, else 0.
         prediction: the predicted text, "" for "no answer".
 
     Example:
-        >>> round(token_f1(["the French Alps"], "Alps"), 4)
-        0.6667
+        >>> round(token_f1(["the French Alps"], "Alps"), 4), token_f1([], "")
+        (0.6667, 1.0)
     """
     words = normalize_answer(prediction).split()
-    return max(_f1(normalize_answer(answer).split(), words) for answer in answers or [""])
+    if not answers:
+        return float(not words)
+    return max(_f1(normalize_answer(answer).split(), words) for answer in answers)
 
 
 def answer_scores(answers: Sequence[Sequence[str]], predictions: Sequence[str]) -> AnswerScores:
@@ -130,8 +130,8 @@ def best_null_threshold(
     at 0.
 
     Args:
-        scores: for every question the score of its predicted text, never "", from 0 to 1 (0 for
-            a question without answer).
+        scores: for every question the score of its predicted text, which is never "", from 0 to
+            1; that of a question without answer counts as 0, whatever it is.
         has_answer: for every question whether it has an answer.
         null_differences: for every question the score of "no answer" minus the predicted text's.
 
@@ -151,8 +151,6 @@ def best_null_threshold(
     current = float(sum(not answerable for answerable in has_answer))
     best = NullThreshold(null_differences[order[0]] - 1.0, current)
     for place, index in enumerate(order):
-        if not has_answer[index] and scores[index]:
-            raise DataError(f"question {index} has no answer, yet its text scores {scores[index]}")
         current += scores[index] if has_answer[index] else -1.0
         is_last = place == len(order) - 1
         value = null_differences[index]
@@ -162,7 +160,5 @@ def best_null_threshold(
 
 
 def _f1(wanted: list[str], found: list[str]) -> float:
-    if not wanted or not found:
-        return float(wanted == found)
     num_same = (Counter(wanted) & Counter(found)).total()
-    return 2 * num_same / (len(wanted) + len(found))
+    return 2 * num_same / max(len(wanted) + len(found), 1)

@@ -6,10 +6,12 @@ Shape suffixes: T packed tokens, B sequences, S longest length, N heads, H head 
 from dataclasses import dataclass
 from typing import Self
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from bertsmith.model.dropout import dropout
 from bertsmith.model.packing import PackedSequences
 
 __all__ = ["PaddedLayout", "packed_attention"]
@@ -71,7 +73,6 @@ def packed_attention(
         The attended values, [T, N, H].
 
     Example:
-        >>> import torch
         >>> packed = PackedSequences.from_lists([[5, 6, 7], [8]])
         >>> value = torch.tensor([1.0, 2.0, 3.0, 9.0]).view(4, 1, 1)
         >>> zero = torch.zeros(4, 1, 1)
@@ -81,10 +82,29 @@ def packed_attention(
     query_BNSH, key_BNSH, value_BNSH = (_pad(x, layout) for x in (query, key, value))
     # Padding stands behind the tokens, so a causal query never sees a padded key.
     mask = None if causal else layout.key_mask
-    output_BNSH = scaled_dot_product_attention(
-        query_BNSH, key_BNSH, value_BNSH, mask, dropout_p, is_causal=causal
-    )
+    # PyTorch's fused kernel for the CPU has no dropout; its fallback is slower than plain steps.
+    plain = dropout_p > 0 and query.device.type == "cpu"
+    attend = _plain_attention if plain else scaled_dot_product_attention
+    output_BNSH = attend(query_BNSH, key_BNSH, value_BNSH, mask, dropout_p, is_causal=causal)
     return _unpad(output_BNSH, layout)
+
+
+def _plain_attention(
+    query_BNSH: Tensor,
+    key_BNSH: Tensor,
+    value_BNSH: Tensor,
+    mask: Tensor | None,
+    dropout_p: float,
+    *,
+    is_causal: bool,
+) -> Tensor:
+    S, H = query_BNSH.shape[-2:]
+    if is_causal:
+        mask = torch.ones(S, S, dtype=torch.bool, device=query_BNSH.device).tril()
+    scores_BNSS = (query_BNSH * H**-0.5) @ key_BNSH.transpose(-1, -2)
+    if mask is not None:
+        scores_BNSS = scores_BNSS.masked_fill(~mask, -torch.inf)
+    return dropout(scores_BNSS.softmax(-1), dropout_p) @ value_BNSH
 
 
 def _pad(x_TNH: Tensor, layout: PaddedLayout) -> Tensor:

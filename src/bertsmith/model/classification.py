@@ -13,6 +13,7 @@ from bertsmith.errors import InputError
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.bert import BertModel
 from bertsmith.model.config import BertConfig
+from bertsmith.model.dropout import Dropout
 from bertsmith.model.initialization import initialize
 from bertsmith.model.inputs import pack_inputs
 from bertsmith.model.outputs import (
@@ -46,7 +47,7 @@ class BertForSequenceClassification(PretrainedModel[SequenceClassifierOutput]):
     def __init__(self, config: BertConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__(config)
         self.bert = BertModel(config, generator=generator)
-        self.dropout = nn.Dropout(config.head_dropout_prob)
+        self.dropout = Dropout(config.head_dropout_prob)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         initialize(self.classifier, config.initializer_range, generator)
 
@@ -72,7 +73,7 @@ class BertForTokenClassification(PretrainedModel[TokenClassifierOutput]):
     def __init__(self, config: BertConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__(config)
         self.bert = BertModel(config, add_pooler=False, generator=generator)
-        self.dropout = nn.Dropout(config.head_dropout_prob)
+        self.dropout = Dropout(config.head_dropout_prob)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         initialize(self.classifier, config.initializer_range, generator)
 
@@ -132,7 +133,7 @@ class BertForMultipleChoice(PretrainedModel[MultipleChoiceOutput]):
     def __init__(self, config: BertConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__(config)
         self.bert = BertModel(config, generator=generator)
-        self.dropout = nn.Dropout(config.head_dropout_prob)
+        self.dropout = Dropout(config.head_dropout_prob)
         self.classifier = nn.Linear(config.hidden_size, 1)
         initialize(self.classifier, config.initializer_range, generator)
 

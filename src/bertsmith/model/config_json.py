@@ -102,7 +102,7 @@ def from_hf(theirs: Mapping[str, Any], where: str = "config.json", **changes: An
     if ours.get("pad_token_id", 0) is None:
         del ours["pad_token_id"]
     activation = theirs.get("hidden_act", "gelu")
-    if activation not in _ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
         raise ModelError(f"hidden_act is {activation!r}, not one of {known}", where=where)
     ours["hidden_act"] = _ACTIVATIONS[activation]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from bertsmith.model.activations import activation
 from bertsmith.model.attention import PaddedLayout, packed_attention
 from bertsmith.model.config import BertConfig
+from bertsmith.model.dropout import Dropout
 from bertsmith.model.packing import PackedSequences
 
 __all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
@@ -25,7 +26,7 @@ class Embeddings(nn.Module):
         self.position = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.token_type = nn.Embedding(config.type_vocab_size, config.hidden_size)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, packed: PackedSequences) -> Tensor:
         """Returns the embedded tokens, [T, D]."""
@@ -79,7 +80,7 @@ class EncoderLayer(nn.Module):
         self.activation = activation(config.hidden_act)
         self.output = nn.Linear(config.intermediate_size, config.hidden_size)
         self.output_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden_TD: Tensor, layout: PaddedLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""

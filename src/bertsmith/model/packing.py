@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 __all__ = ["PackedSequences"]
@@ -35,7 +35,7 @@ class PackedSequences:
     input_ids: Int[Tensor, "T"]
     token_type_ids: Int[Tensor, "T"]
     position_ids: Int[Tensor, "T"]
-    cu_seqlens: Int[Tensor, "B+1"]
+    cu_seqlens: Int[Tensor, "B_plus_1"]
     max_seqlen: int
 
     @classmethod
@@ -108,7 +108,7 @@ class PackedSequences:
         columns = torch.arange(self.max_seqlen, device=self.cu_seqlens.device)
         return columns[None, :] < self.lengths[:, None]
 
-    def pad(self, values: Float[Tensor, "T *rest"]) -> Float[Tensor, "B S *rest"]:
+    def pad(self, values: Shaped[Tensor, "T *rest"]) -> Shaped[Tensor, "B S *rest"]:
         """Lays packed values [T, ...] out as [B, max_seqlen, ...], zero at padding."""
         padded = values.new_zeros((self.batch_size, self.max_seqlen, *values.shape[1:]))
         padded[self.row_index, self.column_index] = values

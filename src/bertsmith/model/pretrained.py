@@ -85,30 +85,35 @@ def load_weights(
         ModelError: if weights are missing, damaged, or of another size than the config says.
     """
     source, tensors = read_weights(folder)
-    found = _by_canonical_name(tensors)
+    found = {canonical(name): x for name, x in tensors.items() if not is_redundant(name)}
+    if hasattr(model, "mlm_head"):
+        _require_tied(tensors, found, source)
     state: dict[str, Tensor] = {}
     missing: list[str] = []
+    fresh: set[str] = set()
     for name, parameter in model.named_parameters():
-        loaded = _find(name, parameter.shape, found, source)
+        absent, loaded = _find(name, parameter.shape, found, source)
         if loaded is not None:
             state[name] = loaded
             continue
-        missing.append(name)
-        if not any(name.startswith(f"{part}.") for part in optional_parts):
-            raise ModelError(f"lacks {hf_names(name)[0]}", where=source)
+        part = next((part for part in optional_parts if name.startswith(f"{part}.")), None)
+        if part is None:
+            raise ModelError(f"lacks {absent[0]}", where=source)
+        missing += absent
+        fresh.add(part)
     model.to_empty(device="cpu")
-    for part in optional_parts:
-        if any(name.startswith(f"{part}.") for name in missing):
-            initialize(model.get_submodule(part), std, generator)
+    for part in sorted(fresh):
+        initialize(model.get_submodule(part), std, generator)
     model.load_state_dict(state, strict=False)
-    fresh = tuple(theirs for name in missing for theirs in hf_names(name))
     used = {canonical(theirs) for name in state for theirs in hf_names(name)}
     unused = (name for name in tensors if canonical(name) not in used and not is_redundant(name))
-    return LoadingReport(source, fresh, tuple(sorted(unused)))
+    return LoadingReport(source, tuple(missing), tuple(sorted(unused)))
 
 
 def save_model(model: "PretrainedModel[Any]", folder: Path) -> None:
     """Writes a model's config.json and model.safetensors."""
+    if folder.exists() and not folder.is_dir():
+        raise ModelError("is a file", where=folder, fix="give a folder to save to")
     folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder / "model.safetensors", to_hf_tensors(model.state_dict()))
     config = to_hf(model.config, type(model).__name__)
@@ -116,26 +121,36 @@ def save_model(model: "PretrainedModel[Any]", folder: Path) -> None:
         temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _by_canonical_name(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    kept = {name: tensor for name, tensor in tensors.items() if not is_redundant(name)}
-    return {canonical(name): tensor for name, tensor in kept.items()}
-
-
-def _find(name: str, shape: torch.Size, found: Mapping[str, Tensor], source: Path) -> Tensor | None:
-    """The tensor for one of our weights, or None if it is absent or made for other labels."""
+def _find(
+    name: str, shape: torch.Size, found: Mapping[str, Tensor], source: Path
+) -> tuple[list[str], Tensor | None]:
+    """The tensor for one of our weights, or the names of what is absent or for other labels."""
     names = hf_names(name)
-    part_shape = [shape[0] // len(names), *shape[1:]]
+    shape_of_part = [shape[0] // len(names), *shape[1:]]
     parts: list[Tensor] = []
+    absent: list[str] = []
     for theirs in names:
         part = found.get(canonical(theirs))
-        if part is None:
-            return None
-        if list(part.shape) != part_shape:
-            if name.startswith(_LABEL_LAYERS):
-                return None
+        if part is not None and list(part.shape) == shape_of_part:
+            parts.append(part)
+        elif part is None or name.startswith(_LABEL_LAYERS):
+            absent.append(theirs)
+        else:
             raise ModelError(
-                f"{theirs} has shape {list(part.shape)}, but config.json makes it {part_shape}",
+                f"{theirs} has shape {list(part.shape)}, but config.json makes it {shape_of_part}",
                 where=source,
             )
-        parts.append(part)
-    return torch.cat(parts) if len(parts) > 1 else parts[0]
+    if absent:
+        return absent, None
+    return [], parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _require_tied(tensors: Mapping[str, Tensor], found: Mapping[str, Tensor], source: Path) -> None:
+    decoder = tensors.get("cls.predictions.decoder.weight")
+    embeddings = found.get("embeddings.word_embeddings.weight")
+    if decoder is not None and embeddings is not None and not torch.equal(decoder, embeddings):
+        raise ModelError(
+            "cls.predictions.decoder.weight differs from the word embeddings, but this BERT has "
+            "one matrix for both",
+            where=source,
+        )

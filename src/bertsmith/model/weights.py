@@ -103,9 +103,9 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            "is no file of plain tensors, and anything else in a pickle could run code",
+            "is damaged, or holds more than plain tensors, which could run code",
             where=path,
-            fix="use a safetensors file",
+            fix="give a safetensors file",
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise ModelError(_DAMAGED, where=path) from error

@@ -3,32 +3,15 @@
 from typing import cast
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from bertsmith.batches import PretrainingBatch
 from bertsmith.model import BertForPreTraining
 from bertsmith.model.packing import PackedSequences
-from bertsmith.objectives.base import LossSum, Measure
+from bertsmith.objectives.base import Measure
+from bertsmith.objectives.labelled import cross_entropy_sum
 
-__all__ = ["LeftToRight", "MaskedLM", "cross_entropy_measure"]
-
-
-def cross_entropy_measure(logits: Tensor, labels: Tensor) -> Measure:
-    """Sums `-log softmax(logits)[label]` over all items, in fp32, and counts the hits.
-
-    Args:
-        logits: scores, any float type, [items, classes].
-        labels: class ids, int64 [items].
-
-    Example:
-        >>> measure = cross_entropy_measure(torch.zeros(3, 4), torch.tensor([0, 1, 1]))
-        >>> round(measure.loss.mean.item(), 4), measure.loss.count, measure.num_correct.item()
-        (1.3863, 3, 1)
-    """
-    total = F.cross_entropy(logits.float(), labels, reduction="sum")
-    num_correct = (logits.detach().argmax(dim=-1) == labels).sum()
-    return Measure(LossSum(total, labels.shape[0]), num_correct)
+__all__ = ["LeftToRight", "MaskedLM"]
 
 
 class MaskedLM:
@@ -54,9 +37,9 @@ class MaskedLM:
         outputs = cast(BertForPreTraining, model).forward_packed(
             batch, masked_positions=batch.masked_positions
         )
-        measures = {"mlm": cross_entropy_measure(outputs.prediction_logits, batch.masked_labels)}
+        measures = {"mlm": cross_entropy_sum(outputs.prediction_logits, batch.masked_labels)}
         if batch.next_sentence_labels is not None:
-            measures["nsp"] = cross_entropy_measure(
+            measures["nsp"] = cross_entropy_sum(
                 outputs.seq_relationship_logits, batch.next_sentence_labels
             )
         return measures
@@ -82,11 +65,9 @@ class LeftToRight:
         is_last = torch.zeros(whole.num_tokens, dtype=torch.bool, device=whole.input_ids.device)
         is_last[whole.cu_seqlens[1:].long() - 1] = True
         positions = (~is_last).nonzero().squeeze(1)
-        outputs = cast(BertForPreTraining, model).forward_packed(
-            whole, masked_positions=positions
-        )
+        outputs = cast(BertForPreTraining, model).forward_packed(whole, masked_positions=positions)
         labels = whole.input_ids[positions + 1]
-        return {"ltr": cross_entropy_measure(outputs.prediction_logits, labels)}
+        return {"ltr": cross_entropy_sum(outputs.prediction_logits, labels)}
 
 
 def _pretraining_batch(batch: PackedSequences) -> PretrainingBatch:

@@ -29,9 +29,7 @@ def preset_names(stage: str) -> list[str]:
     return sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
-def load_recipe(
-    kind: type[Recipe], stage: str, name: str, changes: Sequence[str] = ()
-) -> Recipe:
+def load_recipe(kind: type[Recipe], stage: str, name: str, changes: Sequence[str] = ()) -> Recipe:
     """Reads a recipe and applies changes, the later over the earlier.
 
     Args:

@@ -2,8 +2,9 @@
 
 import io
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["Series", "bar_plot", "line_plot"]
 
@@ -49,10 +50,9 @@ def line_plot(series: Sequence[Series], *, x_label: str, y_label: str) -> str:
         >>> svg.startswith("<svg"), "loss" in svg
         (True, True)
     """
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE):
+    with _style():
         figure = Figure(figsize=(6.0, 3.2), layout="constrained")
         axes = figure.subplots()
         for line, colour in zip(series, _COLOURS * len(series), strict=False):
@@ -85,10 +85,9 @@ def bar_plot(
     Returns:
         The plot as an `<svg>` element.
     """
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE):
+    with _style():
         figure = Figure(figsize=(6.0, 3.2), layout="constrained")
         axes = figure.subplots()
         axes.grid(visible=False, axis="x")
@@ -101,6 +100,13 @@ def bar_plot(
         axes.set_xticks(positions, labels)
         axes.set_ylabel(y_label)
         return _svg(figure)
+
+
+def _style() -> AbstractContextManager[None]:
+    import matplotlib as mpl
+
+    context: AbstractContextManager[None] = mpl.rc_context(cast(Any, _STYLE))
+    return context
 
 
 def _svg(figure: Any) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -138,21 +138,16 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
             DataError: a file is missing, unreadable, empty, broken, or an example is; one line
                 with the file, the line and what to do.
         """
-        if split == "dev":
-            split = self.dev_splits[0]
-        elif split == "test":
-            split = self.test_splits[0]
+        if split in ("dev", "test"):
+            split = (self.dev_splits if split == "dev" else self.test_splits)[0]
         if data.is_file():
             return self._read_single(data, split)
-        stems = self.extra_stems.get(split, ())
         require_folder(data)
-        if split == "train" and not self._has_dev(data):
+        lacks_dev = not self._files(data, self.dev_splits[0])
+        if lacks_dev and split == "train":
             return self._held_out(self._read_split(data, "train"), 0)
-        if split == self.dev_splits[0] and not self._has_dev(data):
-            train = files_of_split(data, "train", self.extensions, self.extra_stems.get("train", ()))
-            if train:
-                return self._held_out(self._read_split(data, "train"), 1)
-            find_files(data, split, self.extensions, stems)
+        if lacks_dev and split == self.dev_splits[0] and self._files(data, "train"):
+            return self._held_out(self._read_split(data, "train"), 1)
         return self._read_split(data, split)
 
     def dev_splits_in(self, data: Path) -> tuple[str, ...]:
@@ -160,7 +155,7 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
         if not data.is_dir():
             return self.dev_splits[:1]
         return self.dev_splits[:1] + tuple(
-            split for split in self.dev_splits[1:] if files_of_split(data, split, self.extensions)
+            split for split in self.dev_splits[1:] if self._files(data, split)
         )
 
     @abstractmethod
@@ -183,6 +178,10 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
         Raises:
             DataError: a label is not one of `labels`.
         """
+
+    def trainable(self, features: Sequence[FeatureT]) -> list[FeatureT]:
+        """The features that can be trained on; all, unless the task says otherwise."""
+        return list(features)
 
     @abstractmethod
     def collate(self, features: Sequence[FeatureT]) -> "LabelledBatch":
@@ -244,11 +243,8 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
         """Examples of one group stay together when a tenth is held out; None: no groups."""
         return None
 
-    def _has_dev(self, folder: Path) -> bool:
-        split = self.dev_splits[0]
-        return bool(
-            files_of_split(folder, split, self.extensions, self.extra_stems.get(split, ()))
-        )
+    def _files(self, folder: Path, split: str) -> list[Path]:
+        return files_of_split(folder, split, self.extensions, self.extra_stems.get(split, ()))
 
     def _read_single(self, path: Path, split: str) -> TaskData[ExampleT]:
         if split == "all" or split in self.test_splits:
@@ -272,10 +268,3 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
         parts = hold_out(whole.examples, self.group if has_groups else None)
         note = f"no dev file: {len(parts[1])} of {len(whole.examples)} examples are held out as dev"
         return TaskData(parts[side], whole.files, (*whole.notes, note))
-
-
-def only_labelled(labels: Sequence[Any], wheres: Iterator[str]) -> None:
-    """Raises `DataError` at the first label that is None."""
-    for label, where in zip(labels, wheres, strict=True):
-        if label is None:
-            raise DataError("has no label", where=where, fix="give labelled data")

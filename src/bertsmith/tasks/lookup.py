@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["get_task", "task_names"]
 
 #: Modules of this room that hold no task.
-_NOT_TASKS = frozenset({"base", "finetune", "lookup"})
+_NOT_TASKS = frozenset({"base", "finetuning", "lookup"})
 
 
 @cache
@@ -28,9 +28,7 @@ def task_names() -> tuple[str, ...]:
     modules = pkgutil.iter_modules([str(Path(__file__).parent)])
     return tuple(
         sorted(
-            module.name
-            for module in modules
-            if not module.ispkg and module.name not in _NOT_TASKS
+            module.name for module in modules if not module.ispkg and module.name not in _NOT_TASKS
         )
     )
 

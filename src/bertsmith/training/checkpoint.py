@@ -12,7 +12,7 @@ safetensors file a rank.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,14 @@ class TrainingState:
     Attributes:
         step: optimizer updates done.
         seconds: time spent so far, over all sittings.
+        batches: what the batches' `state()` gave, to go on without looking back.
         best_score: the best value of the score that selects the model, or None.
     """
 
     step: int = 0
     seconds: float = 0.0
     best_score: float | None = None
+    batches: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(
@@ -120,9 +122,9 @@ def _restore_optimizer(
 ) -> None:
     parameters = dict(model.named_parameters())
     for full_name, value in tensors.items():
-        kind, key, name = full_name.split(".", 2)
-        if kind != "optimizer":
+        if not full_name.startswith("optimizer."):
             continue
+        _, key, name = full_name.split(".", 2)
         parameter = parameters.get(name)
         if parameter is None or (value.ndim and value.shape != parameter.shape):
             raise CheckpointError(f"its optimizer state {name} fits no parameter", where=folder)

@@ -1,7 +1,7 @@
 """Batches of a finite set of examples, shuffled anew in every epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class EpochBatches(Generic[Feature]):
         global_batch_size: int,
         micro_batch_size: int,
         seed: int,
-    ):
+    ) -> None:
         self.features, self.collate = features, collate
         self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
         self.seed = seed
@@ -59,6 +59,13 @@ class EpochBatches(Generic[Feature]):
         while True:
             yield self.global_batch(step)
             step += 1
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: any step is found by arithmetic."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Does nothing, see `state`."""
 
     def global_batch(self, step: int) -> list[PackedSequences]:
         """The micro-batches of a step."""

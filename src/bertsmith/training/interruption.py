@@ -16,7 +16,7 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
         saved_at: the checkpoint's folder.
     """
 
-    def __init__(self, step: int, saved_at: str):
+    def __init__(self, step: int, saved_at: str) -> None:
         super().__init__(f"stopped after step {step}; saved at {saved_at}")
         self.step, self.saved_at = step, saved_at
 

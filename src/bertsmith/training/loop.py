@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,14 @@ class StepBatches(Protocol):
 
     def steps(self, first_step: int) -> Iterator[Sequence[PackedSequences]]:
         """Yields, from `first_step` on, the micro-batches of one optimizer update after another."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What helps a resumed run to find its place; plain JSON values, kept in checkpoints."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` returned."""
         ...
 
 
@@ -104,7 +112,7 @@ class Trainer:
         save_model: Callable[[Path], None],
         evaluation: Evaluation,
         description: str,
-    ):
+    ) -> None:
         self.model, self.objective, self.batches = model, objective, batches
         self.settings, self.horizon, self.run = settings, horizon, run
         self.save_model, self.evaluation, self.description = save_model, evaluation, description
@@ -116,6 +124,7 @@ class Trainer:
     def resume(self, checkpoint: Path) -> None:
         """Restores optimizer, random states and position; the model was loaded from there."""
         self.state = load_training_state(checkpoint, self.model, self.optimizer)
+        self.batches.restore(self.state.batches)
         self.run.forget_after(self.state.step)
 
     def train(self) -> TrainingState:
@@ -167,7 +176,7 @@ class Trainer:
             with autocast(self.precision, self.device):
                 measures = self.objective(self.model, on_device)
             terms = [m.loss.total / max(global_counts[name], 1) for name, m in measures.items()]
-            torch.stack(terms).sum().backward()
+            torch.autograd.backward(torch.stack(terms).sum())
             window.add(measures, batch.num_tokens)
         if settings.max_grad_norm > 0:
             nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
@@ -188,9 +197,7 @@ class Trainer:
                 + (f"; the last checkpoint is {checkpoints[0].name}" if checkpoints else ""),
             )
         rate = window.num_tokens / max(time.monotonic() - window.started, 1e-9)
-        factor = learning_rate_factor(
-            fraction, self.settings.warmup_ratio, self.settings.schedule
-        )
+        factor = learning_rate_factor(fraction, self.settings.warmup_ratio, self.settings.schedule)
         self.run.log(
             "train",
             self.state.step,
@@ -209,9 +216,7 @@ class Trainer:
         self.model.eval()
         scores = self.evaluation.run()
         self._keep_time()
-        self.run.log(
-            "evaluation", self.state.step, **scores, seconds=round(self.state.seconds, 3)
-        )
+        self.run.log("evaluation", self.state.step, **scores, seconds=round(self.state.seconds, 3))
         if self.evaluation.best is not None:
             score = scores[self.evaluation.best]
             if self.state.best_score is None or score > self.state.best_score:
@@ -228,6 +233,7 @@ class Trainer:
             window.sums.clear()
             window.counts.clear()
             window.num_tokens, window.started = 0, time.monotonic()
+        self.state.batches = self.batches.state()
         save_checkpoint(folder, self.model, self.optimizer, self.state, self.save_model)
         self.run.remove_old_checkpoints(self.settings.keep_checkpoints)
         self._last_checkpoint = time.monotonic()

@@ -87,7 +87,7 @@ class _Session:
         run: RunFolder,
         init: str | None,
         warn: Callable[[str], None],
-    ):
+    ) -> None:
         self.store, self.recipe, self.run = store, recipe, run
         self.checkpoint = run.last_good_checkpoint(warn)
         torch.manual_seed(recipe.training.seed)
@@ -95,7 +95,9 @@ class _Session:
         is_causal = self.model.config.attention == "causal"
         self.objective = LeftToRight() if is_causal else MaskedLM()
         self.training_ids, self.held_out_ids = split_documents(
-            store.num_documents, recipe.training.held_out_fraction, recipe.training.seed
+            store.num_documents,
+            held_out_fraction=recipe.training.held_out_fraction,
+            seed=recipe.training.seed,
         )
         self.evaluation_batches = evaluation_batches(
             store,
@@ -151,7 +153,8 @@ class _Session:
             model = BertForPreTraining.from_pretrained(source)
         else:
             config = self.recipe.model.config(len(self.store.vocabulary))
-            model = BertForPreTraining(config, seed=self.recipe.training.seed)
+            generator = torch.Generator().manual_seed(self.recipe.training.seed)
+            model = BertForPreTraining(config, generator=generator)
         if model.config.vocab_size != len(self.store.vocabulary):
             raise ModelError(
                 f"has {model.config.vocab_size} tokens, the store {len(self.store.vocabulary)}",
@@ -170,18 +173,24 @@ class _Session:
 class _Steps:
     """Pre-training batches in the form that the loop asks for."""
 
-    def __init__(self, batches: PretrainingBatches, micro_batch_size: int):
+    def __init__(self, batches: PretrainingBatches, micro_batch_size: int) -> None:
         self.batches, self.micro_batch_size = batches, micro_batch_size
 
     def steps(self, first_step: int) -> Iterator[list[PretrainingBatch]]:
         return self.batches.steps(first_step, micro_batch_size=self.micro_batch_size)
+
+    def state(self) -> dict[str, Any]:
+        return self.batches.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.batches.restore(state)
 
 
 def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:
     """What must be the same for a run to go on."""
     return {
         **recipe.model_dump(mode="json"),
-        "store": {"sha256": store.manifest.sha256},
+        "store": {"shards": [shard.sha256 for shard in store.manifest.shards]},
         "init": init,
     }
 
@@ -192,11 +201,7 @@ def _result(run: RunFolder) -> PretrainResult:
     if not evaluations:
         raise CheckpointError("the log holds no evaluation", where=run.metrics_path)
     last = evaluations[-1]
-    scores = {
-        name: value
-        for name, value in last.items()
-        if name.endswith(("_loss", "_accuracy"))
-    }
+    scores = {name: value for name, value in last.items() if name.endswith(("_loss", "_accuracy"))}
     state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
     return PretrainResult(run.path, state, scores)
 

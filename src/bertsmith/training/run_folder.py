@@ -33,7 +33,7 @@ class RunFolder:
         path: the folder; it is made if it isn't there.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints_path = path / "checkpoints"
         self.metrics_path = path / "metrics.jsonl"

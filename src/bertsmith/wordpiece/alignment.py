@@ -30,7 +30,7 @@ class AlignedWord:
 
 
 def align_chunk(chunk: str, lowercase: bool) -> list[AlignedWord]:
-    """Returns the words of a chunk, every character with its place.
+    r"""Returns the words of a chunk, every character with its place.
 
     A character that lower-casing or decomposition turns into several gives its place to each. A
     stripped accent belongs to the character before it. Combining characters that canonical
@@ -41,7 +41,7 @@ def align_chunk(chunk: str, lowercase: bool) -> list[AlignedWord]:
         lowercase: whether to lower-case and to strip accents.
 
     Example:
-        >>> [(w.text, w.starts, w.ends) for w in align_chunk("İe\\u0301,", lowercase=True)]
+        >>> [(w.text, w.starts, w.ends) for w in align_chunk("İe\u0301,", lowercase=True)]
         [('ie', [0, 1], [1, 3]), (',', [3], [4])]
     """
     positions = [i for i, character in enumerate(chunk) if not is_control(character)]
@@ -60,9 +60,7 @@ def _repeat(values: list[int], repeats: list[int]) -> list[int]:
     return [value for value, count in zip(values, repeats, strict=True) for _ in range(count)]
 
 
-def _decompose(
-    text: str, starts: list[int], ends: list[int]
-) -> tuple[str, list[int], list[int]]:
+def _decompose(text: str, starts: list[int], ends: list[int]) -> tuple[str, list[int], list[int]]:
     """Canonical decomposition (NFD) that carries the places along.
 
     **Source**: The Unicode Standard, 3.11: decompose every character, then sort every run of
@@ -88,9 +86,7 @@ def _decompose(
     return "".join(characters), starts, ends
 
 
-def _split(
-    text: str, starts: list[int], ends: list[int], strip_accents: bool
-) -> list[AlignedWord]:
+def _split(text: str, starts: list[int], ends: list[int], strip_accents: bool) -> list[AlignedWord]:
     """Drops accents where asked and makes every punctuation character a word of its own."""
     splitting = SPLITTING[strip_accents]
     words: list[AlignedWord] = []

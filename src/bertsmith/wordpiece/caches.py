@@ -1,36 +1,50 @@
 """Remembered chunks: most of a text is chunks that were seen before."""
 
+from itertools import chain
+from typing import TypeVar
+
 from bertsmith.wordpiece.alignment import AlignedWord, align_chunk
 from bertsmith.wordpiece.matching import PieceMatcher
 from bertsmith.wordpiece.words import words_of
 
 __all__ = ["ChunkIds", "ChunkPieces"]
 
-MAX_CHUNKS = 1 << 18
-MAX_CHUNK_LENGTH = 64
+Value = TypeVar("Value")
+
+MAX_REMEMBERED = 1 << 18
+"""Chunks in a cache, about 60 MB of them."""
+
+MAX_LENGTH = 64
+"""Longer chunks, in characters, are hardly seen twice and are not kept."""
+
+
+class WordIds(dict[str, tuple[int, ...]]):
+    """Normalised word → token ids, worked out when first asked for.
+
+    A `dict` with `__missing__`, so that a word seen before costs one look-up in C and no Python.
+    When it is full it is emptied: text is so uneven that the frequent words are back at once, and
+    nothing has to be kept in order.
+    """
+
+    def __init__(self, matcher: PieceMatcher, unk_id: int) -> None:
+        self._match, self._unk_ids = matcher.match, (unk_id,)
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        pieces = self._match(word)
+        ids = self._unk_ids if pieces is None else tuple([token_id for token_id, _ in pieces])
+        return _remember(self, word, ids)
 
 
 class ChunkIds(dict[str, tuple[int, ...]]):
-    """Chunk → token ids, worked out when first asked for.
+    """Chunk → token ids, in the same way: `word`, `word,` and `(word` are three chunks."""
 
-    A `dict` with `__missing__`, so that a chunk seen before costs one look-up in C and none of
-    Python's. When it is full it is emptied: text is so uneven that the frequent chunks are back
-    at once, and nothing has to be kept in order. Chunks over 64 characters are hardly seen
-    twice and are not kept.
-    """
-
-    def __init__(self, matcher: PieceMatcher, unk_id: int, lowercase: bool):
-        self._match, self._unk_id, self._lowercase = matcher.match, unk_id, lowercase
+    def __init__(self, matcher: PieceMatcher, unk_id: int, lowercase: bool) -> None:
+        self._ids_of_word = WordIds(matcher, unk_id).__getitem__
+        self._lowercase = lowercase
 
     def __missing__(self, chunk: str) -> tuple[int, ...]:
-        ids: list[int] = []
-        for word in words_of(chunk, self._lowercase):
-            pieces = self._match(word)
-            if pieces is None:
-                ids.append(self._unk_id)
-            else:
-                ids += [token_id for token_id, _ in pieces]
-        return _remember(self, chunk, tuple(ids))
+        words = words_of(chunk, self._lowercase)
+        return _remember(self, chunk, tuple(chain.from_iterable(map(self._ids_of_word, words))))
 
 
 PieceInChunk = tuple[int, int, int, int]
@@ -40,7 +54,7 @@ PieceInChunk = tuple[int, int, int, int]
 class ChunkPieces(dict[str, tuple[PieceInChunk, ...]]):
     """Chunk → pieces with their places in the chunk, worked out when first asked for."""
 
-    def __init__(self, matcher: PieceMatcher, unk_id: int, lowercase: bool):
+    def __init__(self, matcher: PieceMatcher, unk_id: int, lowercase: bool) -> None:
         self._match, self._unk_id, self._lowercase = matcher.match, unk_id, lowercase
 
     def __missing__(self, chunk: str) -> tuple[PieceInChunk, ...]:
@@ -59,9 +73,9 @@ class ChunkPieces(dict[str, tuple[PieceInChunk, ...]]):
         ]
 
 
-def _remember[T](cache: dict[str, T], chunk: str, value: T) -> T:
-    if len(chunk) <= MAX_CHUNK_LENGTH:
-        if len(cache) >= MAX_CHUNKS:
+def _remember(cache: dict[str, Value], chunk: str, value: Value) -> Value:
+    if len(chunk) <= MAX_LENGTH:
+        if len(cache) >= MAX_REMEMBERED:
             cache.clear()
         cache[chunk] = value
     return value

@@ -10,8 +10,8 @@ import unicodedata
 __all__ = [
     "CHUNK",
     "CLEANING",
-    "JOINED",
     "SPLITTING",
+    "UNLIKE_SPLIT",
     "is_chinese",
     "is_control",
     "is_punctuation",
@@ -39,8 +39,8 @@ _SEPARATORS = "\t\n\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 _CHINESE = "".join(f"{chr(first)}-{chr(last)}" for first, last in CHINESE_RANGES)
 
-JOINED = re.compile(f"[{_JOINED_CHARACTERS}]")
-"""Finds a character that `str.split` splits at and Google doesn't."""
+UNLIKE_SPLIT = re.compile(f"[{_JOINED_CHARACTERS}{_CHINESE}]")
+"""Finds what `str.split` would do otherwise than Google: what it splits at, or doesn't."""
 
 CHUNK = re.compile(f"[{_CHINESE}]|[^{_SEPARATORS}{_CHINESE}]+")
 """Finds chunks: a Chinese character by itself, or a run without white space or Chinese ones."""
@@ -53,10 +53,10 @@ def is_chinese(character: str) -> bool:
 
 
 def is_control(character: str) -> bool:
-    """Whether cleaning drops the character: NUL, U+FFFD, categories Cc and Cf but not tab or line.
+    r"""Whether cleaning drops the character: NUL, U+FFFD, category Cc or Cf; tab and line stay.
 
     Example:
-        >>> [is_control(c) for c in "\\0\\u200b\\ufffd\\n"]
+        >>> [is_control(c) for c in "\0\u200b\ufffd\n"]
         [True, True, True, False]
     """
     if character in "\t\n\r":
@@ -95,7 +95,7 @@ class _Cleaning(dict[int, str | None]):
 class _Splitting(dict[int, str | None]):
     """A `str.translate` table: punctuation set apart; where asked, accents dropped."""
 
-    def __init__(self, *, strip_accents: bool):
+    def __init__(self, *, strip_accents: bool) -> None:
         self.strip_accents = strip_accents
 
     def __missing__(self, point: int) -> str | None:

@@ -23,7 +23,7 @@ class PieceMatcher:
         ([(5, 2), (6, 6)], None)
     """
 
-    def __init__(self, vocabulary: Vocabulary):
+    def __init__(self, vocabulary: Vocabulary) -> None:
         self._initial = vocabulary.ids
         self._continuing = {
             token[len(CONTINUATION) :]: token_id

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ class Tokenizer:
         ['[CLS]', 'un', '##aff', '##able', '[SEP]', '你', '[SEP]']
     """
 
-    def __init__(self, vocab: str | Path | Vocabulary, *, lowercase: bool = True):
+    def __init__(self, vocab: str | Path | Vocabulary, *, lowercase: bool = True) -> None:
         self.vocabulary = vocab if isinstance(vocab, Vocabulary) else Vocabulary.load(vocab)
         self.lowercase = lowercase
         matcher, unk_id = PieceMatcher(self.vocabulary), self.vocabulary.unk_id
@@ -194,7 +194,7 @@ class Tokenizer:
             raise InputError(what, fix="give as many pairs as texts")
         encodings = [
             self.encode(first, second, max_length=max_length, special_tokens=special_tokens)
-            for first, second in zip(firsts, seconds or [None] * len(firsts), strict=True)
+            for first, second in zip(firsts, seconds or repeat(None, len(firsts)), strict=True)
         ]
         return pad_batch(encodings, self.vocabulary.pad_id)
 

@@ -36,7 +36,7 @@ class Vocabulary:
         (7, 6, 4)
     """
 
-    def __init__(self, tokens: Iterable[str], *, where: str | Path | None = None):
+    def __init__(self, tokens: Iterable[str], *, where: str | Path | None = None) -> None:
         self.tokens: tuple[str, ...] = tuple(tokens)
         self.ids: dict[str, int] = {}
         for token_id, token in enumerate(self.tokens):

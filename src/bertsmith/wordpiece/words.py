@@ -7,7 +7,7 @@ the chunk alone, so it can be remembered.
 
 import unicodedata
 
-from bertsmith.wordpiece.characters import CHUNK, CLEANING, JOINED, SPLITTING
+from bertsmith.wordpiece.characters import CHUNK, CLEANING, SPLITTING, UNLIKE_SPLIT
 
 __all__ = ["chunks_of", "words_of"]
 
@@ -19,13 +19,14 @@ def chunks_of(text: str) -> list[str]:
         >>> chunks_of("don't say 你好!")
         ["don't", 'say', '你', '好', '!']
     """
-    if text.isascii() and (text.isprintable() or JOINED.search(text) is None):
+    # The first test is the quicker one, and enough for most lines.
+    if (text.isascii() and text.isprintable()) or UNLIKE_SPLIT.search(text) is None:
         return text.split()
     return CHUNK.findall(text)
 
 
 def words_of(text: str, lowercase: bool) -> list[str]:
-    """Returns the words that Google's `BasicTokenizer` returns.
+    r"""Returns the words that Google's `BasicTokenizer` returns.
 
     **Source**: google-research/bert, `tokenization.py`, `BasicTokenizer.tokenize`.
 
@@ -37,9 +38,9 @@ def words_of(text: str, lowercase: bool) -> list[str]:
         Normalised words; punctuation and Chinese characters are words of one character.
 
     Example:
-        >>> words_of("Caf\\u00e9-Bar, ÀΣ!", lowercase=True)
+        >>> words_of("Caf\u00e9-Bar, ÀΣ!", lowercase=True)
         ['cafe', '-', 'bar', ',', 'aς', '!']
-        >>> words_of("Caf\\u00e9-Bar", lowercase=False)
+        >>> words_of("Caf\u00e9-Bar", lowercase=False)
         ['Café', '-', 'Bar']
     """
     splitting = SPLITTING[lowercase]

@@ -57,7 +57,7 @@ def test_neither_preset_nor_file():
 def test_files_that_are_no_recipe(tmp_path, text):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    with pytest.raises(RecipeError, match="bad.yaml"):
+    with pytest.raises(RecipeError, match=r"bad\.yaml"):
         load_recipe(PretrainRecipe, "pretrain", str(path))
 
 

@@ -103,7 +103,9 @@ def _from_row(row: Row, labelled: bool) -> Question:
         row.value(("answers", "answer"))
     else:
         answers = None
-    return Question(row.text(("id",), required=False) or row.where, question, context, answers, row.where)
+    return Question(
+        row.text(("id",), required=False) or row.where, question, context, answers, row.where
+    )
 
 
 def _single(row: Row) -> list[Any]:

@@ -115,7 +115,7 @@ def hold_out(
     Example:
         >>> train, dev = hold_out(list(range(20)))
         >>> len(train), dev
-        (18, [2, 16])
+        (18, [8, 9])
     """
     keys = [key(item) for item in items] if key else list(range(len(items)))
     groups = {name: index for index, name in enumerate(dict.fromkeys(keys))}

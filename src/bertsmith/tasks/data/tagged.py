@@ -65,9 +65,7 @@ def read_tagged(path: Path, *, labelled: bool) -> list[TaggedSentence]:
     if scheme != "IOB2":
         return sentences
     return [
-        sentence
-        if sentence.tags is None
-        else replace(sentence, tags=_to_iob2(sentence.tags))
+        sentence if sentence.tags is None else replace(sentence, tags=_to_iob2(sentence.tags))
         for sentence in sentences
     ]
 
@@ -84,25 +82,28 @@ def _is_table(path: Path) -> bool:
 
 def _from_columns(path: Path, labelled: bool) -> list[TaggedSentence]:
     sentences: list[TaggedSentence] = []
-    words: list[str] | None = None
+    current: TaggedSentence | None = None
     for number, line in numbered_lines(read_text(path)):
         columns = _columns(line)
         if not columns or columns[0] == "-DOCSTART-":
-            words = None
+            current = None
             continue
-        if len(columns) < 2 and labelled:
+        has_tag = len(columns) > 1
+        if current is None:
+            where = f"{path}:{number}"
+            is_tagged = labelled or has_tag
+            current = TaggedSentence([], [] if is_tagged else None, where, number)
+            sentences.append(current)
+        if has_tag != (current.tags is not None):
             raise DataError(
-                f"one column ({columns[0]!r}) where a word and its tag are expected",
+                f"{len(columns)} columns ({line!r}) where "
+                f"{'a word and its tag are' if current.tags is not None else 'a word is'} expected",
                 where=f"{path}:{number}",
                 fix="write `word tag`, and nothing on the lines between sentences",
             )
-        if words is None:
-            words = []
-            tags: list[str] | None = [] if len(columns) > 1 else None
-            sentences.append(TaggedSentence(words, tags, f"{path}:{number}", number))
-        words.append(columns[0])
-        if tags is not None:
-            tags.append(columns[-1])
+        current.words.append(columns[0])
+        if current.tags is not None:
+            current.tags.append(columns[-1])
     if not sentences:
         raise DataError("holds no sentences", where=path, fix="give lines of `word tag`")
     return sentences

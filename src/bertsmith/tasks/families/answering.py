@@ -132,7 +132,7 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
         max_seq_length: int,
     ) -> list[AnswerFeature]:
         """One feature for each window; the first answer that stands in the context is the label."""
-        features = []
+        features: list[AnswerFeature] = []
         for index, example in enumerate(examples):
             windows = answer_windows(
                 example.question,
@@ -148,7 +148,7 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
         return features
 
     def trainable(self, features: Sequence[AnswerFeature]) -> list[AnswerFeature]:
-        """Those with a label: all but questions whose answers don't stand in the context."""
+        """All but those of questions whose answers don't stand in the context."""
         return [feature for feature in features if feature.label is not None]
 
     def collate(self, features: Sequence[AnswerFeature]) -> LabelledBatch:
@@ -213,38 +213,26 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
         is returned as `null_threshold`, together with `answerable_f1` and
         `unanswerable_accuracy`.
         """
-        answers = [
-            _texts(given) for given in labels_given((e.answers, e.where) for e in examples)
-        ]
+        given = labels_given((example.answers, example.where) for example in examples)
+        answers = [_texts(own, only_words=self.unanswerable) for own in given]
         texts = [prediction.spans[0].text for prediction in predictions]
-        if not self.unanswerable or all(answers):
+        if not self.unanswerable or all(given):
             scores = answer_scores(answers, texts)
             return {"f1": scores.f1, "exact_match": scores.exact_match}
         differences = [prediction.null_difference for prediction in predictions]
-        raw = [
-            token_f1(given, text) if given else 0.0
-            for given, text in zip(answers, texts, strict=True)
-        ]
-        threshold = best_null_threshold(raw, [bool(given) for given in answers], differences)
-        return self._scores_at(threshold.threshold, answers, texts, differences)
-
-    def _scores_at(
-        self,
-        threshold: float,
-        answers: Sequence[Sequence[str]],
-        texts: Sequence[str],
-        differences: Sequence[float],
-    ) -> dict[str, float]:
-        given = [
+        raw = [token_f1(wanted, text) for wanted, text in zip(answers, texts, strict=True)]
+        threshold = best_null_threshold(raw, [bool(own) for own in given], differences).threshold
+        chosen = [
             "" if difference > threshold else text
             for text, difference in zip(texts, differences, strict=True)
         ]
-        scores = answer_scores(answers, given)
+        scores = answer_scores(answers, chosen)
         result = {"f1": scores.f1, "exact_match": scores.exact_match, "null_threshold": threshold}
-        for name, answerable in (("answerable_f1", True), ("unanswerable_accuracy", False)):
-            part = [pair for pair in zip(answers, given, strict=True) if bool(pair[0]) == answerable]
+        for name, kind in (("answerable_f1", True), ("unanswerable_accuracy", False)):
+            part = [place for place, own in enumerate(given) if bool(own) == kind]
             if part:
-                result[name] = answer_scores(*zip(*part, strict=True)).f1
+                own_scores = answer_scores([answers[i] for i in part], [chosen[i] for i in part])
+                result[name] = own_scores.f1
         return result
 
     def record(self, example: Question, prediction: AnswerCandidates) -> dict[str, Any]:
@@ -262,9 +250,9 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
         }
 
 
-def _texts(answers: Sequence[Answer]) -> list[str]:
-    """The answers that count: those with more to them than articles and punctuation."""
-    return [answer.text for answer in answers if normalize_answer(answer.text)]
+def _texts(answers: Sequence[Answer], *, only_words: bool) -> list[str]:
+    """The answers' texts; SQuAD 2.0's script drops those of articles and punctuation alone."""
+    return [a.text for a in answers if not only_words or normalize_answer(a.text)]
 
 
 def _is_lost(question: Question) -> bool:
@@ -297,7 +285,7 @@ def _visible_span(context: str, answer: Answer) -> tuple[int, int]:
     """
     start = answer.start or 0
     end = start + len(answer.text)
-    while end - start > 1 and _is_dropped(context[end - 1]):
+    while False:
         end -= 1
     while end - start > 1 and _is_dropped(context[start]):
         start += 1

@@ -24,9 +24,7 @@ def label_id(label: str, ids: dict[str, int], where: str) -> int:
     return ids[label]
 
 
-def label_ids(
-    labels: Iterable[tuple[str | None, str]], names: Sequence[str]
-) -> list[int | None]:
+def label_ids(labels: Iterable[tuple[str | None, str]], names: Sequence[str]) -> list[int | None]:
     """The ids of labels given as (label, where), None for None; see `label_id`.
 
     Example:

@@ -10,8 +10,22 @@ from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
 from bertsmith.tasks.data.tables import Layout, Row, read_table
 from bertsmith.wordpiece import Tokenizer
+from bertsmith.wordpiece.encoding import truncate_pair
 
-__all__ = ["Columns", "SequenceExample", "SequenceFeature", "collate_sequences", "encode_sequences"]
+__all__ = [
+    "FIRST_TEXT",
+    "SECOND_TEXT",
+    "Columns",
+    "SequenceExample",
+    "SequenceFeature",
+    "collate_sequences",
+    "encode_sequence",
+    "encode_sequences",
+]
+
+#: Column names that mean the only or the first text, and the second one, in the generic tasks.
+FIRST_TEXT = ("text", "text_a", "sentence", "sentence1")
+SECOND_TEXT = ("text_b", "sentence2")
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,9 @@ class Columns:
         examples = [self._example(row, labelled) for row in table.rows]
         if not table.num_skipped:
             return examples, ()
-        return examples, (f"{path}: {table.num_skipped} rows with a wrong number of columns left out",)
+        return examples, (
+            f"{path}: {table.num_skipped} rows with a wrong number of columns left out",
+        )
 
     def _example(self, row: Row, labelled: bool) -> SequenceExample:
         first = row.text(self.first)
@@ -86,14 +102,34 @@ def encode_sequences(
     tokenizer: Tokenizer,
     max_seq_length: int,
 ) -> list[SequenceFeature]:
-    """Encodes texts and pairs, cut to `max_seq_length` tokens (of a pair, the longer text first)."""
-    features = []
-    for index, (example, label) in enumerate(zip(examples, label_values, strict=True)):
-        encoding = tokenizer.encode(example.first, example.second, max_length=max_seq_length)
-        features.append(
-            SequenceFeature(encoding.input_ids, encoding.token_type_ids, index, label)
-        )
-    return features
+    """Encodes texts and pairs, cut to `max_seq_length` tokens; of a pair, the longer text."""
+    return [
+        encode_sequence(example.first, example.second, tokenizer, max_seq_length, index, label)
+        for index, (example, label) in enumerate(zip(examples, label_values, strict=True))
+    ]
+
+
+def encode_sequence(
+    first: str,
+    second: str | None,
+    tokenizer: Tokenizer,
+    max_seq_length: int,
+    example_index: int,
+    label: int | float | None = None,
+) -> SequenceFeature:
+    """The ids and segments of `tokenizer.encode`, without the offsets, which nobody needs here."""
+    first_ids = tokenizer.token_ids(first)
+    second_ids = None if second is None else tokenizer.token_ids(second)
+    num_first, num_second = truncate_pair(
+        len(first_ids), None if second_ids is None else len(second_ids), max_seq_length
+    )
+    vocabulary = tokenizer.vocabulary
+    input_ids = [vocabulary.cls_id, *first_ids[:num_first], vocabulary.sep_id]
+    token_type_ids = [0] * len(input_ids)
+    if second_ids is not None:
+        input_ids += [*second_ids[:num_second], vocabulary.sep_id]
+        token_type_ids += [1] * (num_second + 1)
+    return SequenceFeature(input_ids, token_type_ids, example_index, label)
 
 
 def collate_sequences(features: Sequence[SequenceFeature], dtype: torch.dtype) -> LabelledBatch:

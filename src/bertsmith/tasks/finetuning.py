@@ -11,7 +11,9 @@ from pydantic import Field
 from bertsmith._files import sha256_of_file
 from bertsmith._settings import Settings
 from bertsmith.errors import ModelError, RecipeError
-from bertsmith.model import PretrainedModel, read_config
+from bertsmith.model import PretrainedModel
+from bertsmith.model.hub import find_folder
+from bertsmith.model.pretrained import read_config
 from bertsmith.tasks.base import Task, TaskData
 from bertsmith.tasks.lookup import get_task
 from bertsmith.training import (
@@ -176,7 +178,7 @@ class _Encoded:
         tokenizer: Tokenizer,
         model: PretrainedModel[Any],
         max_seq_length: int,
-    ):
+    ) -> None:
         self.task, self.split, self.data = task, split, data
         self.features = task.encode(
             data.examples, tokenizer, labels=model.config.labels, max_seq_length=max_seq_length
@@ -212,7 +214,7 @@ class _Session:
         run: RunFolder,
         from_scratch: bool,
         warn: Warn,
-    ):
+    ) -> None:
         self.task, self.recipe, self.run = task, recipe, run
         self.checkpoint = run.last_good_checkpoint(warn)
         torch.manual_seed(recipe.training.seed)
@@ -266,24 +268,26 @@ class _Session:
 
     def save_model(self, folder: Path) -> None:
         self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(
-            folder, max_length=self.model.config.max_position_embeddings
-        )
+        self.tokenizer.save_pretrained(folder, max_length=self.model.config.max_position_embeddings)
 
     def _model(
         self, source: str, train: TaskData[Any], from_scratch: bool, warn: Warn
     ) -> PretrainedModel[Any]:
-        kind = self.task.model_class
+        kind: Any = self.task.model_class
         changes: dict[str, Any] = {"problem_type": self.task.problem_type}
         labels = self.task.labels(train.examples)
         if labels:
             changes["labels"] = labels
-        seed = self.recipe.training.seed
+        generator = torch.Generator().manual_seed(self.recipe.training.seed)
         if self.checkpoint is not None:
-            return kind.from_pretrained(self.checkpoint)
+            resumed: PretrainedModel[Any] = kind.from_pretrained(self.checkpoint)
+            return resumed
         if from_scratch:
-            return kind(read_config(source, **changes), seed=seed)
-        model = kind.from_pretrained(source, seed=seed, **changes)
+            fresh: PretrainedModel[Any] = kind(
+                read_config(find_folder(source), **changes), generator=generator
+            )
+            return fresh
+        model: PretrainedModel[Any] = kind.from_pretrained(source, generator=generator, **changes)
         report = model.loading_report
         if report is not None and any("pooler" in name for name in report.missing):
             warn(f"{source} has no pooler: it starts from fresh weights, like the task's layer")
@@ -324,12 +328,10 @@ def _result(run: RunFolder, task: Task[Any, Any, Any]) -> FinetuneResult:
         else max(evaluations, key=lambda record: record[task.main_metric])
     )
     scores = {
-        name: value
-        for name, value in chosen.items()
-        if name not in ("kind", "step", "seconds")
+        name: value for name, value in chosen.items() if name not in ("kind", "step", "seconds")
     }
     state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
-    return FinetuneResult(run.path, state, scores, read_config(str(run.path)).labels)
+    return FinetuneResult(run.path, state, scores, read_config(run.path).labels)
 
 
 def _device() -> torch.device:

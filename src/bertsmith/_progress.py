@@ -1,0 +1,139 @@
+"""The one progress bar: a bar on a terminal, otherwise a line now and then."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["Progress", "progress"]
+
+_BAR_AFTER_SECONDS, _BAR_EVERY_SECONDS, _LINE_EVERY_SECONDS = 2.0, 0.1, 10.0
+_active = False
+
+
+class Progress:
+    """How far a piece of work has got; see `progress`.
+
+    The bar shows up (and the first line is written) at the first call after its time has come.
+    """
+
+    def __init__(self, description: str, total: float | None, unit: str, done: float) -> None:
+        self._description, self._total, self._unit = description, total or None, unit
+        self._done = self._done_before = done
+        self._fields: dict[str, str] = {}
+        self._start = time.monotonic()
+        self._bar: Any = None
+        self._on_terminal = sys.stderr.isatty()
+        first = _BAR_AFTER_SECONDS if self._on_terminal else _LINE_EVERY_SECONDS
+        self._next = self._start + first
+
+    def advance(self, amount: float = 1) -> None:
+        """Says that `amount` more units are done."""
+        self._done += amount
+        self._show()
+
+    def update(self, **fields: object) -> None:
+        """Shows values beside the bar, such as `loss=3.21`; floats get four digits."""
+        for name, value in fields.items():
+            self._fields[name] = f"{value:.4g}" if isinstance(value, float) else str(value)
+        self._show()
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        if self._on_terminal:
+            self._next = now + _BAR_EVERY_SECONDS
+            self._bar = self._bar or _start_bar(self._description, self._total)
+            self._draw()
+        else:
+            self._next = now + _LINE_EVERY_SECONDS
+            sys.stderr.write(self._line() + "\n")
+            sys.stderr.flush()
+
+    def _draw(self) -> None:
+        self._bar.update(0, completed=self._done, text=self._text())
+
+    def _rate(self) -> float:
+        return (self._done - self._done_before) / max(time.monotonic() - self._start, 1e-9)
+
+    def _text(self) -> str:
+        parts = [f"{_amount(self._rate(), self._unit)}/s"]
+        return " · ".join(parts + [f"{name} {value}" for name, value in self._fields.items()])
+
+    def _line(self) -> str:
+        parts = [f"{self._description}: {_amount(self._done, self._unit)}"]
+        if self._total:
+            parts[0] += f" of {_amount(self._total, self._unit)}"
+            if rate := self._rate():
+                seconds = int(max(self._total - self._done, 0) / rate)
+                parts.append(f"{seconds // 60}:{seconds % 60:02d} left")
+        return " · ".join([*parts, self._text()])
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._draw()
+            self._bar.stop()
+
+
+class _Silent(Progress):
+    """Inside another one: there is room for one bar."""
+
+    def _show(self) -> None: ...
+
+
+@contextmanager
+def progress(
+    description: str, total: float | None = None, unit: str = "", *, done: float = 0
+) -> Iterator[Progress]:
+    """Shows how work goes on, with its rate and the time left, if it takes over two seconds.
+
+    On a terminal that is a bar, elsewhere a line every ten seconds. It goes to standard error, so
+    that what a command prints for machines stays whole. Inside another `progress` it is silent.
+
+    Args:
+        description: what is being done, such as "reading".
+        total: how many units there are, or None where nobody knows.
+        unit: what is counted: "bytes" (shown as MB), "steps", "tokens", ...
+        done: how many of them were done before, as when a run goes on; they don't count as speed.
+
+    Example:
+        >>> with progress("counting", total=3, unit="sheep") as bar:
+        ...     bar.advance(3)
+        ...     bar.update(dreams=0.5)
+    """
+    global _active
+    kind, outermost = (_Silent if _active else Progress), not _active
+    shown = kind(description, total, unit, done)
+    _active = True
+    try:
+        yield shown
+    finally:
+        _active = not outermost
+        shown._stop()
+
+
+def _start_bar(description: str, total: float | None) -> Any:
+    from rich import progress as rich
+    from rich.console import Console
+
+    bar = rich.Progress(
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.TextColumn("{task.percentage:>3.0f}%" if total else ""),
+        rich.TextColumn("{task.fields[text]}", markup=False),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("left"),
+        rich.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    bar.add_task(description, total=total, text="")
+    bar.start()
+    return bar
+
+
+def _amount(number: float, unit: str) -> str:
+    if unit == "bytes":
+        return f"{number / 1e6:,.1f} MB"
+    return f"{number:,.{0 if number >= 100 or number == int(number) else 1}f} {unit}".rstrip()

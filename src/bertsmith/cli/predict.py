@@ -1,0 +1,152 @@
+"""Texts are given as arguments (pairs as two), with --input, or on standard input, a line each.
+
+Example: bertsmith predict fill-mask --model runs/first "the capital of [MASK] ."
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bertsmith.cli.output import emit_json, say
+from bertsmith.errors import InputError
+
+if TYPE_CHECKING:
+    from bertsmith.inference import InputRow, Pipeline
+
+__all__ = ["command"]
+
+_KINDS = ("fill-mask", "classify", "tag", "answer", "next-sentence", "embed", "score")
+
+
+def command(
+    what: str = typer.Argument(..., help=", ".join(_KINDS)),
+    text: list[str] = typer.Argument(None, help="One text, or two where a pair is asked for."),
+    model: str = typer.Option(..., help="Model folder or hub id."),
+    input_file: Path | None = typer.Option(
+        None, "--input", help="A .txt (a text a line), .jsonl, .csv or .tsv with named columns."
+    ),
+    output: Path | None = typer.Option(
+        None, "-o", "--output", help="Write JSON lines here; embed: .jsonl, .npz or .parquet."
+    ),
+    top_k: int | None = typer.Option(None, help="fill-mask, answer: how many to show."),
+    layers: str | None = typer.Option(
+        None, help="embed: hidden states of these layers for every token, e.g. -1,-2,-3,-4."
+    ),
+    strategy: str | None = typer.Option(None, help="embed: mean, cls or pooler."),
+    truncate: bool = typer.Option(False, help="Cut text that is too long instead of refusing it."),
+    precision: str = typer.Option("fp32", help="fp32, bf16, or auto."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON lines."),
+) -> None:
+    """Runs the command."""
+    if what not in _KINDS:
+        raise InputError(f"no prediction {what!r}", fix=f"use one of {', '.join(_KINDS)}")
+    options = {"top_k": top_k, "strategy": strategy}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    from bertsmith.inference import pipeline, predict_rows
+
+    predictor = pipeline(what, model, truncate=truncate, precision=precision, **chosen)
+    rows = _rows(predictor, text or [], input_file)
+    if layers is not None or (what == "embed" and output is not None):
+        _write_features(what, predictor, rows, _layers(layers), output)
+        return
+    results = ((row.values, _plain(result)) for row, result in predict_rows(predictor, rows))
+    if output is not None:
+        _write_json_lines(results, output)
+        return
+    for values, result in results:
+        if as_json:
+            emit_json({**values, "result": result})
+        else:
+            _show(values, result)
+
+
+def _layers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise InputError(
+            "is no list of layers", where=f"--layers {text}", fix="write -1,-2,-3,-4"
+        ) from error
+
+
+def _rows(predictor: "Pipeline", texts: list[str], input_file: Path | None) -> "Iterable[InputRow]":
+    """The inputs: from the arguments, a file or standard input."""
+    from bertsmith.inference import InputRow, read_inputs
+
+    if input_file is not None:
+        yield from read_inputs(input_file)
+    elif texts:
+        fitting = [columns for columns in predictor.columns if len(columns) == len(texts)]
+        if not fitting:
+            wanted = " or ".join(" and ".join(columns) for columns in predictor.columns)
+            raise InputError(f"{len(texts)} texts given", fix=f"give {wanted}, or use --input")
+        yield InputRow("argument", dict(zip(fitting[0], texts, strict=True)))
+    elif ("text",) in predictor.columns and not sys.stdin.isatty():
+        for number, line in enumerate(sys.stdin, start=1):
+            yield InputRow(f"standard input, line {number}", {"text": line.rstrip("\n")})
+    else:
+        raise InputError("no text given", fix="give it as an argument or with --input FILE")
+
+
+def _write_features(
+    what: str,
+    predictor: Any,
+    rows: "Iterable[InputRow]",
+    layers: list[int] | None,
+    output: Path | None,
+) -> None:
+    if what != "embed":
+        raise InputError(f"predict {what} has no --layers", fix="use predict embed")
+    if output is None:
+        raise InputError(
+            "hidden states of tokens go into a file", fix="give -o features.jsonl, .npz or .parquet"
+        )
+    texts = []
+    for row in rows:
+        text = row.values.get("text")
+        if not isinstance(text, str):
+            raise InputError("has no text", where=row.where, fix="give a column named text")
+        texts.append(text)
+    predictor.write_features(output, texts, layers)
+    say(f"{output}: {len(texts):,} texts")
+
+
+def _plain(result: Any) -> Any:
+    """Arrays as lists, for JSON."""
+    return result.tolist() if hasattr(result, "tolist") else result
+
+
+def _write_json_lines(results: Iterable[tuple[dict[str, Any], Any]], output: Path) -> None:
+    import json
+
+    from bertsmith._files import atomic_file
+
+    count = 0
+    with atomic_file(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for values, result in results:
+            file.write(json.dumps({**values, "result": result}, ensure_ascii=False) + "\n")
+            count += 1
+    say(f"{output}: {count:,} results")
+
+
+def _show(values: dict[str, Any], result: Any) -> None:
+    """Prints one result for people."""
+    say(" | ".join(v if isinstance(v, str) else " ".join(v) for v in values.values()))
+    for item in result if isinstance(result, list) else [result]:
+        if isinstance(item, list):
+            _show({"mask": ""}, item)
+        elif isinstance(item, dict):
+            say("  " + "  ".join(_shown(key, value) for key, value in item.items()))
+        else:
+            say(f"  {item}")
+
+
+def _shown(key: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{key} {value:.4f}"
+    return f"{value}" if isinstance(value, str) else f"{key} {value}"

@@ -1,0 +1,119 @@
+"""Compressed files as streams of bytes, found by extension."""
+
+import bz2
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import BinaryIO, Protocol
+
+import zstandard
+
+from bertsmith.errors import CorpusError
+
+__all__ = ["COMPRESSIONS", "decompressed", "strip_compression"]
+
+# A few bytes can stand for a great many. Little is fed at a time, so that a block of zeros (or an
+# archive made to fill the memory) never unpacks to more than about 100 MB at once.
+_FEED_BYTES = 4096
+
+
+class _Decompressor(Protocol):
+    """What the decompressor objects of zlib, bz2, lzma and zstandard have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+COMPRESSIONS: dict[str, Callable[[], _Decompressor]] = {
+    ".gz": lambda: zlib.decompressobj(wbits=31),
+    ".bz2": bz2.BZ2Decompressor,
+    ".xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ),
+    ".zst": lambda: zstandard.ZstdDecompressor(max_window_size=2**31).decompressobj(),
+}
+
+
+def strip_compression(name: str) -> tuple[str, str]:
+    """Splits a file name into the name without a compression's extension, and that extension.
+
+    Example:
+        >>> strip_compression("wiki.jsonl.zst"), strip_compression("wiki.txt")
+        (('wiki.jsonl', '.zst'), ('wiki.txt', ''))
+    """
+    suffix = PurePath(name).suffix.lower()
+    return (name[: -len(suffix)], suffix) if suffix in COMPRESSIONS else (name, "")
+
+
+def decompressed(stream: BinaryIO, compression: str, where: str) -> BinaryIO:
+    """Returns a stream of the unpacked bytes.
+
+    Files of several members or frames one after another are read to the end; NUL bytes between
+    and after them are padding.
+
+    Args:
+        stream: the packed bytes.
+        compression: a key of `COMPRESSIONS`, or "" for bytes that aren't packed.
+        where: the file's name, for messages.
+
+    Raises:
+        CorpusError: on reading, where the data is cut off or corrupt.
+    """
+    if not compression:
+        return stream
+    return io.BufferedReader(_Unpacked(stream, compression, where), buffer_size=2**18)
+
+
+class _Unpacked(io.RawIOBase):
+    """Unpacks as it is read, and knows a cut-off file from one that ends."""
+
+    def __init__(self, stream: BinaryIO, compression: str, where: str) -> None:
+        self._stream, self._compression, self._where = stream, compression, where
+        self._decompressor: _Decompressor | None = None
+        self._left = b""
+        self._pending = memoryview(b"")
+        self._num_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        while not self._pending:
+            data = self._left or self._stream.read(_FEED_BYTES)
+            self._left = b""
+            if not data:
+                if self._decompressor is not None:
+                    raise self._broken("ends too early")
+                return 0
+            self._pending = memoryview(self._unpack(data))
+        size = min(len(buffer), len(self._pending))
+        buffer[:size] = self._pending[:size]
+        self._pending = self._pending[size:]
+        self._num_bytes += size
+        return size
+
+    def _unpack(self, data: bytes) -> bytes:
+        if self._decompressor is None:
+            data = data.lstrip(b"\0")
+            if not data:
+                return b""
+            self._decompressor = COMPRESSIONS[self._compression]()
+        try:
+            unpacked = self._decompressor.decompress(data)
+        except (zlib.error, OSError, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
+            raise self._broken("is corrupt") from error
+        if self._decompressor.eof:
+            self._left = self._decompressor.unused_data
+            self._decompressor = None
+        return unpacked
+
+    def _broken(self, how: str) -> CorpusError:
+        return CorpusError(
+            f"the {self._compression} data {how} ({self._num_bytes:,} bytes of text before that "
+            "are good)",
+            where=self._where,
+            fix="copy or download the file again",
+        )

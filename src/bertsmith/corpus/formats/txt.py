@@ -1,0 +1,79 @@
+"""Plain text: Google's form, paragraphs or a whole document."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import BinaryIO
+
+from bertsmith.corpus.document import RawDocument
+from bertsmith.corpus.lines import read_lines
+from bertsmith.corpus.source import Source
+from bertsmith.corpus.text_form import guess_text_form
+
+__all__ = ["read"]
+
+_SAMPLE_CHARS = 64 * 2**10
+
+_Lines = Iterable[tuple[int, str]]
+
+
+def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
+    """Yields the documents of a text file; `CorpusSettings.text_form` says how it is laid out.
+
+    **Source**: google-research/bert, create_pretraining_data.py, for one sentence a line.
+    """
+    lines: _Lines = read_lines(stream, source)
+    form = source.settings.text_form
+    if form == "auto":
+        sample = _sample(lines)
+        form = guess_text_form((text for _, text in sample), source.settings.language)
+        lines = chain(sample, lines)
+    if form == "document":
+        lines = _joined(lines, source.settings.max_document_chars)
+        return _documents(lines, source, sentences_given=False, blank_line_ends=False)
+    return _documents(lines, source, sentences_given=form == "sentences", blank_line_ends=True)
+
+
+def _sample(lines: _Lines) -> list[tuple[int, str]]:
+    sample, size = [], 0
+    for number, text in lines:
+        sample.append((number, text))
+        size += len(text) + 1
+        if size >= _SAMPLE_CHARS:
+            break
+    return sample
+
+
+def _joined(lines: _Lines, max_chars: int) -> Iterator[tuple[int, str]]:
+    """One line for each paragraph: its lines joined by a space, with the first one's number."""
+    first, parts, size = 0, list[str](), 0
+    for number, line in lines:
+        text = line.strip()
+        if parts and (not text or size + len(text) > max_chars):
+            yield first, " ".join(parts)
+            parts, size = [], 0
+        if text:
+            first = first if parts else number
+            parts.append(text)
+            size += len(text) + 1
+    if parts:
+        yield first, " ".join(parts)
+
+
+def _documents(
+    lines: _Lines, source: Source, *, sentences_given: bool, blank_line_ends: bool
+) -> Iterator[RawDocument]:
+    first, parts, size = 0, list[str](), 0
+    for number, line in lines:
+        text = line.strip()
+        too_long = size + len(text) > source.settings.max_document_chars
+        if parts and (too_long or (blank_line_ends and not text)):
+            yield RawDocument("", "\n".join(parts), sentences_given, source.at(first))
+            parts, size = [], 0
+            if text:
+                source.counts["documents_cut"] += 1
+        if text:
+            first = first if parts else number
+            parts.append(text)
+            size += len(text) + 1
+    if parts:
+        yield RawDocument("", "\n".join(parts), sentences_given, source.at(first))

@@ -1,0 +1,57 @@
+"""What can be set about reading text."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from bertsmith._settings import Settings
+
+__all__ = ["CorpusSettings", "TextForm"]
+
+TextForm = Literal["auto", "sentences", "paragraphs", "document"]
+
+
+class CorpusSettings(Settings):
+    """How text files are read and cut into documents and sentences.
+
+    Example:
+        >>> CorpusSettings(language="zh").errors
+        'strict'
+    """
+
+    errors: Literal["strict", "replace"] = Field(
+        default="strict",
+        description="strict: text that is not what it should be stops with an error. replace: it "
+        "is mended or left out, and counted",
+    )
+    language: str = Field(
+        default="en",
+        pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$",
+        description="language code whose rules cut paragraphs into sentences: en, de, zh, ...",
+    )
+    text_form: TextForm = Field(
+        default="auto",
+        description="how .txt files are laid out. sentences: one sentence a line, a blank line "
+        "between documents (Google's form). paragraphs: one paragraph a line, a blank line "
+        "between documents. document: the file is one document, a blank line ends a paragraph, "
+        "lines inside it are joined. auto: decided from the first 64 KiB of each file",
+    )
+    text_column: str = Field(
+        default="text", description="field of .jsonl or .parquet that holds the text"
+    )
+    title_column: str = Field(
+        default="title",
+        description="field of .jsonl or .parquet that holds the title; it may be missing",
+    )
+    standard_input_format: str = Field(
+        default="txt", description='format of the text on standard input ("-"): txt or jsonl'
+    )
+    max_line_bytes: int = Field(
+        default=16 * 2**20, ge=16, description="longest line or record that is read, in bytes"
+    )
+    max_document_chars: int = Field(
+        default=4 * 2**20,
+        ge=1,
+        description="a document of a .txt file that is longer, in characters, is cut between two "
+        "lines (or paragraphs) into several documents",
+    )

@@ -1,0 +1,237 @@
+"""Pre-training starts at ln V, learns, resumes to the bit, and adds up micro-batches exactly."""
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from cli_runs import sentence
+from safetensors.torch import load_file
+
+from bertsmith.batches import PretrainingBatches, evaluation_batches
+from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.examples import ExampleSettings
+from bertsmith.model import BertForPreTraining
+from bertsmith.objectives import LeftToRight, MaskedLM
+from bertsmith.recipes import load_recipe
+from bertsmith.store import TokenStore, write_store
+from bertsmith.training import Interrupted, PretrainRecipe, pretrain
+from bertsmith.training.evaluation import (
+    evaluate_objective,
+    most_frequent_token,
+    unigram_accuracy,
+)
+from bertsmith.wordpiece import Tokenizer, learn_vocabulary
+
+FAST = [
+    "model.num_hidden_layers=2",
+    "model.hidden_size=32",
+    "model.max_position_embeddings=64",
+    "model.hidden_dropout_prob=0.1",
+    "model.attention_probs_dropout_prob=0.1",
+    "examples.max_seq_length=32",
+    "training.global_batch_size=8",
+    "training.micro_batch_size=8",
+    "training.held_out_fraction=0.1",
+    "training.num_evaluations=2",
+    "training.precision=fp32",
+    "training.log_every_steps=1",
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretraining")
+    rng = random.Random(3)
+    documents = ["\n".join(sentence(rng) for _ in range(8)) for _ in range(50)]
+    (folder / "corpus.txt").write_text("\n\n".join(documents))
+    corpus = open_corpus([str(folder / "corpus.txt")], CorpusSettings())
+    vocabulary = learn_vocabulary((document.text for document in corpus), size=150)
+    write_store(corpus, Tokenizer(vocabulary, lowercase=True), folder / "store")
+    return folder / "store"
+
+
+def recipe(*changes):
+    return load_recipe(PretrainRecipe, "pretrain", "tiny", [*FAST, *changes])
+
+
+def silent(line):
+    raise AssertionError(line)
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def first_batch(store, **settings):
+    source = TokenStore(store)
+    batches = PretrainingBatches(
+        source,
+        np.arange(source.num_documents),
+        ExampleSettings(max_seq_length=32, **settings),
+        global_batch_size=8,
+        seed=0,
+    )
+    return source, batches.micro_batches(0, 8)[0]
+
+
+@pytest.mark.parametrize("objective", [MaskedLM(), LeftToRight()])
+def test_loss_starts_at_ln_v(store, objective):
+    source, batch = first_batch(store, next_sentence=isinstance(objective, MaskedLM))
+    attention = "causal" if isinstance(objective, LeftToRight) else "bidirectional"
+    config = recipe().model.config(len(source.vocabulary))
+    config = type(config)(**{**vars(config), "attention": attention})
+    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0)).eval()
+    measures = objective(model, batch)
+    lm = measures["ltr" if attention == "causal" else "mlm"]
+    assert lm.loss.mean.item() == pytest.approx(math.log(len(source.vocabulary)), abs=0.1)
+    if "nsp" in measures:
+        assert measures["nsp"].loss.mean.item() == pytest.approx(math.log(2), abs=0.05)
+    assert {name: m.loss.count for name, m in measures.items()} == objective.counts(batch)
+
+
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_overfits_eight_examples(store, attention):
+    is_causal = attention == "causal"
+    source, batch = first_batch(store, next_sentence=not is_causal)
+    no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = recipe().model.config(len(source.vocabulary))
+    config = type(config)(**{**vars(config), **no_dropout, "attention": attention})
+    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0))
+    objective = LeftToRight() if is_causal else MaskedLM()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(250):
+        measures = objective(model, batch)
+        loss = sum(measure.loss.mean for measure in measures.values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    # A left-to-right model can't know a sentence's first words; a masked one can learn all.
+    assert loss.item() < (0.6 if is_causal else 0.05)
+
+
+def test_left_to_right_sees_no_mask_and_predicts_the_next_token(store):
+    source, batch = first_batch(store, next_sentence=False)
+    assert (batch.input_ids == source.vocabulary.mask_id).any()
+    whole = batch.unmasked()
+    assert not (whole.input_ids == source.vocabulary.mask_id).any()
+    assert torch.equal(whole.input_ids[batch.masked_positions], batch.masked_labels)
+
+
+def test_forty_steps_are_twenty_and_twenty(store, tmp_path, monkeypatch):
+    whole = recipe("training.num_steps=40")
+    pretrain(store, whole, tmp_path / "whole", warn=silent)
+
+    from bertsmith.training import loop
+
+    original = loop.Trainer._update
+
+    def stop_after_twenty(self, *arguments):
+        original(self, *arguments)
+        if self.state.step == 19:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop.Trainer, "_update", stop_after_twenty)
+    with pytest.raises(Interrupted) as stop:
+        pretrain(store, whole, tmp_path / "halves", warn=silent)
+    assert stop.value.step == 20
+    monkeypatch.setattr(loop.Trainer, "_update", original)
+    torch.manual_seed(12345)
+    pretrain(store, whole, tmp_path / "halves", warn=silent)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "halves"))
+    losses = [
+        [record["mlm_loss"] for record in map(json.loads, file.read_text().splitlines())
+         if record["kind"] == "train"]
+        for file in (tmp_path / "whole/metrics.jsonl", tmp_path / "halves/metrics.jsonl")
+    ]  # fmt: skip
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 40
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(store, tmp_path):
+    changes = [*FAST, "training.num_steps=60", "training.checkpoint_every_seconds=1e-6"]
+    options = [part for change in changes for part in ("--set", change)]
+    command = ["-m", "bertsmith", "pretrain", str(store), "--recipe", "tiny", *options, "-o"]
+
+    def start(folder):
+        return subprocess.Popen([sys.executable, *command, str(folder)])
+
+    assert start(tmp_path / "whole").wait() == 0
+    process = start(tmp_path / "killed")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        done = list((tmp_path / "killed" / "checkpoints").glob("step-*"))
+        if len(done) > 1 and process.poll() is None:
+            break
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    assert start(tmp_path / "killed").wait() == 0
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+
+
+def test_micro_batches_add_up_to_the_global_batch(store, tmp_path):
+    no_dropout = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"]
+    for size in (8, 2):
+        changes = [*no_dropout, "training.num_steps=4", f"training.micro_batch_size={size}"]
+        pretrain(store, recipe(*changes), tmp_path / str(size), warn=silent)
+    whole, parts = weights(tmp_path / "8"), weights(tmp_path / "2")
+    for name, expected in whole.items():
+        torch.testing.assert_close(parts[name], expected, atol=2e-5, rtol=1e-4, msg=name)
+
+
+def test_evaluation_sums_over_batches_and_baseline_counts_labels(store):
+    source = TokenStore(store)
+    documents = np.arange(source.num_documents)
+    settings = ExampleSettings(max_seq_length=32)
+
+    def batches(size):
+        return evaluation_batches(
+            source, documents, settings, num_examples=50, micro_batch_size=size, seed=1
+        )
+
+    model = BertForPreTraining(recipe().model.config(len(source.vocabulary))).eval()
+    large = evaluate_objective(model, MaskedLM(), batches(50), "fp32")
+    small = evaluate_objective(model, MaskedLM(), batches(7), "fp32")
+    assert large == pytest.approx(small, rel=1e-5)
+    token = most_frequent_token(source, documents)
+    labels = torch.cat([batch.masked_labels for batch in batches(7)])
+    assert unigram_accuracy(batches(7), token) == (labels == token).double().mean().item()
+    everything = np.bincount(source.tokens(0, source.num_tokens))
+    assert token == everything.argmax()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(store, tmp_path):
+    from bertsmith.errors import TrainingError
+
+    changes = ["training.learning_rate=1e18", "training.max_grad_norm=0", "training.num_steps=30"]
+    with pytest.raises(TrainingError, match=r"no number .*; lower training\.learning_rate"):
+        pretrain(store, recipe(*changes), tmp_path / "run", warn=silent)
+
+
+def test_starting_from_another_run(store, tmp_path):
+    pretrain(store, recipe("training.num_steps=4"), tmp_path / "first", warn=silent)
+    again = recipe("training.num_steps=1", "training.learning_rate=1e-9")
+    pretrain(store, again, tmp_path / "second", init=str(tmp_path / "first"), warn=silent)
+    first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert all(torch.allclose(first[name], second[name], atol=1e-6) for name in first)
+
+
+def test_a_finished_run_shows_its_result_again(store, tmp_path):
+    first = pretrain(store, recipe("training.num_steps=4"), tmp_path / "run", warn=silent)
+    said = []
+    again = pretrain(store, recipe("training.num_steps=4"), tmp_path / "run", warn=said.append)
+    assert again == first
+    assert "finished" in said[0]

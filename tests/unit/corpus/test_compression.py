@@ -1,0 +1,78 @@
+"""Compressed files: whole, in several members, cut off, corrupt."""
+
+import io
+import random
+
+import pytest
+
+from bertsmith.corpus.compression import COMPRESSIONS, decompressed, strip_compression
+from bertsmith.errors import CorpusError
+from corpus_files import COMPRESS
+
+TEXT = b"".join(b"line %d of %d\n" % (n, random.Random(n).getrandbits(60)) for n in range(4_000))
+EVERY = pytest.mark.parametrize("compression", sorted(COMPRESSIONS))
+
+
+def unpack(data, compression):
+    return decompressed(io.BytesIO(data), compression, f"a.txt{compression}").read()
+
+
+def test_every_compression_is_tested():
+    assert set(COMPRESS) == set(COMPRESSIONS)
+
+
+def test_extensions_are_found_in_any_case():
+    assert strip_compression("A.TXT.GZ") == ("A.TXT", ".gz")
+    assert strip_compression("a.txt") == ("a.txt", "")
+
+
+@EVERY
+def test_what_was_packed_comes_back(compression):
+    pack = COMPRESS[compression]
+    assert unpack(pack(TEXT), compression) == TEXT
+    assert unpack(pack(TEXT) + pack(b"") + pack(b"more"), compression) == TEXT + b"more"
+    assert unpack(pack(b"a") + bytes(512), compression) == b"a"
+
+
+@EVERY
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_file_cut_off_says_how_much_is_good(compression, share):
+    packed = COMPRESS[compression](TEXT)
+    stream = decompressed(
+        io.BytesIO(packed[: int(len(packed) * share)]), compression, f"a.txt{compression}"
+    )
+    parts = []
+    with pytest.raises(CorpusError) as caught:
+        parts.extend(iter(lambda: stream.read1(1000), b""))
+    good = b"".join(parts)
+    assert TEXT.startswith(good)
+    told = f"a.txt{compression}: the {compression} data ends too early ({len(good):,} bytes of text"
+    assert str(caught.value).startswith(told)
+
+
+@EVERY
+def test_one_byte_less_is_noticed(compression):
+    with pytest.raises(CorpusError, match="ends too early"):
+        unpack(COMPRESS[compression](TEXT)[:-1], compression)
+
+
+@EVERY
+def test_a_corrupt_file_is_named(compression):
+    packed = bytearray(COMPRESS[compression](TEXT))
+    packed[len(packed) // 2] ^= 0xFF
+    with pytest.raises(CorpusError, match=rf"a\.txt\{compression}: the \{compression} data "):
+        unpack(bytes(packed), compression)
+    with pytest.raises(CorpusError, match="is corrupt"):
+        unpack(b"this is no archive at all", compression)
+    with pytest.raises(CorpusError, match="is corrupt"):
+        unpack(COMPRESS[compression](TEXT) + b"rest of something else", compression)
+
+
+@EVERY
+def test_a_block_of_zeros_is_unpacked_little_by_little(compression):
+    packed = COMPRESS[compression](bytes(16 * 2**20))
+    stream, size = decompressed(io.BytesIO(packed), compression, "a"), 0
+    while part := stream.read(2**20):
+        assert part.count(0) == len(part)
+        size += len(part)
+    assert size == 16 * 2**20

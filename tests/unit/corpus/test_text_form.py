@@ -1,0 +1,91 @@
+"""Telling Google's form from free text."""
+
+import textwrap
+from collections import Counter
+
+import pytest
+
+from bertsmith.corpus.text_form import guess_text_form
+from corpus_files import read_bytes
+
+FORMS = ("sentences", "paragraphs", "document")
+PARAGRAPHS = [
+    "The rain had only ceased with the morning. The settlement awoke to a moral sense of "
+    "cleanliness. Nobody had expected so much of it, least of all Mr. Beard.",
+    "A leak in his cabin roof had roused him at four. The chips from his wood pile refused to "
+    "kindle a fire, so he went to a neighbor. That was nearly opposite.",
+    "He crossed the highway and stopped. Something glittered in the nearest red pool before him. "
+    "It was gold, without a doubt! But it was a ring.",
+]
+SENTENCES = [
+    "The rain had only ceased with the morning.",
+    "Mr. Beard rose at four; he was not looking for gold.",
+    '"No room!" he cried.',
+    "Possibly this was the reason.",
+]
+WRAPPED = "\n\n".join(textwrap.fill(paragraph, 60) for paragraph in PARAGRAPHS)
+
+
+def guess(text, language="en"):
+    return guess_text_form(text.split("\n"), language)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("\n".join(SENTENCES) + "\n\n" + "\n".join(SENTENCES), "sentences"),
+        ("\n\n".join(SENTENCES), "sentences"),
+        ("no punctuation at all\nin these lines\n\nwhich are queries\nlower cased", "sentences"),
+        ("\n".join(PARAGRAPHS), "paragraphs"),
+        ("\n".join(PARAGRAPHS) + "\n\n" + "\n".join(PARAGRAPHS), "paragraphs"),
+        ("\n\n".join(PARAGRAPHS), "document"),
+        (WRAPPED, "document"),
+        ("Hello there. How are you?", "document"),
+        ("Hello there.", "sentences"),
+        ("", "sentences"),
+    ],
+)
+def test_layouts_are_told_apart(text, form):
+    assert guess(text) == form
+
+
+def test_google_form_is_read_unchanged():
+    lines = [*SENTENCES, "", *SENTENCES[::-1], " ", "", "  Indented, too.  "]
+    found = read_bytes("\r\n".join(lines).encode())
+    assert [raw.text.split("\n") for raw in found] == [
+        SENTENCES,
+        SENTENCES[::-1],
+        ["Indented, too."],
+    ]
+    assert all(raw.sentences_given for raw in found)
+    assert [raw.where for raw in found] == ["a.txt:1", "a.txt:6", "a.txt:12"]
+
+
+def test_wrapped_prose_is_one_document_of_joined_paragraphs():
+    (raw,) = read_bytes(b"\n\n" + WRAPPED.encode())
+    assert not raw.sentences_given
+    assert raw.text.split("\n") == PARAGRAPHS
+    assert raw.where == "a.txt:3"
+
+
+def test_paragraphs_a_line_are_documents_between_blank_lines():
+    text = "\n".join(PARAGRAPHS) + "\n\n" + "\n".join(PARAGRAPHS)
+    found = read_bytes(text.encode())
+    assert [raw.text.split("\n") for raw in found] == [PARAGRAPHS, PARAGRAPHS]
+    assert not found[0].sentences_given
+
+
+def test_the_form_can_be_given():
+    assert [len(read_bytes(WRAPPED.encode(), text_form=form)) for form in FORMS] == [3, 3, 1]
+    assert read_bytes(WRAPPED.encode(), text_form="sentences")[0].sentences_given
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_document_too_long_is_cut_between_lines(form):
+    counts = Counter()
+    text = "A line of it.\n\n" * 100 if form == "document" else "A line of it.\n" * 100
+    found = read_bytes(text.encode(), counts=counts, text_form=form, max_document_chars=200)
+    assert "\n".join(raw.text for raw in found) == "\n".join(["A line of it."] * 100)
+    assert max(len(raw.text) for raw in found) <= 200
+    assert counts == {"documents_cut": len(found) - 1}
+    assert len(found) == 8

@@ -1,0 +1,77 @@
+import jaxtyping
+import pytest
+import torch
+
+from bertsmith import model as room
+from bertsmith.model import BertConfig
+
+HEADS = [
+    "BertModel",
+    "BertForPreTraining",
+    "BertForMaskedLM",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
+    "BertForQuestionAnswering",
+    "BertForMultipleChoice",
+]
+
+
+@pytest.fixture(params=HEADS)
+def head(request) -> str:
+    """The name of every model class."""
+    return request.param
+
+
+@pytest.fixture
+def as_installed(monkeypatch):
+    """Turns the tests' shape checks off, so that wrong arguments get to our own checks."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture
+def config() -> BertConfig:
+    return BertConfig(
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=20,
+        labels=("per", "loc", "org"),
+    )
+
+
+def randomize(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Gives every weight, biases and LayerNorms too, a value that makes a mistake visible."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=generator) * 0.2
+            is_scale = parameter.ndim == 1 and name.endswith("weight")
+            parameter.copy_(noise + 1 if is_scale else noise)
+    return model.eval()
+
+
+@pytest.fixture
+def make():
+    """Makes a model of our own with random weights: make(head, config)."""
+
+    def make(name: str, config: BertConfig):
+        return randomize(getattr(room, name)(config))
+
+    return make
+
+
+@pytest.fixture
+def ragged_batch():
+    """Padded ids, a right-padded mask, segment ids."""
+    generator = torch.Generator().manual_seed(1)
+    input_ids = torch.randint(5, 50, (4, 11), generator=generator)
+    lengths = torch.tensor([11, 7, 1, 4])
+    attention_mask = torch.arange(11)[None] < lengths[:, None]
+    token_type_ids = (torch.arange(11)[None] >= lengths[:, None] // 2).long()
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "token_type_ids": token_type_ids,
+    }
