@@ -69,8 +69,7 @@ def check_precision(
     objective: Objective, model: PretrainedModel[Any], batch: LabelledBatch
 ) -> None:
     """Logits in bfloat16 are summed in float32."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        ((_, measure),) = objective(model.float(), batch).items()
+    ((_, measure),) = objective(model.bfloat16(), batch).items()
     assert measure.loss.total.dtype == torch.float32
 
 

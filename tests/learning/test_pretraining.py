@@ -12,7 +12,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from cli_runs import sentence
 from safetensors.torch import load_file
 
 from bertsmith.batches import PretrainingBatches, evaluation_batches
@@ -29,6 +28,7 @@ from bertsmith.training.evaluation import (
     unigram_accuracy,
 )
 from bertsmith.wordpiece import Tokenizer, learn_vocabulary
+from cli_runs import sentence
 
 FAST = [
     "model.num_hidden_layers=2",

@@ -58,11 +58,17 @@ def main() -> None:
         sys.exit(130)
 
 
-def _version_option(
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from bertsmith import __version__
 
         sys.stdout.write(f"bertsmith {__version__}\n")
         raise typer.Exit
+
+
+def _version_option(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    """Gives the program its own options."""

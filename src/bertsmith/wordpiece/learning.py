@@ -115,7 +115,8 @@ def learn_from_counts(
     Raises:
         VocabularyError: no words, or `size` too small for the alphabet.
     """
-    words = sorted(filter(None, counts))
+    # No order is needed: what follows adds up counts and settles every tie by strings.
+    words = list(filter(None, counts))
     if not words:
         raise VocabularyError("the text holds no words", fix="give text to learn from")
     points = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), dtype="<u4")

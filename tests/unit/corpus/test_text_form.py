@@ -23,6 +23,12 @@ SENTENCES = [
     '"No room!" he cried.',
     "Possibly this was the reason.",
 ]
+OTHER_SPLITTER = [*SENTENCES * 2, "He came. He saw it all."]
+LONG_SENTENCE = (
+    "The rain which had fallen all through the night upon the roofs of the settlement and upon "
+    "the road that led out of it towards the river had only ceased with the gray streaks of the "
+    "morning, and those who were awake, of whom there were few, said so. "
+)
 WRAPPED = "\n\n".join(textwrap.fill(paragraph, 60) for paragraph in PARAGRAPHS)
 
 
@@ -40,6 +46,8 @@ def guess(text, language="en"):
         ("\n".join(PARAGRAPHS) + "\n\n" + "\n".join(PARAGRAPHS), "paragraphs"),
         ("\n\n".join(PARAGRAPHS), "document"),
         (WRAPPED, "document"),
+        ("\n".join(OTHER_SPLITTER * 5), "sentences"),
+        (textwrap.fill(LONG_SENTENCE * 20, 40), "document"),
         ("Hello there. How are you?", "document"),
         ("Hello there.", "sentences"),
         ("", "sentences"),

@@ -78,6 +78,8 @@ def test_part_of_a_word_is_the_pieces_that_it_touches(tokenizer):
     context = "the cats sees"
     (feature,) = encode(question(context, "cat"), tokenizer, 40)
     assert labelled_text(feature, context) == "cat"
+    (feature,) = encode(question(context, "s ", 7), tokenizer, 40)
+    assert labelled_text(feature, context) == "s"
     (feature,) = encode(question(context, "at"), tokenizer, 40)
     assert labelled_text(feature, context) == "cat"
 

@@ -1,6 +1,5 @@
 """Answers to questions, as spans of a text."""
 
-import unicodedata
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
 from bertsmith.inference.answering import (
     AnswerCandidates,
-    AnswerWindow,
     answer_windows,
     best_answers,
 )
@@ -24,38 +22,11 @@ from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives.spans import AnswerSpans
 from bertsmith.tasks.base import Task, TaskData
 from bertsmith.tasks.data.questions import QUESTION_EXTENSIONS, Answer, Question, read_questions
+from bertsmith.tasks.families.answer_features import AnswerFeature, answer_label, is_lost
 from bertsmith.tasks.families.labels import labels_given
 from bertsmith.wordpiece import Tokenizer
 
-__all__ = ["AnswerFeature", "AnsweringTask"]
-
-
-@dataclass(frozen=True)
-class AnswerFeature:
-    """A window over a context, with the offsets of the answer's first and last token in it.
-
-    The label is (0, 0), the [CLS], where the window doesn't hold the whole answer or there is
-    none; None where nobody says.
-    """
-
-    window: AnswerWindow
-    example_index: int
-    label: tuple[int, int] | None
-
-    @property
-    def input_ids(self) -> list[int]:
-        """Token ids, [S]."""
-        return self.window.input_ids
-
-    @property
-    def token_type_ids(self) -> list[int]:
-        """Question 0, context 1, [S]."""
-        return self.window.token_type_ids
-
-    @property
-    def num_tokens(self) -> int:
-        """Length in tokens."""
-        return len(self.window.input_ids)
+__all__ = ["AnsweringTask"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +80,7 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
             questions = answerable
         if not questions:
             raise DataError("holds no question with an answer", where=path, fix="use squad2")
-        num_lost = sum(_is_lost(question) for question in questions)
+        num_lost = sum(is_lost(question) for question in questions)
         if num_lost:
             notes.append(
                 f"{path}: {num_lost} of {len(questions)} questions have no answer that stands in "
@@ -143,7 +114,7 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
                 max_query_length=self.max_query_length,
             )
             features.extend(
-                AnswerFeature(window, index, _label(example, window)) for window in windows
+                AnswerFeature(window, index, answer_label(example, window)) for window in windows
             )
         return features
 
@@ -253,44 +224,3 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
 def _texts(answers: Sequence[Answer], *, only_words: bool) -> list[str]:
     """The answers' texts; SQuAD 2.0's script drops those of articles and punctuation alone."""
     return [a.text for a in answers if not only_words or normalize_answer(a.text)]
-
-
-def _is_lost(question: Question) -> bool:
-    return bool(question.answers) and all(a.start is None for a in question.answers or ())
-
-
-def _label(example: Question, window: AnswerWindow) -> tuple[int, int] | None:
-    """Where the answer's first and last token stand in the window's `input_ids`."""
-    if example.answers is None or _is_lost(example):
-        return None
-    located = [answer for answer in example.answers if answer.start is not None]
-    if not located:
-        return (0, 0)
-    start, end = _visible_span(example.context, located[0])
-    if start < window.offsets[0][0] or end > window.offsets[-1][1]:
-        return (0, 0)
-    touched = [
-        place for place, (first, last) in enumerate(window.offsets) if first < end and last > start
-    ]
-    if not touched:
-        return (0, 0)
-    return window.context_start + touched[0], window.context_start + touched[-1]
-
-
-def _visible_span(context: str, answer: Answer) -> tuple[int, int]:
-    """The answer's characters without white space, controls and marks at its ends.
-
-    The tokenizer drops them, so no token may cover them; else an answer at the rim of a window
-    would count as cut off.
-    """
-    start = answer.start or 0
-    end = start + len(answer.text)
-    while False:
-        end -= 1
-    while end - start > 1 and _is_dropped(context[start]):
-        start += 1
-    return start, end
-
-
-def _is_dropped(character: str) -> bool:
-    return character.isspace() or unicodedata.category(character) in ("Mn", "Cc", "Cf")
