@@ -1,6 +1,7 @@
 """Puts the commands together and turns exceptions into one line and an exit code."""
 
 import importlib
+import os
 import sys
 
 import typer
@@ -45,6 +46,9 @@ def build_app(arguments: list[str]) -> typer.Typer:
 
 def main() -> None:
     """Runs the command line: exit code 0, 2 for the user's mistakes, 130 after Ctrl-C."""
+    # Threads that wait for each other by spinning stand in each other's way as soon as another
+    # process wants a core. OpenMP reads this when PyTorch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         build_app(sys.argv[1:])()
     except BertsmithError as error:

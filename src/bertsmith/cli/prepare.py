@@ -23,6 +23,11 @@ def command(
     ),
     language: str = typer.Option("en", help="Language of the text, for sentence splitting."),
     text_column: str = typer.Option("text", help="The column or key that holds the text."),
+    text_form: str = typer.Option(
+        "auto",
+        help=".txt: a line is a sentence (sentences), a paragraph (paragraphs), or joined"
+        " with its neighbours (document).",
+    ),
     errors: str = typer.Option("strict", help="strict: stop at broken text; replace: go on."),
     workers: int | None = typer.Option(None, help="Processes; default: one a core."),
     overwrite: bool = typer.Option(False, help="Replace the store that stands at the output."),
@@ -34,7 +39,9 @@ def command(
     from bertsmith.store import describe, write_store
     from bertsmith.wordpiece import Tokenizer
 
-    settings = corpus_settings(errors=errors, text_column=text_column, language=language)
+    settings = corpus_settings(
+        errors=errors, text_column=text_column, text_form=text_form, language=language
+    )
     if vocab.is_dir():
         tokenizer = Tokenizer.from_pretrained(vocab)
     else:

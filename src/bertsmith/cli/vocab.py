@@ -24,6 +24,11 @@ def command(
     min_frequency: int = typer.Option(2, help="Pairs seen less often are not merged."),
     unused: int = typer.Option(0, help="How many [unused…] tokens to reserve."),
     text_column: str = typer.Option("text", help="The column or key that holds the text."),
+    text_form: str = typer.Option(
+        "auto",
+        help=".txt: a line is a sentence (sentences), a paragraph (paragraphs), or joined"
+        " with its neighbours (document).",
+    ),
     errors: str = typer.Option("strict", help="strict: stop at broken text; replace: go on."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
@@ -32,7 +37,9 @@ def command(
     from bertsmith.corpus import open_corpus
     from bertsmith.wordpiece import learn_vocabulary
 
-    text = open_corpus(corpus, corpus_settings(errors=errors, text_column=text_column))
+    text = open_corpus(
+        corpus, corpus_settings(errors=errors, text_column=text_column, text_form=text_form)
+    )
     vocabulary = learn_vocabulary(
         texts_with_progress(text, "counting words"),
         size=size,

@@ -89,7 +89,9 @@ def _find(name: str, settings: CorpusSettings, counts: Counter[str]) -> Iterator
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CorpusError(
-            f"cannot be opened ({reason})", where=name, fix="check the path and its permissions"
+            f"cannot be opened ({reason})",
+            where=getattr(error, "filename", None) or name,
+            fix="check the path and its permissions",
         ) from error
 
 

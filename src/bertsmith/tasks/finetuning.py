@@ -221,8 +221,13 @@ class _Session:
         self.tokenizer = Tokenizer.from_pretrained(source)
         self.model = self._model(source, train, from_scratch, warn).to(_device())
         length = _length(task, recipe.max_seq_length, self.model)
-        self.features = task.encode(
-            train.examples, self.tokenizer, labels=self.model.config.labels, max_seq_length=length
+        self.features = task.trainable(
+            task.encode(
+                train.examples,
+                self.tokenizer,
+                labels=self.model.config.labels,
+                max_seq_length=length,
+            )
         )
         self.dev = [
             _Encoded(task, split, task.read(data, split), self.tokenizer, self.model, length)

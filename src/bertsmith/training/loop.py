@@ -15,6 +15,7 @@ from bertsmith.errors import TrainingError
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives import Measure, Objective
 from bertsmith.training.checkpoint import TrainingState, load_training_state, save_checkpoint
+from bertsmith.training.cpu import keep_freed_memory
 from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
 from bertsmith.training.optimizer import build_optimizer
 from bertsmith.training.precision import autocast, resolve_precision
@@ -134,14 +135,17 @@ class Trainer:
             Interrupted: a signal asked to stop; a checkpoint was written.
             TrainingError: the loss is no number any more.
         """
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self._started = time.monotonic() - self.state.seconds
         self._last_checkpoint = time.monotonic()
         window = _Window()
         with (
             stop_on_signals() as stop,
-            progress(self.description, total=self._total(), unit=self._unit()) as bar,
+            progress(
+                self.description, total=self._total(), unit=self._unit(), done=self._done()
+            ) as bar,
         ):
-            bar.advance(self._done())
             for micro_batches in self.batches.steps(self.state.step):
                 if self._fraction() >= 1.0:
                     break

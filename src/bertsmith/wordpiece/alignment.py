@@ -47,7 +47,9 @@ def align_chunk(chunk: str, lowercase: bool) -> list[AlignedWord]:
     positions = [i for i, character in enumerate(chunk) if not is_control(character)]
     text = "".join(chunk[i] for i in positions)
     starts, ends = positions, [i + 1 for i in positions]
-    if lowercase:
+    if lowercase and text.isascii():
+        text = text.lower()
+    elif lowercase:
         # The whole chunk is lower-cased at once, because a sigma's form depends on where it stands;
         # that changes which character comes out, never how many.
         repeats = [len(character.lower()) for character in text]

@@ -43,6 +43,8 @@ def words_of(text: str, lowercase: bool) -> list[str]:
         >>> words_of("Caf\u00e9-Bar", lowercase=False)
         ['Café', '-', 'Bar']
     """
+    if text.isascii() and text.isalnum():
+        return [text.lower() if lowercase else text]
     splitting = SPLITTING[lowercase]
     words = []
     for chunk in text.translate(CLEANING).split():

@@ -90,6 +90,7 @@ def test_answers_are_optional_where_nothing_is_learnt(tmp_path):
         ('{"data": [{"title": "x"}]}', "a.json", r"data\[0\]: has no list 'paragraphs'"),
         ('{"data": [{"paragraphs": [{"qas": []}]}]}', "a.json", "has no text 'context'"),
         (squad({"answers": []}), "a.json", r"qas\[0\]: has no text 'question'"),
+        (squad({"question": "?", "answers": []}, context=" "), "a.json", "its context is empty"),
         (squad({"question": "?", "answers": 3}), "a.json", "'answers' are no list"),
         (squad({"question": "?", "answers": [{"answer_start": 1}]}), "a.json", "no text 'text'"),
         (

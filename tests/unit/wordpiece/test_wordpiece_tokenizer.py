@@ -175,7 +175,8 @@ def test_a_full_cache_is_emptied_and_the_ids_stay(monkeypatch, tokenizer):
         f"the {word}, café {word}." for word in ["un", "unable", "你", "mask", "i", "ca", "cafe"]
     ] * 3
     fresh = [Tokenizer(Vocabulary(PIECES)).token_ids(text) for text in texts]
-    monkeypatch.setattr(caches, "MAX_REMEMBERED", 3)
+    monkeypatch.setattr(caches, "MAX_IDS", 3)
+    monkeypatch.setattr(caches, "MAX_PIECES", 3)
     assert [tokenizer.token_ids(text) for text in texts] == fresh
     assert [tokenizer.pieces(text).ids for text in texts] == fresh
     assert len(tokenizer._ids_of_chunk.__self__) <= 3

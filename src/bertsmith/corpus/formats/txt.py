@@ -25,7 +25,9 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     form = source.settings.text_form
     if form == "auto":
         sample = _sample(lines)
-        form = guess_text_form((text for _, text in sample), source.settings.language)
+        form = guess_text_form(
+            (text[:_SAMPLE_CHARS] for _, text in sample), source.settings.language
+        )
         lines = chain(sample, lines)
     if form == "document":
         lines = _joined(lines, source.settings.max_document_chars)

@@ -67,6 +67,9 @@ def read_questions(path: Path, *, labelled: bool) -> list[Question]:
         questions = [_from_row(row, labelled) for row in read_table(path).rows]
     if not questions:
         raise DataError("holds no questions", where=path, fix="give SQuAD's form")
+    for question in questions:
+        if not question.context.strip():
+            raise DataError("its context is empty", where=question.where, fix="remove it")
     return questions
 
 
