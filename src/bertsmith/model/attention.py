@@ -13,8 +13,13 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from bertsmith.model.dropout import dropout
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.rounding import num_rows_for, with_rows
 
 __all__ = ["PaddedLayout", "packed_attention"]
+
+
+# Longest sequences, in tokens, whose attention is trained in plain steps on a CPU.
+_SHORT = 256
 
 
 @dataclass(frozen=True)
@@ -24,25 +29,32 @@ class PaddedLayout:
     Attributes:
         batch_size: number of sequences B.
         max_seqlen: length S of the longest.
+        num_tokens: number of tokens T.
+        num_rows: rows of the hidden states: the tokens, and rows of no meaning behind them, see
+            `rounding.num_rows_for`.
         slots: place of every token on the flattened [B * S] axis, int64 [T]; None where all
-            sequences are equally long, so that padding is a reshape.
+            sequences are equally long and no row is without meaning, so that padding is a reshape.
         key_mask: True where a key is a token, False where it is padding, [B, 1, 1, S]; None where
             nothing is padding.
     """
 
     batch_size: int
     max_seqlen: int
+    num_tokens: int
+    num_rows: int
     slots: Int[Tensor, "T"] | None
     key_mask: Bool[Tensor, "B 1 1 S"] | None
 
     @classmethod
     def of(cls, packed: PackedSequences) -> Self:
         """Computes the layout of a packed batch, without asking the device for a number."""
-        batch_size, max_seqlen = packed.batch_size, packed.max_seqlen
-        if packed.num_tokens == batch_size * max_seqlen:
-            return cls(batch_size, max_seqlen, None, None)
+        batch_size, max_seqlen, T = packed.batch_size, packed.max_seqlen, packed.num_tokens
+        if batch_size * max_seqlen == T:
+            return cls(batch_size, max_seqlen, T, T, None, None)
+        num_rows = num_rows_for(T, packed.input_ids.device)
         slots = packed.row_index * max_seqlen + packed.column_index
-        return cls(batch_size, max_seqlen, slots, packed.padding_mask()[:, None, None, :])
+        mask = packed.padding_mask()[:, None, None, :]
+        return cls(batch_size, max_seqlen, T, num_rows, slots, mask)
 
 
 def packed_attention(
@@ -82,8 +94,10 @@ def packed_attention(
     query_BNSH, key_BNSH, value_BNSH = (_pad(x, layout) for x in (query, key, value))
     # Padding stands behind the tokens, so a causal query never sees a padded key.
     mask = None if causal else layout.key_mask
-    # PyTorch's fused kernel for the CPU has no dropout; its fallback is slower than plain steps.
-    plain = dropout_p > 0 and query.device.type == "cpu"
+    # PyTorch's fused kernel for the CPU has no dropout, and its backward is slower than plain
+    # steps on short sequences; on long ones it saves the memory of the probabilities.
+    is_trained_short = query.requires_grad and layout.max_seqlen <= _SHORT
+    plain = query.device.type == "cpu" and (dropout_p > 0 or is_trained_short)
     attend = _plain_attention if plain else scaled_dot_product_attention
     output_BNSH = attend(query_BNSH, key_BNSH, value_BNSH, mask, dropout_p, is_causal=causal)
     return _unpad(output_BNSH, layout)
@@ -111,10 +125,14 @@ def _pad(x_TNH: Tensor, layout: PaddedLayout) -> Tensor:
     B, S = layout.batch_size, layout.max_seqlen
     if layout.slots is not None:
         padded = x_TNH.new_zeros((B * S, *x_TNH.shape[1:]))
-        x_TNH = padded.index_copy(0, layout.slots, x_TNH)
+        x_TNH = padded.index_copy(0, layout.slots, x_TNH[: layout.num_tokens])
     return x_TNH.reshape(B, S, *x_TNH.shape[1:]).transpose(1, 2)
 
 
 def _unpad(x_BNSH: Tensor, layout: PaddedLayout) -> Tensor:
     x_TNH = x_BNSH.transpose(1, 2).flatten(0, 1)
-    return x_TNH if layout.slots is None else x_TNH.index_select(0, layout.slots)
+    if layout.slots is None:
+        return x_TNH
+    # Rows without meaning get the first token's values: they only have to be numbers.
+    slots = with_rows(layout.slots, layout.num_rows)
+    return x_TNH.index_select(0, slots)

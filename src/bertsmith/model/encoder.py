@@ -10,6 +10,7 @@ from bertsmith.model.attention import PaddedLayout, packed_attention
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.rounding import with_rows
 
 __all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
 
@@ -104,8 +105,9 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         """Returns the last hidden states [T, D] and, if asked for, the embeddings and all L."""
         states = [hidden_TD]
+        hidden_TD = with_rows(hidden_TD, layout.num_rows)
         for layer in self.layers:
             hidden_TD = layer(hidden_TD, layout)
             if keep_all:
-                states.append(hidden_TD)
-        return hidden_TD, tuple(states) if keep_all else None
+                states.append(hidden_TD[: layout.num_tokens])
+        return hidden_TD[: layout.num_tokens], tuple(states) if keep_all else None

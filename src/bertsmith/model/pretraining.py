@@ -11,6 +11,7 @@ from bertsmith.model.heads import MaskedLMHead
 from bertsmith.model.initialization import initialize
 from bertsmith.model.outputs import MaskedLMOutput, PreTrainingOutput
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.rounding import num_rows_for, with_rows
 
 __all__ = ["BertForMaskedLM", "BertForPreTraining"]
 
@@ -62,8 +63,7 @@ class BertForPreTraining(PretrainedModel[PreTrainingOutput]):
             `prediction_logits` [P, V] or [T, V] and `seq_relationship_logits` [B, 2].
         """
         output = self.bert.forward_packed(packed, output_hidden_states=output_hidden_states)
-        hidden = _at(output.last_hidden_state, masked_positions)
-        logits = self.mlm_head(hidden, self.bert.word_embeddings)
+        logits = _masked_lm_logits(self, output.last_hidden_state, masked_positions)
         return PreTrainingOutput(
             logits, self.nsp_head(output.pooler_output), hidden_states=output.hidden_states
         )
@@ -94,10 +94,18 @@ class BertForMaskedLM(PretrainedModel[MaskedLMOutput]):
     ) -> MaskedLMOutput:
         """Returns logits [P, V] at the positions given, or [T, V] at all."""
         output = self.bert.forward_packed(packed, output_hidden_states=output_hidden_states)
-        hidden = _at(output.last_hidden_state, masked_positions)
-        logits = self.mlm_head(hidden, self.bert.word_embeddings)
+        logits = _masked_lm_logits(self, output.last_hidden_state, masked_positions)
         return MaskedLMOutput(logits, hidden_states=output.hidden_states)
 
 
-def _at(hidden_TD: Tensor, positions: Tensor | None) -> Tensor:
-    return hidden_TD if positions is None else hidden_TD[positions]
+def _masked_lm_logits(
+    model: BertForPreTraining | BertForMaskedLM, hidden_TD: Tensor, positions: Tensor | None
+) -> Tensor:
+    """Logits at the positions, [P, V], or at all, [T, V]."""
+    if positions is None:
+        all_TV: Tensor = model.mlm_head(hidden_TD, model.bert.word_embeddings)
+        return all_TV
+    P = positions.shape[0]
+    rows = with_rows(positions, num_rows_for(P, positions.device))
+    logits_PV: Tensor = model.mlm_head(hidden_TD[rows], model.bert.word_embeddings)
+    return logits_PV[:P]

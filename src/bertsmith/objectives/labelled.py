@@ -44,6 +44,15 @@ def cross_entropy_sum(
         >>> round(measure.loss.mean.item(), 4), measure.loss.count, measure.num_correct.item()
         (1.3863, 3, 1)
     """
-    total = nn.functional.cross_entropy(wide(logits), labels, reduction="sum")
-    num_correct = (logits.detach().argmax(dim=-1) == labels).sum()
-    return Measure(LossSum(total, labels.shape[0]), num_correct)
+    logits = wide(logits)
+    total = nn.functional.cross_entropy(logits, labels, reduction="sum")
+    return Measure(LossSum(total, labels.shape[0]), _num_hits(logits.detach(), labels))
+
+
+def _num_hits(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many rows have their highest score, the first of equal ones, at their label."""
+    if logits.device.type == "cpu":
+        # A maximum is ten times faster than its place, which only rows that may hit need.
+        may_hit = logits.gather(1, labels[:, None]).squeeze(1) == logits.amax(dim=1)
+        logits, labels = logits[may_hit], labels[may_hit]
+    return (logits.argmax(dim=1) == labels).sum()

@@ -31,6 +31,9 @@ class ModelSettings(Settings):
     attention: Literal["bidirectional", "causal"] = Field(
         "bidirectional", description="causal: each token sees only those before it, as in GPT"
     )
+    initializer_range: float = Field(
+        0.02, gt=0, description="standard deviation of fresh weights, cut off at two of it"
+    )
     hidden_dropout_prob: float = Field(0.1, ge=0, lt=1, description="dropout of hidden states")
     attention_probs_dropout_prob: float = Field(
         0.1, ge=0, lt=1, description="dropout of attention probabilities"
