@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 def command(
     output: Path = typer.Option(Path("demo"), "-o", "--output", help="The demo's folder."),
-    budget: str = typer.Option("270s", help="Length of pre-training: 90s, 10m, 1h."),
+    budget: str = typer.Option("240s", help="Length of pre-training: 90s, 10m, 1h."),
     megabytes: float = typer.Option(10.0, min=0.3, help="Text to gather."),
 ) -> None:
     """Runs the command."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from bertsmith._files import atomic_file
 from bertsmith.corpus import RawDocument, split
 from bertsmith.demo.gather import Docstring
+from bertsmith.errors import CorpusError
 
 __all__ = [
     "SentenceSets",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 _MIN_WORDS, _MAX_WORDS = 6, 40
+_SENTENCES_OF_A_DOCUMENT = 3
 
 
 @dataclass(frozen=True)
@@ -48,38 +50,44 @@ def split_off_labelled(
 def make_sentence_sets(
     docstrings: Iterable[Docstring], *, num_packages: int, train_each: int, test_each: int
 ) -> SentenceSets:
-    """Picks sentences of the packages with most of them, one from each document.
+    """Picks sentences of the packages with most of them; no document gives to both sets.
 
     Sentences that name one of the packages are left out: reading a name is no understanding.
 
     Args:
         docstrings: documents that the model is not pre-trained on.
-        num_packages: number of labels, at most.
-        train_each: sentences of each label to train on.
-        test_each: sentences of each label to score on.
+        num_packages: number of labels.
+        train_each: sentences of each label to train on, at most.
+        test_each: sentences of each label to score on, at most.
+
+    Raises:
+        CorpusError: fewer than two packages have sentences for both sets.
     """
-    by_package: dict[str, dict[str, str]] = {}
+    by_package: dict[str, list[list[str]]] = {}
+    seen: set[str] = set()
     for doc in sorted(docstrings, key=lambda doc: hashlib.sha256(doc.name.encode()).digest()):
-        sentence = _one_sentence(doc)
-        if sentence is not None:
-            by_package.setdefault(doc.package, {}).setdefault(sentence, doc.name)
-    packages = sorted(by_package, key=lambda name: (-len(by_package[name]), name))
-    needed = train_each + test_each
-    enough = [name for name in packages if len(by_package[name]) >= needed][:num_packages]
-    chosen = sorted(enough or packages[:2])
-    names = {*chosen, "scikit", "pytorch", "learn"}
+        new = [sentence for sentence in _sentences(doc) if sentence not in seen]
+        seen.update(new)
+        by_package.setdefault(doc.package, []).append(new[:_SENTENCES_OF_A_DOCUMENT])
+    chosen = sorted(by_package, key=lambda name: (-len(by_package[name]), name))[:num_packages]
+    names = {*chosen, "scikit", "pytorch"}
     train: list[tuple[str, str]] = []
     test: list[tuple[str, str]] = []
-    for package in chosen:
-        sentences = [
-            sentence
-            for sentence in by_package[package]
-            if not any(name in sentence.lower() for name in names)
+    for package in sorted(chosen):
+        documents = [
+            [sentence for sentence in sentences if not _names_one(sentence, names)]
+            for sentences in by_package[package]
         ]
-        cut = min(train_each, len(sentences) // 2)
-        train += [(sentence, package) for sentence in sentences[:cut]]
-        test += [(sentence, package) for sentence in sentences[cut : cut + test_each]]
-    return SentenceSets(chosen, train, test)
+        half = len(documents) // 2
+        for pairs, part, most in (
+            (train, documents[:half], train_each),
+            (test, documents[half:], test_each),
+        ):
+            sentences = [sentence for document in part for sentence in document]
+            pairs += [(sentence, package) for sentence in sentences[:most]]
+    if min(len({label for _, label in pairs}) for pairs in (train, test)) < 2:
+        raise CorpusError("has too few sentences to classify", where="the documentation here")
+    return SentenceSets(sorted(chosen), train, test)
 
 
 def write_corpus(docstrings: Iterable[Docstring], path: Path) -> None:
@@ -109,17 +117,18 @@ def write_sentence_sets(sets: SentenceSets, folder: Path) -> None:
             writer.writerows(pairs)
 
 
-def _one_sentence(doc: Docstring) -> str | None:
-    """The document's first sentence within bounds (as a rule its summary), or None."""
+def _sentences(doc: Docstring) -> list[str]:
+    """The document's sentences of a length that says something."""
     document = split(RawDocument(doc.name, doc.text, sentences_given=False, where=doc.name), "en")
-    if document is None:
-        return None
-    fitting = [
+    return [
         sentence
-        for sentence in document.sentences
+        for sentence in (document.sentences if document else [])
         if _MIN_WORDS <= len(sentence.split()) <= _MAX_WORDS and "\t" not in sentence
     ]
-    return fitting[0] if fitting else None
+
+
+def _names_one(sentence: str, names: set[str]) -> bool:
+    return any(name in sentence.lower() for name in names)
 
 
 def _unit_hash(name: str) -> float:

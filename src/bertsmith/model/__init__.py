@@ -13,6 +13,7 @@ from bertsmith.model.classification import (
     BertForTokenClassification,
 )
 from bertsmith.model.config import SIZES, BertConfig
+from bertsmith.model.initialization import sinusoidal_positions
 from bertsmith.model.outputs import (
     BertModelOutput,
     MaskedLMOutput,
@@ -50,4 +51,5 @@ __all__ = [
     "SequenceClassifierOutput",
     "TokenClassifierOutput",
     "packed_attention",
+    "sinusoidal_positions",
 ]

@@ -1,6 +1,7 @@
 """The encoder with its pooler."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from bertsmith.model.attention import PaddedLayout
@@ -67,6 +68,15 @@ class BertModel(PretrainedModel[BertModelOutput]):
         if self.pooler is not None:
             pooled_BD = self.pooler(hidden_TD[packed.first_token_positions])
         return BertModelOutput(hidden_TD, pooled_BD, hidden_states=states)
+
+    @torch.no_grad()
+    def set_position_embeddings(self, table: Float[Tensor, "S D"]) -> None:
+        """Replaces the position embeddings, which stay trainable.
+
+        Args:
+            table: one row for each position, [max_position_embeddings, D].
+        """
+        self.embeddings.position.weight.copy_(table)
 
     @property
     def word_embeddings(self) -> Tensor:

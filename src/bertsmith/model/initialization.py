@@ -1,9 +1,12 @@
 """How weights start."""
 
-import torch
-from torch import nn
+import math
 
-__all__ = ["initialize"]
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["initialize", "sinusoidal_positions"]
 
 
 @torch.no_grad()
@@ -37,3 +40,29 @@ def initialize(module: nn.Module, std: float, generator: torch.Generator | None 
                 parameter.zero_()
             else:
                 nn.init.trunc_normal_(parameter, 0.0, std, -2 * std, 2 * std, generator)
+
+
+def sinusoidal_positions(num_positions: int, hidden_size: int, std: float) -> Float[Tensor, "S D"]:
+    r"""First weights for position embeddings that know from the start who is whose neighbour.
+
+    The first half of a row is $\sqrt 2\,\sigma \sin(t \omega_i)$ and the second half the cosines,
+    with $\omega_i = 1000^{-i / (D/2)}$. They are trained like any others.
+
+    **Source**: Vaswani et al. 2017, section 3.5. **Differs** from BERT, whose positions start at
+    random: with little data most of the time goes into learning which positions are near each
+    other before attention is of any use.
+
+    Args:
+        num_positions: number of positions S.
+        hidden_size: size of an embedding D, even.
+        std: root of the mean square of the values.
+
+    Example:
+        >>> table = sinusoidal_positions(64, 128, std=0.05)
+        >>> tuple(table.shape), round(table.square().mean().sqrt().item(), 4)
+        ((64, 128), 0.05)
+    """
+    half = hidden_size // 2
+    frequencies = torch.exp(-math.log(1000.0) / half * torch.arange(half))
+    angles = torch.arange(num_positions)[:, None] * frequencies
+    return math.sqrt(2.0) * std * torch.cat([angles.sin(), angles.cos()], dim=1)

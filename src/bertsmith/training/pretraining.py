@@ -10,7 +10,7 @@ import torch
 from bertsmith.batches import PretrainingBatch, PretrainingBatches, evaluation_batches
 from bertsmith.errors import CheckpointError, ModelError
 from bertsmith.examples import split_documents
-from bertsmith.model import BertForPreTraining
+from bertsmith.model import BertForPreTraining, sinusoidal_positions
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore
 from bertsmith.training.checkpoint import TrainingState
@@ -155,6 +155,14 @@ class _Session:
             config = self.recipe.model.config(len(self.store.vocabulary))
             generator = torch.Generator().manual_seed(self.recipe.training.seed)
             model = BertForPreTraining(config, generator=generator)
+            if self.recipe.model.position_init == "sinusoidal":
+                model.bert.set_position_embeddings(
+                    sinusoidal_positions(
+                        config.max_position_embeddings,
+                        config.hidden_size,
+                        config.initializer_range,
+                    )
+                )
         if model.config.vocab_size != len(self.store.vocabulary):
             raise ModelError(
                 f"has {model.config.vocab_size} tokens, the store {len(self.store.vocabulary)}",

@@ -1,0 +1,66 @@
+"""The README's Python runs as printed, and its commands work in the order in which they stand."""
+
+import doctest
+import random
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cli_runs import FAST, run, sentence
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def commands():
+    blocks = re.findall(r"```\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith("bertsmith ")]
+
+
+def test_python_prints_what_it_says():
+    result = doctest.testfile(str(README), module_relative=False)
+    assert result.attempted >= 10
+    assert result.failed == 0
+
+
+def test_make_targets_exist():
+    makefile = (README.parent / "Makefile").read_text()
+    targets = re.findall(r"^make ([a-z-]+)", README.read_text(), flags=re.MULTILINE)
+    assert set(targets) == {"demo", "test"}
+    assert all(f"\n{target}:" in makefile for target in targets)
+
+
+@pytest.fixture
+def users_folder(tmp_path, monkeypatch):
+    """The files that the commands name, small."""
+    import json
+
+    import zstandard
+
+    rng = random.Random(5)
+    records = [
+        json.dumps({"title": str(i), "text": " ".join(sentence(rng) for _ in range(8))})
+        for i in range(40)
+    ]
+    packed = zstandard.compress("\n".join(records).encode())
+    (tmp_path / "wiki.jsonl.zst").write_bytes(packed)
+    (tmp_path / "glue" / "SST-2").mkdir(parents=True)
+    for name in ("train", "dev"):
+        rows = [f"{sentence(rng)}\t{rng.randint(0, 1)}\n" for _ in range(16)]
+        path = tmp_path / "glue" / "SST-2" / f"{name}.tsv"
+        path.write_text("sentence\tlabel\n" + "".join(rows) + "the city .\t0\nthe river .\t1\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_commands_work(users_folder, capsys):
+    shrink = {"pretrain": FAST, "finetune": ("--set", "training.num_epochs=1")}
+    names = []
+    for _, name, *arguments in commands():
+        small = ["3s" if argument == "1h" else argument for argument in arguments]
+        assert run(name, *small, *shrink.get(name, ())) == 0, capsys.readouterr().err
+        names.append(name)
+    assert names == ["vocab", "prepare", "pretrain", "predict", "finetune", "evaluate"]
+    assert (users_folder / "runs" / "sst2" / "model.safetensors").is_file()
