@@ -54,7 +54,7 @@ def sinusoidal_positions(num_positions: int, hidden_size: int, std: float) -> Fl
 
     Args:
         num_positions: number of positions S.
-        hidden_size: size of an embedding D, even.
+        hidden_size: size of an embedding D.
         std: root of the mean square of the values.
 
     Example:
@@ -62,7 +62,8 @@ def sinusoidal_positions(num_positions: int, hidden_size: int, std: float) -> Fl
         >>> tuple(table.shape), round(table.square().mean().sqrt().item(), 4)
         ((64, 128), 0.05)
     """
-    half = hidden_size // 2
+    half = -(-hidden_size // 2)
     frequencies = torch.exp(-math.log(1000.0) / half * torch.arange(half))
     angles = torch.arange(num_positions)[:, None] * frequencies
-    return math.sqrt(2.0) * std * torch.cat([angles.sin(), angles.cos()], dim=1)
+    table = torch.cat([angles.sin(), angles.cos()], dim=1)[:, :hidden_size]
+    return math.sqrt(2.0) * std * table
