@@ -16,7 +16,8 @@ setup: $(STAMP) ## Make .venv and install bertsmith with everything for developm
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "bertsmith needs Python 3.11 or newer: make setup PYTHON=python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
+	  || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
@@ -31,7 +32,7 @@ test-slow: $(STAMP) ## The longer tests; those on real data need BERTSMITH_DATA
 	$(PYTEST) -m 'slow and not gpu'
 
 check: $(STAMP) ## Lint, format, types, and the arrows between the rooms
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache

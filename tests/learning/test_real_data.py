@@ -62,7 +62,7 @@ def test_fill_mask(run):
 def test_sst2(run, data, tmp_path):
     out = bertsmith(
         "finetune", "sst2", "--model", run[0], "--data", data / "finetune/glue/SST-2",
-        "-o", tmp_path / "sst2", "--recipe", "small", "--set", "training.num_epochs=1", "--json",
+        "-o", tmp_path / "sst2", "--set", "training.num_epochs=1", "--json",
     )  # fmt: skip
     # Always answering the more frequent class gives 0.51.
     assert json.loads(out)["scores"]["accuracy"] > 0.7
@@ -71,6 +71,6 @@ def test_sst2(run, data, tmp_path):
 def test_ner(run, data, tmp_path):
     out = bertsmith(
         "finetune", "ner", "--model", run[0], "--data", data / "finetune/conll2003",
-        "-o", tmp_path / "ner", "--recipe", "small", "--set", "training.num_epochs=1", "--json",
+        "-o", tmp_path / "ner", "--set", "training.num_epochs=1", "--json",
     )  # fmt: skip
     assert json.loads(out)["scores"]["f1"] > 0.2

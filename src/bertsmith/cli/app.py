@@ -45,7 +45,7 @@ def build_app(arguments: list[str]) -> typer.Typer:
 
 
 def main() -> None:
-    """Runs the command line: exit code 0, 2 for the user's mistakes, 130 after Ctrl-C."""
+    """Runs the command line: exit code 0, 2 for what the user can mend, 130 after Ctrl-C."""
     # Threads that wait for each other by spinning stand in each other's way as soon as another
     # process wants a core. OpenMP reads this when PyTorch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -54,12 +54,10 @@ def main() -> None:
     except BertsmithError as error:
         sys.stderr.write(f"bertsmith: {error}\n")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nbertsmith: stopped\n")
-        sys.exit(130)
+    except OSError as error:  # no permission, a full disk, a folder in a file's place
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"bertsmith: {where}{error.strerror or error}\n")
+        sys.exit(2)
 
 
 def _print_version(wanted: bool) -> None:

@@ -18,7 +18,7 @@ def command(
     model: str = typer.Option(..., help="A fine-tuned model's folder."),
     data: Path = typer.Option(..., help="The task's data: a folder, or a file."),
     split: str = typer.Option("dev", help="dev, test, train, or all for a single file."),
-    max_seq_length: int | None = typer.Option(None, help="Tokens in a sequence."),
+    max_seq_length: int | None = typer.Option(None, min=8, help="Tokens in a sequence."),
     precision: str = typer.Option("fp32", help="fp32, bf16, or auto."),
     predictions: Path | None = typer.Option(None, help="Write each prediction here (JSON lines)."),
     as_json: bool = typer.Option(False, "--json", help="Print the scores as JSON."),

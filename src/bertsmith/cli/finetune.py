@@ -26,7 +26,9 @@ def command(
     model: str = typer.Option(..., help="Model folder or hub id."),
     data: Path = typer.Option(..., help="The task's data: a folder, or a file."),
     output: Path = typer.Option(..., "-o", "--output", help="The run's folder."),
-    recipe: str = typer.Option("default", help="default, small, or a YAML file."),
+    recipe: str | None = typer.Option(
+        None, help="default, small (both by the model's size, if not given), or a YAML file."
+    ),
     from_scratch: bool = typer.Option(
         False, "--from-scratch", help="Start from fresh weights of the same shape, to compare."
     ),
@@ -37,10 +39,10 @@ def command(
 ) -> None:
     """Runs the command."""
     from bertsmith.recipes import load_recipe
-    from bertsmith.tasks import FinetuneRecipe, finetune
+    from bertsmith.tasks import FinetuneRecipe, finetune, recipe_for
     from bertsmith.training import Interrupted
 
-    resolved = load_recipe(FinetuneRecipe, "finetune", recipe, changes)
+    resolved = load_recipe(FinetuneRecipe, "finetune", recipe or recipe_for(model), changes)
     try:
         result = finetune(task, model, data, resolved, output, from_scratch=from_scratch, warn=warn)
     except Interrupted as stop:

@@ -87,8 +87,13 @@ def _rows(predictor: "Pipeline", texts: list[str], input_file: Path | None) -> "
             raise InputError(f"{len(texts)} texts given", fix=f"give {wanted}, or use --input")
         yield InputRow("argument", dict(zip(fitting[0], texts, strict=True)))
     elif ("text",) in predictor.columns and not sys.stdin.isatty():
-        for number, line in enumerate(sys.stdin, start=1):
-            yield InputRow(f"standard input, line {number}", {"text": line.rstrip("\n")})
+        for number, line in enumerate(sys.stdin.buffer, start=1):
+            where = f"standard input, line {number}"
+            try:
+                yield InputRow(where, {"text": line.decode().rstrip("\r\n")})
+            except UnicodeDecodeError as error:
+                what = f"is not UTF-8 at byte {error.start} of the line"
+                raise InputError(what, where=where, fix="send UTF-8") from error
     else:
         raise InputError("no text given", fix="give it as an argument or with --input FILE")
 

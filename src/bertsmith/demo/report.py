@@ -1,6 +1,5 @@
 """The demo's report.html."""
 
-import json
 import os
 import platform
 import sys
@@ -21,6 +20,7 @@ from bertsmith.reports import (
     line_plot,
     write_page,
 )
+from bertsmith.training import RunFolder
 
 __all__ = ["own_text_commands", "write_demo_report"]
 
@@ -46,8 +46,7 @@ def write_demo_report(facts: dict[str, Any], folder: Path) -> Path:
     Returns:
         The report's path.
     """
-    log_path = folder / "pretrained" / "metrics.jsonl"
-    log = [json.loads(line) for line in log_path.read_text(encoding="utf-8").splitlines()]
+    log = RunFolder(folder / "pretrained").read_metrics()
     path = folder / "report.html"
     write_page(_page(facts, log), path)
     return path

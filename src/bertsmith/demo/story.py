@@ -63,6 +63,10 @@ class Story:
     ) -> None:
         self.folder, self.settings, self.say, self.warn = folder, settings, say, warn
         self.facts_path = folder / "facts.json"
+        if folder.is_dir() and not self.facts_path.exists() and any(folder.iterdir()):
+            raise RecipeError(
+                "holds files that are no demo", where=folder, fix="give another --output"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         self.facts: dict[str, Any] = {}
         if self.facts_path.exists():
@@ -90,7 +94,8 @@ class Story:
         self.say(f"[{number}/6] {description}")
         started = time.monotonic()
         facts = work()
-        self.facts[name] = {**facts, "seconds": round(time.monotonic() - started, 1)}
+        seconds = max(time.monotonic() - started, facts.get("seconds", 0.0))
+        self.facts[name] = {**facts, "seconds": round(seconds, 1)}
         self._save()
 
     def _save(self) -> None:
@@ -156,7 +161,7 @@ class Story:
             f"  held-out MLM accuracy {scores['mlm_accuracy']:.1%}, unigram baseline "
             f"{scores['unigram_accuracy']:.1%}; NSP accuracy {scores['nsp_accuracy']:.1%}"
         )
-        return {"steps": result.state.step, "scores": scores}
+        return {"steps": result.state.step, "scores": scores, "seconds": result.state.seconds}
 
     def _samples(self) -> dict[str, Any]:
         fill_mask = pipeline("fill-mask", str(self.folder / "pretrained"))

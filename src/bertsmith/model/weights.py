@@ -47,7 +47,10 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes a safetensors file, whole or not at all."""
     with atomic_file(path) as temporary:
         # `transformers` refuses a file that doesn't say which library its tensors are for.
-        save_file(dict(tensors), temporary, metadata={"format": "pt"})
+        try:
+            save_file(dict(tensors), temporary, metadata={"format": "pt"})
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OSError(str(error)) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

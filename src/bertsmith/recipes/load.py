@@ -84,7 +84,7 @@ def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
             ) from error
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"is not YAML: {error}", where=name) from error
     if not isinstance(values, dict | None):
         raise RecipeError("holds no settings", where=name, fix="write `training:` and so on")
@@ -100,7 +100,7 @@ def _apply(values: dict[str, Any], change: str) -> None:
         )
     try:
         value = _number(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError("its value is not YAML", where=f"--set {change}") from error
     for key in keys[:-1]:
         below = values.setdefault(key, {})

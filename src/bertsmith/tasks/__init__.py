@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         FinetuneTraining,
         evaluate,
         finetune,
+        recipe_for,
     )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "get_task",
+    "recipe_for",
     "task_names",
 ]
 

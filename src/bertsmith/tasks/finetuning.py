@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bertsmith._files import sha256_of_file
 from bertsmith._settings import Settings
-from bertsmith.errors import ModelError, RecipeError
+from bertsmith.errors import DataError, ModelError, RecipeError
 from bertsmith.model import PretrainedModel
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
@@ -28,7 +28,14 @@ from bertsmith.training import (
 )
 from bertsmith.wordpiece import Tokenizer
 
-__all__ = ["FinetuneRecipe", "FinetuneResult", "FinetuneTraining", "evaluate", "finetune"]
+__all__ = [
+    "FinetuneRecipe",
+    "FinetuneResult",
+    "FinetuneTraining",
+    "evaluate",
+    "finetune",
+    "recipe_for",
+]
 
 Warn = Callable[[str], None]
 
@@ -71,6 +78,15 @@ class FinetuneResult:
     labels: tuple[str, ...]
 
 
+def recipe_for(model_source: str) -> str:
+    """The preset that fits a model's size: "small" below hidden size 512, else "default".
+
+    The paper's learning rates are for base and large; small models hardly move at them.
+    """
+    config = read_config(find_folder(model_source))
+    return "small" if config.hidden_size < 512 else "default"
+
+
 def finetune(
     task_name: str,
     model_source: str,
@@ -104,7 +120,7 @@ def finetune(
         warn(note)
     run = RunFolder(output)
     with run.lock():
-        run.check_recipe(_identity(task, model_source, train, recipe, from_scratch))
+        run.check_recipe(_identity(task, model_source, data, train, recipe, from_scratch))
         if run.is_finished:
             warn(f"{output}: this run is finished; its result is shown again")
         else:
@@ -229,6 +245,8 @@ class _Session:
                 max_seq_length=length,
             )
         )
+        if not self.features:
+            raise DataError("no example can be trained on", where=data)
         self.dev = [
             _Encoded(task, split, task.read(data, split), self.tokenizer, self.model, length)
             for split in task.dev_splits_in(data)
@@ -261,6 +279,8 @@ class _Session:
         )
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
+        else:
+            self.run.forget_after(-1)
         trainer.train()
 
     def evaluate(self) -> dict[str, float]:
@@ -309,16 +329,23 @@ def _length(task: Task[Any, Any, Any], wanted: int | None, model: PretrainedMode
 def _identity(
     task: Task[Any, Any, Any],
     source: str,
+    data: Path,
     train: TaskData[Any],
     recipe: FinetuneRecipe,
     from_scratch: bool,
 ) -> dict[str, Any]:
     """What must be the same for a run to go on."""
+    dev = [path for split in task.dev_splits_in(data) for path in task.read(data, split).files]
+    weights = [
+        path
+        for path in sorted(find_folder(source).iterdir())
+        if path.suffix in (".safetensors", ".bin") and not path.name.startswith("training_state")
+    ]
     return {
         "task": task.name,
-        "model": source,
+        "model": {"source": source, **{path.name: sha256_of_file(path) for path in weights}},
         "from_scratch": from_scratch,
-        "data": {path.name: sha256_of_file(path) for path in train.files},
+        "data": {str(path): sha256_of_file(path) for path in dict.fromkeys([*train.files, *dev])},
         **recipe.model_dump(mode="json"),
     }
 

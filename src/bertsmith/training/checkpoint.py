@@ -65,7 +65,10 @@ def save_checkpoint(
     tensors = _optimizer_tensors(model, optimizer) | _random_states()
     with atomic_folder(folder) as temporary:
         save_model(temporary)
-        save_file(tensors, temporary / _TENSORS)
+        try:
+            save_file(tensors, temporary / _TENSORS)
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OSError(str(error)) from error
         (temporary / _STATE).write_text(json.dumps(vars(state), indent=1) + "\n")
         hashes = {file.name: sha256_of_file(file) for file in sorted(temporary.iterdir())}
         (temporary / _HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
@@ -128,8 +131,8 @@ def _restore_optimizer(
         parameter = parameters.get(name)
         if parameter is None or (value.ndim and value.shape != parameter.shape):
             raise CheckpointError(f"its optimizer state {name} fits no parameter", where=folder)
-        on_device = value if value.ndim == 0 else value.to(parameter.device)
-        optimizer.state.setdefault(parameter, {})[key] = on_device
+        # The fused optimizer wants its step count, too, where the parameter is.
+        optimizer.state.setdefault(parameter, {})[key] = value.to(parameter.device)
 
 
 def _random_states() -> dict[str, Tensor]:

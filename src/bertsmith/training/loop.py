@@ -162,7 +162,10 @@ class Trainer:
                     self._evaluate()
                     window.started = time.monotonic()
                 self._checkpoint_if_due(stop, window, fraction)
-        return self._finish()
+            self._finish()
+        if stop.wanted:
+            raise Interrupted(self.state.step, str(self.run.path))
+        return self.state
 
     def _update(
         self, micro_batches: Sequence[PackedSequences], fraction: float, window: _Window
@@ -192,14 +195,7 @@ class Trainer:
     def _flush(self, window: _Window, fraction: float) -> dict[str, str]:
         """Writes the window to the log and returns what the progress bar shows."""
         means = window.means()
-        if not all(math.isfinite(value) for value in means.values()):
-            checkpoints = self.run.checkpoints()
-            raise TrainingError(
-                f"the loss is no number any more at step {self.state.step}",
-                where=self.run.path,
-                fix="lower training.learning_rate"
-                + (f"; the last checkpoint is {checkpoints[0].name}" if checkpoints else ""),
-            )
+        self._require_numbers(means)
         rate = window.num_tokens / max(time.monotonic() - window.started, 1e-9)
         factor = learning_rate_factor(fraction, self.settings.warmup_ratio, self.settings.schedule)
         self.run.log(
@@ -219,6 +215,7 @@ class Trainer:
     def _evaluate(self) -> None:
         self.model.eval()
         scores = self.evaluation.run()
+        self._require_numbers(scores)
         self._keep_time()
         self.run.log("evaluation", self.state.step, **scores, seconds=round(self.state.seconds, 3))
         if self.evaluation.best is not None:
@@ -226,6 +223,18 @@ class Trainer:
             if self.state.best_score is None or score > self.state.best_score:
                 self.state.best_score = score
                 self.save_model(self.run.path)
+
+    def _require_numbers(self, values: dict[str, float]) -> None:
+        """Stops the run before weights that are no numbers are saved anywhere."""
+        if all(math.isfinite(value) for value in values.values()):
+            return
+        checkpoints = self.run.checkpoints()
+        last = f" (--init {checkpoints[0]} starts from its last checkpoint)" if checkpoints else ""
+        raise TrainingError(
+            f"the loss is no number any more at step {self.state.step}",
+            where=self.run.path,
+            fix=f"lower training.learning_rate and give another output folder{last}",
+        )
 
     def _checkpoint_if_due(self, stop: StopRequest, window: _Window, fraction: float) -> None:
         since = time.monotonic() - self._last_checkpoint
@@ -244,12 +253,11 @@ class Trainer:
         if stop.wanted:
             raise Interrupted(self.state.step, str(folder))
 
-    def _finish(self) -> TrainingState:
+    def _finish(self) -> None:
         self.model.eval()
         if self.evaluation.best is None:
             self.save_model(self.run.path)
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
-        return self.state
 
     def _keep_time(self) -> None:
         self.state.seconds = time.monotonic() - self._started

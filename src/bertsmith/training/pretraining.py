@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from bertsmith.batches import PretrainingBatch, PretrainingBatches, evaluation_batches
-from bertsmith.errors import CheckpointError, ModelError
+from bertsmith.errors import CheckpointError, ModelError, RecipeError
 from bertsmith.examples import split_documents
-from bertsmith.model import BertForPreTraining, sinusoidal_positions
+from bertsmith.model import BertConfig, BertForPreTraining, sinusoidal_positions
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore
 from bertsmith.training.checkpoint import TrainingState
@@ -133,6 +133,8 @@ class _Session:
         )
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
+        else:
+            self.run.forget_after(-1)
         return trainer
 
     def evaluate(self) -> dict[str, float]:
@@ -169,7 +171,24 @@ class _Session:
                 where=str(source),
                 fix="prepare the store with the model's own vocab.txt",
             )
+        self._require_fit(model.config, str(source))
         return model.to(_device())
+
+    def _require_fit(self, config: BertConfig, source: str) -> None:
+        """A model that was loaded has its own shape; the recipe must not contradict it."""
+        longest = self.recipe.examples.max_seq_length
+        if longest > config.max_position_embeddings:
+            raise RecipeError(
+                f"examples.max_seq_length {longest} is over the model's "
+                f"{config.max_position_embeddings} positions",
+                where=source,
+            )
+        if config.attention != self.recipe.model.attention:
+            raise RecipeError(
+                f"the model's attention is {config.attention}",
+                where=source,
+                fix=f"--set model.attention={config.attention}",
+            )
 
     def _horizon(self) -> Horizon:
         training = self.recipe.training

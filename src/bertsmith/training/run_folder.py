@@ -65,6 +65,7 @@ class RunFolder:
 
         Raises:
             RecipeError: the folder holds a run of another recipe; the first difference is named.
+            TrainingError: the folder holds something else.
         """
         if self.recipe_path.exists():
             difference = _first_difference(self.read_recipe(), recipe)
@@ -75,6 +76,10 @@ class RunFolder:
                     fix="use the same settings to go on, or another output folder",
                 )
             return
+        if any(not path.name.startswith(".") for path in self.path.iterdir()):
+            raise TrainingError(
+                "holds files that are no run", where=self.path, fix="give another output folder"
+            )
         with atomic_file(self.recipe_path) as temporary:
             temporary.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
 
@@ -111,10 +116,13 @@ class RunFolder:
             file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drops log records of steps that a resumed run does again."""
+        """Drops log records and checkpoints of steps that a resumed run does again."""
         kept = [record for record in self.read_metrics() if record["step"] <= step]
         with atomic_file(self.metrics_path) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
+        for folder in self.checkpoints():
+            if _step_of(folder) > step:
+                shutil.rmtree(folder)
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step stands."""
@@ -123,7 +131,7 @@ class RunFolder:
     def checkpoints(self) -> list[Path]:
         """All checkpoints, newest first, good or not."""
         folders = self.checkpoints_path.glob("step-*")
-        return sorted(folders, key=lambda folder: int(folder.name.split("-")[1]), reverse=True)
+        return sorted(folders, key=_step_of, reverse=True)
 
     def last_good_checkpoint(self, warn: Callable[[str], None]) -> Path | None:
         """The newest checkpoint whose hashes hold; None for a run that has none yet.
@@ -154,6 +162,10 @@ class RunFolder:
         """Deletes all but the newest `keep` checkpoints."""
         for folder in self.checkpoints()[keep:]:
             shutil.rmtree(folder)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[1])
 
 
 def _first_difference(saved: object, wanted: object, path: str = "") -> str | None:

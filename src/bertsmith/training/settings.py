@@ -47,7 +47,9 @@ class LoopSettings(OptimizerSettings):
         description="precision of matrix products; weights and optimizer stay fp32. 'auto' is "
         "bf16 where the hardware multiplies it natively, else fp32",
     )
-    seed: int = Field(42, ge=0, description="seed of initial weights, masks, order and dropout")
+    seed: int = Field(
+        42, ge=0, lt=2**63, description="seed of initial weights, masks, order and dropout"
+    )
     log_every_steps: int = Field(20, ge=1, description="optimizer updates between log lines")
     checkpoint_every_seconds: float = Field(
         600.0, gt=0, description="seconds between checkpoints (one is written at Ctrl-C too)"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from bertsmith.examples import ExampleSettings, build_examples, plan_epoch
 from google_statistics import (
     CASES,
     MASKED_LM_PROB,
@@ -14,8 +16,6 @@ from google_statistics import (
     mask_statistics,
     sentence_lengths,
 )
-
-from bertsmith.examples import ExampleSettings, build_examples, plan_epoch
 from token_sources import MemorySource
 
 GOLDEN = json.loads(Path(__file__).with_name("google_pairs.json").read_text())

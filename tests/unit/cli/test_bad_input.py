@@ -224,3 +224,47 @@ def test_max_seq_length_over_the_model(bertsmith, tmp_path, model):
         "--set", "max_seq_length=65",
     )  # fmt: skip
     complains(result, "65", "64")
+
+
+def test_a_model_folder_is_never_overwritten(bertsmith, tmp_path, model):
+    mine = tmp_path / "model"
+    shutil.copytree(model, mine)
+    (mine / "recipe.yaml").unlink()
+    before = (mine / "model.safetensors").read_bytes()
+    data = write_sst2(tmp_path / "data", GOOD_ROWS)
+    complains(bertsmith("finetune", "sst2", "--model", mine, "--data", data, "-o", mine), "no run")
+    assert (mine / "model.safetensors").read_bytes() == before
+
+
+def test_a_demo_in_a_folder_of_other_files(bertsmith, tmp_path):
+    (tmp_path / "vocab.txt").write_text("precious")
+    complains(bertsmith("demo", "-o", tmp_path), "no demo")
+    complains(bertsmith("demo", "-o", tmp_path / "vocab.txt"), "vocab.txt")
+    assert (tmp_path / "vocab.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [("examples.max_seq_length=65", "65"), ("model.attention=causal", "attention")],
+)
+def test_a_recipe_that_contradicts_the_model_it_starts_from(
+    bertsmith, tmp_path, store, model, change, part
+):
+    more = ("--set", "examples.next_sentence=false", "--set", "examples.max_seq_length=32")
+    more = more if "causal" in change else ()
+    result = bertsmith("pretrain", store, "--recipe", "tiny", "--init", model, "-o",
+                       tmp_path / "run", *more, "--set", change)  # fmt: skip
+    complains(result, part)
+
+
+@pytest.mark.parametrize(
+    "change", ["training.seed=2020-13-45", "training.seed=18446744073709551616",
+               "training.budget_seconds=.inf", "training.learning_rate=.nan"]
+)  # fmt: skip
+def test_values_that_no_program_can_use(bertsmith, tmp_path, store, change):
+    complains(bertsmith("pretrain", store, "-o", tmp_path / "run", "--set", change), "training.")
+
+
+def test_an_output_that_cannot_be_written(bertsmith, tmp_path, corpus):
+    (tmp_path / "folder").mkdir()
+    complains(bertsmith("vocab", corpus, "-o", tmp_path / "folder", "--size", "160"), "folder")

@@ -170,3 +170,21 @@ def test_output_that_is_a_file(tmp_path):
     with pytest.raises(TrainingError, match="is not a folder"):
         RunFolder(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_a_resumed_run_forgets_what_lies_after_its_checkpoint(tmp_path, trained):
+    """Or the damaged newest checkpoint would push the good new ones out."""
+    run = RunFolder(tmp_path)
+    for step in (3, 6):
+        save(run.checkpoint_path(step), trained, step)
+        run.log("train", step)
+    run.forget_after(3)
+    assert [folder.name for folder in run.checkpoints()] == ["step-000003"]
+    assert [record["step"] for record in run.read_metrics()] == [3]
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "model.safetensors").write_text("precious")
+    with pytest.raises(TrainingError, match="no run"):
+        RunFolder(tmp_path).check_recipe({"training": {}})
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]

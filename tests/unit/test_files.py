@@ -1,0 +1,56 @@
+"""Whole or absent, whatever happens in between."""
+
+from pathlib import Path
+
+import pytest
+
+from bertsmith._files import atomic_file, atomic_folder
+
+
+@pytest.fixture
+def old(tmp_path):
+    folder = tmp_path / "store"
+    folder.mkdir()
+    (folder / "data").write_text("old")
+    return folder
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one(old):
+    with atomic_folder(old) as temporary:
+        (temporary / "data").write_text("new")
+        assert (old / "data").read_text() == "old"
+    assert (old / "data").read_text() == "new"
+    assert list(old.parent.iterdir()) == [old]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_in_the_body_changes_nothing(old, error):
+    with pytest.raises(error), atomic_folder(old) as temporary:  # noqa: PT012
+        (temporary / "data").write_text("half")
+        raise error
+    with pytest.raises(error), atomic_file(old / "data") as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise error
+    assert (old / "data").read_text() == "old"
+    assert [path.name for path in old.parent.rglob("*")] == ["store", "data"]
+
+
+def test_an_interruption_between_the_two_renames_brings_the_old_folder_back(old, monkeypatch):
+    original = Path.replace
+
+    def stop_at_the_new_one(self, target):
+        if self.suffix == ".tmp":
+            raise KeyboardInterrupt
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", stop_at_the_new_one)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(old) as temporary:
+        (temporary / "data").write_text("new")
+    assert (old / "data").read_text() == "old"
+
+
+def test_a_file_has_the_usual_permissions(tmp_path):
+    with atomic_file(tmp_path / "a") as temporary:
+        temporary.write_text("text")
+    (tmp_path / "b").write_text("text")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
