@@ -59,7 +59,8 @@ class Progress:
         return (self._done - self._done_before) / max(time.monotonic() - self._start, 1e-9)
 
     def _text(self) -> str:
-        parts = [f"{_amount(self._rate(), self._unit)}/s"]
+        # Where the clock itself is counted, seconds per second would say nothing.
+        parts = [] if self._unit == "s" else [f"{_amount(self._rate(), self._unit)}/s"]
         return " · ".join(parts + [f"{name} {value}" for name, value in self._fields.items()])
 
     def _line(self) -> str:

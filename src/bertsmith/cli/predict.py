@@ -81,7 +81,9 @@ def _rows(predictor: "Pipeline", texts: list[str], input_file: Path | None) -> "
     if input_file is not None:
         yield from read_inputs(input_file)
     elif texts:
-        fitting = [columns for columns in predictor.columns if len(columns) == len(texts)]
+        # A text before a list of words: an argument is a text.
+        by_kind = sorted(predictor.columns, key=lambda columns: "words" in columns)
+        fitting = [columns for columns in by_kind if len(columns) == len(texts)]
         if not fitting:
             wanted = " or ".join(" and ".join(columns) for columns in predictor.columns)
             raise InputError(f"{len(texts)} texts given", fix=f"give {wanted}, or use --input")

@@ -22,7 +22,9 @@ def command(
         True, "--lowercase/--cased", help="Lower-case and strip accents, or keep case."
     ),
     min_frequency: int = typer.Option(2, help="Pairs seen less often are not merged."),
-    unused: int = typer.Option(0, help="How many [unused…] tokens to reserve."),
+    unused: int = typer.Option(
+        0, help="How many tokens to reserve, named unused0 and so on in brackets."
+    ),
     text_column: str = typer.Option("text", help="The column or key that holds the text."),
     text_form: str = typer.Option(
         "auto",

@@ -125,6 +125,8 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, where: str) -> 
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = [name for name, _, _ in describe_settings(kind)]
+        if "." not in path:
+            known = [*kind.model_fields, *known]
         close = difflib.get_close_matches(path, known, n=1, cutoff=0.5) or [
             name for name in known if name.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]
         ]

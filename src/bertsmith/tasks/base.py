@@ -138,6 +138,7 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
             DataError: a file is missing, unreadable, empty, broken, or an example is; one line
                 with the file, the line and what to do.
         """
+        self._require_split(data, split)
         if split in ("dev", "test"):
             split = (self.dev_splits if split == "dev" else self.test_splits)[0]
         if data.is_file():
@@ -245,6 +246,14 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
 
     def _files(self, folder: Path, split: str) -> list[Path]:
         return files_of_split(folder, split, self.extensions, self.extra_stems.get(split, ()))
+
+    def _require_split(self, data: Path, split: str) -> None:
+        known = ["train", "dev", *self.dev_splits, "test", *self.test_splits]
+        if data.is_file():
+            known.append("all")
+        if split not in known:
+            names = ", ".join(dict.fromkeys(known))
+            raise DataError(f"has no split {split!r}", where=data, fix=f"use {names}")
 
     def _read_single(self, path: Path, split: str) -> TaskData[ExampleT]:
         if split == "all" or split in self.test_splits:

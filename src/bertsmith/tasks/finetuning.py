@@ -164,6 +164,9 @@ def evaluate(
             where=model_source,
             fix=f"fine-tune it first: bertsmith finetune {task_name} --model {model_source}",
         )
+    trained_for = _trained_for(model_source)
+    if trained_for not in (None, task_name):
+        warn(f"{model_source} was fine-tuned for {trained_for}, not {task_name}")
     tokenizer = Tokenizer.from_pretrained(model_source)
     length = _length(task, max_seq_length, model)
     splits = task.dev_splits_in(data) if split == "dev" else (split,)
@@ -317,6 +320,15 @@ class _Session:
         if report is not None and any("pooler" in name for name in report.missing):
             warn(f"{source} has no pooler: it starts from fresh weights, like the task's layer")
         return model
+
+
+def _trained_for(model_source: str) -> str | None:
+    """The task of the run that a model folder is, if it is one of ours."""
+    path = Path(model_source)
+    if not (path / "recipe.yaml").is_file():
+        return None
+    task = RunFolder(path).read_recipe().get("task")
+    return str(task) if task is not None else None
 
 
 def _length(task: Task[Any, Any, Any], wanted: int | None, model: PretrainedModel[Any]) -> int:

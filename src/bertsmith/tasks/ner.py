@@ -6,5 +6,6 @@ __all__ = ["TASK"]
 
 TASK = TaggingTask(
     name="ner",
+    only_entities=True,
     summary="named entities (CoNLL columns, IOB1 or IOB2: eng.train, eng.testa, eng.testb)",
 )

@@ -149,7 +149,8 @@ def _check_token(token: str, line: str) -> None:
     if not token:
         raise VocabularyError("the line is blank", where=line, fix="remove it, or write a token")
     if token != token.strip(_ASCII_WHITE_SPACE) or len(token.split()) > 1:
-        what = f"the token {token!r} contains white space"
+        shown = token if len(token) <= 40 else f"{token[:40]}…"
+        what = f"the token {shown!r} contains white space"
         raise VocabularyError(what, where=line, fix="write one token a line")
     try:
         token.encode()

@@ -184,3 +184,55 @@ def test_help_answers_within_a_third_of_a_second():
         subprocess.run([sys.executable, "-m", "bertsmith", "--help"], stdout=-3, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 0.3, times
+
+
+@pytest.fixture(scope="module")
+def tagger(model, tmp_path_factory):
+    from cli_runs import run
+
+    folder = tmp_path_factory.mktemp("tagger")
+    sentence = "the O\nriver B-LOC\nnear O\nthe O\ncity B-LOC\n\n"
+    for name in ("train", "dev"):
+        (folder / f"{name}.txt").write_text(sentence * 8)
+    arguments = ("--model", model, "--data", folder, "-o", folder / "run")
+    options = ("training.num_epochs=20", "training.learning_rate=5e-3", "training.precision=fp32")
+    sets = [part for option in options for part in ("--set", option)]
+    assert run("finetune", "ner", *arguments, *sets) == 0
+    return folder / "run"
+
+
+def test_tags_are_the_same_from_argument_and_file(bertsmith, tmp_path, tagger):
+    text = "the river near the city"
+    (tmp_path / "in.txt").write_text(text + "\n")
+    outputs = []
+    for source in ((text,), ("--input", tmp_path / "in.txt")):
+        code, out, err = bertsmith("predict", "tag", "--model", tagger, *source, "--json")
+        assert code == 0, err
+        outputs.append(json.loads(out)["result"])
+    assert outputs[0] == outputs[1]
+    assert [(entity["start"], entity["end"]) for entity in outputs[0]] == [(4, 9), (19, 23)]
+
+
+def test_evaluate_says_when_the_model_is_of_another_task(bertsmith, classifier, sentiment):
+    data = sentiment / "dev.tsv"
+    code, _, err = bertsmith("evaluate", "sst2", "--model", classifier, "--data", data)
+    assert (code, "fine-tuned for" in err) == (0, False)
+    code, _, err = bertsmith("evaluate", "cola", "--model", classifier, "--data", sentiment)
+    assert "was fine-tuned for sst2, not cola" in err
+
+
+@pytest.mark.parametrize("split", ["foo", "all"])
+def test_a_split_that_is_not_there(bertsmith, classifier, sentiment, split):
+    code, _, err = bertsmith(
+        "evaluate", "sst2", "--model", classifier, "--data", sentiment, "--split", split
+    )
+    assert code == 2
+    assert f"has no split '{split}'" in err
+
+
+def test_ner_wants_entities(bertsmith, tmp_path, model, sentiment):
+    code, _, err = bertsmith(
+        "finetune", "ner", "--model", model, "--data", sentiment, "-o", tmp_path / "run"
+    )
+    assert code == 2
+    assert "names no entity" in err

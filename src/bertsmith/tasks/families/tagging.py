@@ -62,9 +62,13 @@ class TaggingTask(Task[TaggedSentence, TagFeature, list[str]]):
     IOB1 data (CoNLL-2003) is turned into IOB2 when it is read: the entities are the same, and "an
     entity begins here" always has its own tag.
 
+    Attributes:
+        only_entities: whether tags that mark no entities are refused.
+
     **Source**: the paper, section 5.3. Scores are those of CoNLL's `conlleval`.
     """
 
+    only_entities: bool = False
     metrics: tuple[str, ...] = ("f1", "precision", "recall", "accuracy")
     extensions: tuple[str, ...] = TAGGED_EXTENSIONS
 
@@ -80,6 +84,12 @@ class TaggingTask(Task[TaggedSentence, TagFeature, list[str]]):
         if scheme in _PREFIXES:
             kinds = sorted({tag.partition("-")[2] for tag in tags - {"O"}})
             return ("O", *(f"{prefix}-{kind}" for kind in kinds for prefix in _PREFIXES[scheme]))
+        if self.only_entities:
+            raise DataError(
+                f"the tag {min(tags - {'O'} or tags)!r} names no entity",
+                where=examples[0].where,
+                fix="give tags such as O, B-PER, I-PER, or use the task tag",
+            )
         if len(tags) < 2:
             raise DataError(
                 f"{len(tags)} tags in the training data ({', '.join(tags)})",
