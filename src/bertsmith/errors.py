@@ -18,6 +18,7 @@ __all__ = [
     "StoreError",
     "TrainingError",
     "VocabularyError",
+    "WorkerError",
 ]
 
 
@@ -80,3 +81,7 @@ class InputError(BertsmithError):
 
 class TrainingError(BertsmithError):
     """A run that cannot go on: the loss is no number, the run's folder is in use."""
+
+
+class WorkerError(BertsmithError):
+    """Worker processes or a cluster that die, or cannot be reached."""

@@ -1,0 +1,165 @@
+"""Work spread over processes and a cluster: in order, lazily, and in spite of workers that die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bertsmith._parallel import Workers, ordered_map
+from bertsmith.errors import CorpusError, WorkerError
+
+
+@dataclass(frozen=True)
+class Square:
+    """Kills its process at one task, as often as there are files to take away."""
+
+    lives: Path
+    deadly: int = -1
+
+    def __call__(self, number):
+        if number == self.deadly:
+            for life in sorted(self.lives.iterdir())[:1]:
+                life.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return number * number
+
+
+def refuse(number):
+    if number == 3:
+        raise CorpusError("is odd", where="three", fix="take four")
+    return number
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 3])
+def test_results_come_in_order(tmp_path, num_workers):
+    results = ordered_map(Square(tmp_path), range(40), Workers(num_workers))
+    assert list(results) == [number * number for number in range(40)]
+
+
+def test_tasks_are_taken_as_they_are_needed(tmp_path):
+    taken = []
+
+    def tasks():
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = ordered_map(Square(tmp_path), tasks(), Workers(2))
+    next(results)
+    assert len(taken) < 10
+    results.close()
+
+
+@pytest.mark.parametrize("num_deaths", [1, 2])
+def test_a_worker_that_dies_is_replaced(tmp_path, num_deaths):
+    for number in range(num_deaths):
+        (tmp_path / str(number)).touch()
+    results = ordered_map(Square(tmp_path, deadly=7), range(30), Workers(2))
+    assert list(results) == [number * number for number in range(30)]
+    assert not list(tmp_path.iterdir())
+
+
+def test_work_that_kills_every_worker_is_told(tmp_path):
+    for number in range(50):
+        (tmp_path / str(number)).touch()
+    # The first task is the deadly one: results before it would each start the count again.
+    results = ordered_map(Square(tmp_path, deadly=7), range(7, 30), Workers(2))
+    with pytest.raises(WorkerError, match="workers died 3 times at the same piece of work"):
+        list(results)
+    assert len(list(tmp_path.iterdir())) == 47
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_users_mistake_comes_through(num_workers):
+    with pytest.raises(CorpusError, match=r"^three: is odd; take four$") as caught:
+        list(ordered_map(refuse, range(10), Workers(num_workers)))
+    assert caught.value.fix == "take four"
+
+
+SCRIPT = """
+import sys, time
+from bertsmith._parallel import Workers, ordered_map
+if __name__ == "__main__":
+    for _ in ordered_map(time.sleep, [0.01] * 100_000, Workers(2)):
+        print("working", flush=True)
+"""
+
+
+def test_workers_go_when_their_parent_is_killed(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "working\n"
+        children = psutil.Process(parent.pid).children(recursive=True)
+        assert len(children) >= 2
+        parent.kill()
+        deadline = time.monotonic() + 20
+        while any(child.is_running() and child.status() != "zombie" for child in children):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+SLOW_START = """
+import os, sys, time
+from pathlib import Path
+from bertsmith._parallel import Workers, ordered_map
+if __name__ == "__main__":
+    try:
+        list(ordered_map(time.sleep, [0.1] * 200, Workers(2)))
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+else:
+    Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(1)
+"""
+
+
+def test_ctrl_c_while_workers_start_shows_nothing_of_theirs(tmp_path):
+    (tmp_path / "script.py").write_text(SLOW_START)
+    (tmp_path / "starting").mkdir()
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "starting")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as parent:
+        deadline = time.monotonic() + 20
+        while len(list((tmp_path / "starting").iterdir())) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.communicate(timeout=20) == ("stopped\n", "")
+
+
+UNGUARDED = """
+from bertsmith._parallel import Workers, ordered_map
+from bertsmith.errors import WorkerError
+
+class Large:
+    def __init__(self):
+        self.content = bytes(300_000)
+
+    def __call__(self, number):
+        return number
+
+try:
+    list(ordered_map(Large(), range(20), Workers(2)))
+except WorkerError as error:
+    print(error)
+"""
+
+
+def test_a_script_that_starts_itself_again_is_told_what_to_do(tmp_path):
+    """Its workers die before they have read their job, which must not block the script."""
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert 'start the work under if __name__ == "__main__"' in done.stdout
