@@ -6,12 +6,14 @@ import io
 import json
 import lzma
 from collections import Counter
+from xml.sax.saxutils import escape
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
 from bertsmith.corpus import CorpusSettings
+from bertsmith.corpus.compression import decompressed
 from bertsmith.corpus.formats import find_format
 from bertsmith.corpus.source import Source
 
@@ -39,7 +41,23 @@ def write_parquet(documents):
     return out.getvalue()
 
 
-WRITERS = {"txt": write_txt, "jsonl": write_jsonl, "parquet": write_parquet}
+def xml_page(title, text, *, namespace=0, extra=""):
+    """A page of a MediaWiki export; the text is written as it stands."""
+    return (
+        f"<page><title>{escape(title)}</title><ns>{namespace}</ns>{extra}"
+        f"<revision><text>{escape(text)}</text></revision></page>\n"
+    )
+
+
+def xml_dump(*pages):
+    return f'<mediawiki xml:lang="en">\n{"".join(pages)}</mediawiki>\n'.encode()
+
+
+def write_xml(documents):
+    return xml_dump(*(xml_page(d.title, "\n\n".join(d.sentences)) for d in documents))
+
+
+WRITERS = {"txt": write_txt, "jsonl": write_jsonl, "parquet": write_parquet, "xml": write_xml}
 """How to write every format; a new format needs its own."""
 
 COMPRESS = {
@@ -50,8 +68,9 @@ COMPRESS = {
 }
 
 
-def read_bytes(data, name="txt", counts=None, **settings):
+def read_bytes(data, name="txt", counts=None, compression="", **settings):
     """Reads bytes in a format, as raw documents."""
     counts = Counter() if counts is None else counts
     source = Source(f"a.{name}", CorpusSettings(**settings), counts)
-    return list(find_format(name).read(io.BytesIO(data), source))
+    stream = decompressed(io.BytesIO(data), compression, source)
+    return list(find_format(name).read(stream, source))

@@ -1,6 +1,7 @@
 """The unit of text: a document, as its sentences."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["Document", "RawDocument"]
 
@@ -22,8 +23,8 @@ class Document:
 class RawDocument:
     """A document as it was read, before it is cut into sentences.
 
-    Reading is cheap and serial; `split` turns this into a `Document` where the tokenizing is done,
-    in the worker processes.
+    Reading is cheap and serial; a `Refiner` turns this into a `Document` where the tokenizing is
+    done, in the worker processes.
 
     Attributes:
         title: the document's name, or "".
@@ -31,9 +32,11 @@ class RawDocument:
             `sentences_given`, otherwise a paragraph.
         sentences_given: whether the corpus says where sentences end (Google's form).
         where: the file, and the line or row at which the document starts, for messages.
+        markup: what has yet to be taken out of the text: "" for plain text.
     """
 
     title: str
     text: str
     sentences_given: bool
     where: str
+    markup: Literal["", "wikitext"] = ""

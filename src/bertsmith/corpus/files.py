@@ -2,37 +2,28 @@
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from bertsmith.corpus.compression import COMPRESSIONS, strip_compression
+from bertsmith._files import is_store
 from bertsmith.corpus.formats import format_names, needs_seeking
 from bertsmith.corpus.settings import CorpusSettings
 from bertsmith.corpus.source import Source
+from bertsmith.corpus.text_file import (
+    STANDARD_INPUT,
+    TextFile,
+    format_of,
+    known_extensions,
+    required_format,
+)
 from bertsmith.errors import CorpusError
 
-__all__ = ["STANDARD_INPUT", "TextFile", "find_files"]
+__all__ = ["find_files"]
 
-STANDARD_INPUT = Path("-")
-
-
-@dataclass(frozen=True)
-class TextFile:
-    """A file of a corpus.
-
-    Attributes:
-        path: where it is; `STANDARD_INPUT` for standard input.
-        format: its format, one of `format_names()`.
-        compression: ".gz" and the like, or "".
-        num_bytes: its size on disk, 0 for standard input.
-    """
-
-    path: Path
-    format: str
-    compression: str
-    num_bytes: int
+# A scheme of one letter would be a drive.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def find_files(
@@ -42,7 +33,9 @@ def find_files(
 
     Args:
         paths: files, folders (searched with the folders in them, sorted by name; hidden files
-            are left out), globs, and "-" for standard input, in the order to read them.
+            are left out), globs, "-" for standard input, addresses (`https://`, `s3://`, ...:
+            any scheme of fsspec) and data sets (`hf://name[:config][@split][#column]`), in the
+            order to read them.
         settings: how to read.
         counts: where to count empty files (with `errors="replace"`) and files in folders that
             have no extension of a text format ("files_ignored").
@@ -50,18 +43,19 @@ def find_files(
     Raises:
         CorpusError: what is named isn't there, can't be read or isn't text.
     """
-    if not paths:
+    if not paths or "" in paths:
         raise CorpusError("no text was given", fix="name files or folders with text")
     found = [file for path in paths for file in _find(str(path), settings, counts)]
     seen = set[str]()
     for file in found:
-        name = os.path.realpath(file.path) if file.path != STANDARD_INPUT else "-"
+        local = isinstance(file.path, Path) and file.path != STANDARD_INPUT
+        name = os.path.realpath(file.path) if local else str(file.path)
         if name in seen:
             raise CorpusError("is given twice", where=file.path, fix="name every file once")
         seen.add(name)
     filled = []
     for file in found:
-        if file.path == STANDARD_INPUT or file.num_bytes:
+        if file.num_bytes or not file.size_is_known:
             filled.append(file)
         else:
             source = Source(str(file.path), settings, counts)
@@ -72,7 +66,11 @@ def find_files(
 
 
 def _find(name: str, settings: CorpusSettings, counts: Counter[str]) -> Iterator[TextFile]:
-    path = Path(name)
+    url = _URL.match(name)
+    if url and url[1].lower() != "file":
+        yield from _find_url(name, counts)
+        return
+    path = Path(name[url.end() :] if url else name)
     try:
         if path == STANDARD_INPUT:
             yield _standard_input(settings)
@@ -95,6 +93,16 @@ def _find(name: str, settings: CorpusSettings, counts: Counter[str]) -> Iterator
         ) from error
 
 
+def _find_url(url: str, counts: Counter[str]) -> Iterator[TextFile]:
+    if url.startswith("hf://") and not url.startswith(("hf://datasets/", "hf://buckets/")):
+        from bertsmith.corpus.data_sets import find_data_set
+
+        return find_data_set(url, counts)
+    from bertsmith.corpus.remote import find_remote
+
+    return find_remote(url, counts)
+
+
 def _standard_input(settings: CorpusSettings) -> TextFile:
     name = settings.standard_input_format
     if name not in format_names() or needs_seeking(name):
@@ -102,23 +110,30 @@ def _standard_input(settings: CorpusSettings) -> TextFile:
         raise CorpusError(
             f"cannot be read as {name!r}", where="standard input", fix=f"use one of {usable}"
         )
-    return TextFile(STANDARD_INPUT, name, "", 0)
+    return TextFile(STANDARD_INPUT, name, "", 0, size_is_known=False)
 
 
 def _folder(folder: Path, counts: Counter[str]) -> Iterator[TextFile]:
+    if is_store(folder):
+        raise CorpusError(
+            "is a token store, not text", where=folder, fix="name the text that it was made of"
+        )
     found = False
     for path in sorted(_walk(folder, set())):
-        if _format_of(path) is None:
+        if format_of(path.name) is None:
             counts["files_ignored"] += 1
         else:
             found = True
             yield _text_file(path)
     if not found:
-        raise CorpusError("has no text in it", where=folder, fix=f"put in {_known()} files")
+        raise CorpusError("has no text in it", where=folder, fix=f"put in {known_extensions()}")
 
 
 def _walk(folder: Path, above: set[str]) -> Iterator[Path]:
-    """All files below, links followed, but never round in a circle."""
+    """All files below, links followed (those that lead nowhere too), never round in a circle.
+
+    Token stores among the folders are passed over.
+    """
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -126,37 +141,18 @@ def _walk(folder: Path, above: set[str]) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            yield from _walk(path, above | {real})
-        elif path.is_file():
+            if not is_store(path):
+                yield from _walk(path, above | {real})
+        elif path.is_file() or path.is_symlink():
             yield path
-
-
-def _format_of(path: Path) -> str | None:
-    extension = Path(strip_compression(path.name)[0]).suffix.lower().removeprefix(".")
-    return extension if extension in format_names() else None
 
 
 def _text_file(path: Path) -> TextFile:
     if not path.exists():
         path.stat()  # raises the error that says why, such as a link that points to itself
-    name, (_, compression) = _format_of(path), strip_compression(path.name)
-    if name is None:
-        raise CorpusError(
-            "its extension is not one of a text format", where=path, fix=f"give {_known()} files"
-        )
+    name, compression = required_format(path.name, str(path))
     if not path.is_file():
         raise CorpusError("is no regular file", where=path, fix='pipe it in and name it "-"')
-    if compression and needs_seeking(name):
-        raise CorpusError(
-            f"a .{name} file cannot be read through {compression}",
-            where=path,
-            fix=f"unpack it first (.{name} files are compressed inside)",
-        )
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
     return TextFile(path, name, compression, size)
-
-
-def _known() -> str:
-    names = " ".join(f".{name}" for name in format_names())
-    return f"{names} (or with {' '.join(COMPRESSIONS)})"

@@ -51,9 +51,7 @@ class _LineReader:
         self.number, self.offset, self.inside_long = 1, 0, False
 
     def read(self, stream: BinaryIO) -> Iterator[tuple[int, str]]:
-        rest = stream.read(_BLOCK_BYTES)
-        if rest.startswith(_BOM):
-            rest, self.offset = rest[len(_BOM) :], len(_BOM)
+        rest = self._after_bom(stream)
         while rest:
             end = rest.rfind(b"\n") + 1
             yield from self._whole_lines(rest[:end])
@@ -67,6 +65,15 @@ class _LineReader:
             rest += block
         if rest:
             yield from self._last(rest)
+
+    def _after_bom(self, stream: BinaryIO) -> bytes:
+        """The first block but for a byte order mark, which a server may send by itself."""
+        start = b""
+        while len(start) < len(_BOM) and (block := stream.read(len(_BOM) - len(start))):
+            start += block
+        if start == _BOM:
+            self.offset, start = len(_BOM), b""
+        return start + stream.read(_BLOCK_BYTES)
 
     def _whole_lines(self, data: bytes) -> Iterator[tuple[int, str]]:
         """Lines that all end with a line feed; mostly they are sound and decoded in one go."""

@@ -1,10 +1,12 @@
 """What can be set about reading text."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bertsmith._settings import Settings
+from bertsmith.corpus.cleaning_settings import CleaningSettings
+from bertsmith.corpus.languages import check_language
 
 __all__ = ["CorpusSettings", "TextForm"]
 
@@ -24,9 +26,8 @@ class CorpusSettings(Settings):
         description="strict: text that is not what it should be stops with an error. replace: it "
         "is mended or left out, and counted",
     )
-    language: str = Field(
+    language: Annotated[str, AfterValidator(check_language)] = Field(
         default="en",
-        pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$",
         description="language code whose rules cut paragraphs into sentences: en, de, zh, ...",
     )
     text_form: TextForm = Field(
@@ -43,8 +44,14 @@ class CorpusSettings(Settings):
         default="title",
         description="field of .jsonl or .parquet that holds the title; it may be missing",
     )
+    xml_namespaces: tuple[int, ...] = Field(
+        default=(0,),
+        min_length=1,
+        description="namespaces of a Wikipedia XML dump that are read: 0 articles, 1 their "
+        "discussions, 12 help, ...",
+    )
     standard_input_format: str = Field(
-        default="txt", description='format of the text on standard input ("-"): txt or jsonl'
+        default="txt", description='format of the text on standard input ("-"): txt, jsonl or xml'
     )
     max_line_bytes: int = Field(
         default=16 * 2**20, ge=16, description="longest line or record that is read, in bytes"
@@ -54,4 +61,7 @@ class CorpusSettings(Settings):
         ge=1,
         description="a document of a .txt file that is longer, in characters, is cut between two "
         "lines (or paragraphs) into several documents",
+    )
+    cleaning: CleaningSettings = Field(
+        default=CleaningSettings(), description="what is taken out before the text is used"
     )

@@ -1,12 +1,14 @@
 """The file that is being read: its faults are errors, or mended and counted."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bertsmith.corpus.settings import CorpusSettings
 from bertsmith.errors import CorpusError
 
 __all__ = ["Source"]
+
+_MAX_PLACES = 10
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,14 @@ class Source:
         where: the file's name, for messages.
         settings: how to read it.
         counts: what was mended or left out so far, name → number; shared by a corpus's files.
+        places: where the first few of each are and what is wrong there, name → (where, what);
+            shared likewise.
     """
 
     where: str
     settings: CorpusSettings
     counts: Counter[str]
+    places: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def fault(
         self,
@@ -52,6 +57,9 @@ class Source:
                 what, where=self.at(line), fix=f"{remedy}--errors replace to {instead}"
             )
         self.counts[name] += number
+        places = self.places.setdefault(name, [])
+        if len(places) < _MAX_PLACES:
+            places.append((self.at(line), what))
 
     def at(self, line: int | None) -> str:
         """The file's name with a line number."""

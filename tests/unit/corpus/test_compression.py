@@ -2,10 +2,14 @@
 
 import io
 import random
+import tracemalloc
+from collections import Counter
 
 import pytest
 
+from bertsmith.corpus import CorpusSettings
 from bertsmith.corpus.compression import COMPRESSIONS, decompressed, strip_compression
+from bertsmith.corpus.source import Source
 from bertsmith.errors import CorpusError
 from corpus_files import COMPRESS
 
@@ -13,8 +17,14 @@ TEXT = b"".join(b"line %d of %d\n" % (n, random.Random(n).getrandbits(60)) for n
 EVERY = pytest.mark.parametrize("compression", sorted(COMPRESSIONS))
 
 
+def opened(data, compression, counts=None, errors="strict"):
+    counts = Counter() if counts is None else counts
+    source = Source(f"a.txt{compression}", CorpusSettings(errors=errors), counts)
+    return decompressed(io.BytesIO(data), compression, source)
+
+
 def unpack(data, compression):
-    return decompressed(io.BytesIO(data), compression, f"a.txt{compression}").read()
+    return opened(data, compression).read()
 
 
 def test_every_compression_is_tested():
@@ -38,9 +48,7 @@ def test_what_was_packed_comes_back(compression):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_file_cut_off_says_how_much_is_good(compression, share):
     packed = COMPRESS[compression](TEXT)
-    stream = decompressed(
-        io.BytesIO(packed[: int(len(packed) * share)]), compression, f"a.txt{compression}"
-    )
+    stream = opened(packed[: int(len(packed) * share)], compression)
     parts = []
     with pytest.raises(CorpusError) as caught:
         parts.extend(iter(lambda: stream.read1(1000), b""))
@@ -71,8 +79,48 @@ def test_a_corrupt_file_is_named(compression):
 @EVERY
 def test_a_block_of_zeros_is_unpacked_little_by_little(compression):
     packed = COMPRESS[compression](bytes(16 * 2**20))
-    stream, size = decompressed(io.BytesIO(packed), compression, "a"), 0
+    stream, size = opened(packed, compression), 0
     while part := stream.read(2**20):
         assert part.count(0) == len(part)
         size += len(part)
     assert size == 16 * 2**20
+
+
+@pytest.mark.parametrize("compression", [".bz2", ".xz"])
+def test_a_small_file_of_many_zeros_takes_little_memory(compression):
+    packed = COMPRESS[compression](bytes(100 * 2**20))
+    assert len(packed) < 16_000
+    stream, size = opened(packed, compression), 0
+    tracemalloc.start()
+    try:
+        while part := stream.read(2**20):
+            size += len(part)
+        assert tracemalloc.get_traced_memory()[1] < 24 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert size == 100 * 2**20
+
+
+@EVERY
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])
+def test_texts_of_whole_parts_come_back(compression, size):
+    data = bytes(size)
+    assert unpack(COMPRESS[compression](data) * 2, compression) == data * 2
+    with pytest.raises(CorpusError, match="ends too early"):
+        unpack(COMPRESS[compression](data)[:-1], compression)
+
+
+@EVERY
+@pytest.mark.parametrize("damage", ["ends too early", "is corrupt"])
+def test_what_is_good_can_be_kept(compression, damage):
+    second = bytearray(COMPRESS[compression](TEXT))
+    if damage == "is corrupt":
+        second[len(second) // 2 :] = bytes(len(second) // 2)
+    data = COMPRESS[compression](TEXT) + second[: len(second) * 3 // 4]
+    with pytest.raises(CorpusError, match="or give --errors replace to keep what is good"):
+        unpack(data, compression)
+    counts = Counter()
+    good = opened(data, compression, counts, errors="replace").read()
+    assert good.startswith(TEXT)
+    assert good == TEXT + TEXT[: len(good) - len(TEXT)] or damage == "is corrupt"
+    assert counts == {"truncated_files": 1}

@@ -65,6 +65,14 @@ def test_links_are_followed_but_not_in_circles(folder, tmp_path):
     assert sentences(folder) == ["Sea.", "Dee.", "Zed.", "Bee.", "Linked."]
 
 
+def test_a_link_to_text_that_is_not_there_is_no_secret(folder):
+    (folder / "a" / "gone").symlink_to("nowhere")
+    assert open_corpus(folder).counts == {"files_ignored": 2}
+    (folder / "a" / "gone.txt").symlink_to("nowhere")
+    with pytest.raises(CorpusError, match=r"gone\.txt: cannot be opened \(No such file or dir"):
+        open_corpus(folder)
+
+
 @pytest.mark.parametrize(
     ("path", "what"),
     [
@@ -102,6 +110,8 @@ def test_a_file_that_may_not_be_read(folder):
 def test_nothing_or_the_same_twice(folder):
     with pytest.raises(CorpusError, match="no text was given"):
         open_corpus([])
+    with pytest.raises(CorpusError, match="no text was given"):
+        open_corpus([folder, ""])
     with pytest.raises(CorpusError, match=r"b\.txt: is given twice"):
         open_corpus([folder / "b.txt", folder])
 
@@ -165,3 +175,39 @@ def test_progress_is_told_in_bytes_on_disk(tmp_path):
     assert seen == sorted(seen)
     assert 0 < seen[0] < corpus.num_bytes * 0.6
     assert corpus.bytes_read == corpus.num_bytes
+
+
+def test_json_lines_by_other_names(tmp_path):
+    for name in ("a.ndjson", "b.jsonlines.gz"):
+        data = b'{"text": "One."}\n'
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert sentences(tmp_path) == ["One.", "One."]
+
+
+def test_a_broken_file_among_others_can_be_left_out(tmp_path):
+    for name in ("a.xml", "b.parquet"):
+        (tmp_path / name).write_bytes(b"<rss></rss>")
+    (tmp_path / "c.txt").write_text("See.")
+    with pytest.raises(CorpusError, match=r"a\.xml: is XML, but no MediaWiki export"):
+        sentences(tmp_path)
+    corpus = open_corpus(tmp_path, CorpusSettings(errors="replace"))
+    assert [raw.text for raw in corpus] == ["See."]
+    assert corpus.counts == {"broken_files": 2}
+
+
+def test_a_closed_standard_input_disturbs_no_files(monkeypatch, folder):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert sentences(folder / "b.txt") == ["Bee."]
+    with pytest.raises(CorpusError, match="standard input: is closed; pipe text in"):
+        list(open_corpus("-"))
+
+
+def test_a_token_store_is_no_text(tmp_path):
+    store = tmp_path / "data" / "store"
+    store.mkdir(parents=True)
+    for name in ("manifest.json", "shard-00000.arrow", "vocab.txt"):
+        (store / name).write_text("word\n")
+    with pytest.raises(CorpusError, match="store: is a token store, not text; name the text"):
+        open_corpus(store)
+    (tmp_path / "data" / "a.txt").write_text("Rain.\n")
+    assert open_corpus(tmp_path / "data").files == (tmp_path / "data" / "a.txt",)

@@ -36,9 +36,15 @@ def test_lines_are_numbered(block):
     assert read(b"")[0] == []
 
 
-def test_a_byte_order_mark_is_no_text(monkeypatch, block):
-    if block > 2:
-        assert read(b"\xef\xbb\xbfa\n\xef\xbb\xbfb")[0] == [(1, "a"), (2, "\ufeffb")]
+def test_a_byte_order_mark_is_no_text(block):
+    assert read(b"\xef\xbb\xbfa\n\xef\xbb\xbfb")[0] == [(1, "a"), (2, "\ufeffb")]
+    assert read(b"\xef\xbb\xbf")[0] == []
+    assert read(b"\xef\xbba", errors="replace")[0] == [(1, "\ufffda")]
+
+
+def test_a_byte_order_mark_that_comes_by_itself_does_not_end_the_file(monkeypatch):
+    monkeypatch.setattr(lines, "_BLOCK_BYTES", 3)
+    assert read(b"\xef\xbb\xbfabc\nde")[0] == [(1, "abc"), (2, "de")]
 
 
 def test_bytes_that_are_not_utf8_are_named(block):
@@ -120,7 +126,7 @@ class Endless(io.RawIOBase):
     def read(self, size=-1):
         size = min(size, self.left)
         self.left -= size
-        return b"word ..." * (size // 8)
+        return (b"word ..." * (size // 8 + 1))[:size]
 
 
 @pytest.mark.parametrize("errors", ["strict", "replace"])

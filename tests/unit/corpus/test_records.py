@@ -83,9 +83,9 @@ def test_half_characters_in_escapes():
 @pytest.mark.parametrize("errors", ["strict", "replace"])
 def test_a_missing_field_names_those_that_there_are(errors):
     with pytest.raises(CorpusError) as caught:
-        texts(jsonl({"text": "One."}, {"body": "Two.", "id": 3}), errors=errors)
+        texts(jsonl({"body": "Two.", "id": 3}, {"text": "One."}), errors=errors)
     assert str(caught.value) == (
-        "a.jsonl:2: has no field 'text', only 'body', 'id'; name the field that holds the text "
+        "a.jsonl:1: has no field 'text', only 'body', 'id'; name the field that holds the text "
         "with --text-column"
     )
     with pytest.raises(CorpusError, match="has no column 'text', only 'body', 'id'; name"):
@@ -112,6 +112,39 @@ def test_parquet_rows_that_are_not_what_they_should_be():
     assert counts == {"empty_documents": 2, "long_records_dropped": 1}
 
 
+def test_a_parquet_column_of_lists():
+    data = parquet(text=[["One.", "Two."]])
+    with pytest.raises(
+        CorpusError, match=r"column 'text' holds list<.*>, not text; join the pieces"
+    ):
+        texts(data, "parquet")
+
+
 def test_a_parquet_file_cut_off():
+    data = parquet(text=["One."])[:-5]
     with pytest.raises(CorpusError, match=r"a\.parquet: cannot be read as Parquet"):
-        texts(parquet(text=["One."])[:-5], "parquet")
+        texts(data, "parquet")
+    counts = Counter()
+    assert texts(data, "parquet", errors="replace", counts=counts) == []
+    assert counts == {"broken_files": 1}
+
+
+def test_a_parquet_file_damaged_in_the_middle():
+    out, rows = io.BytesIO(), [f"Row {number} of the file." for number in range(4000)]
+    options = {"row_group_size": 1000, "write_page_checksum": True, "compression": "none"}
+    pq.write_table(pa.table({"text": rows}), out, use_dictionary=False, **options)
+    data = out.getvalue().replace(b"Row 2500 of", b"Row 2500 if")
+    with pytest.raises(CorpusError, match=r"Parquet \(.*; 1,792 rows before that are good\)"):
+        texts(data, "parquet")
+    counts = Counter()
+    found = texts(data, "parquet", errors="replace", counts=counts)
+    assert found == [("", row) for row in rows[:1792]]
+    assert counts == {"truncated_files": 1}
+
+
+def test_a_later_record_without_the_text_is_a_fault_like_others():
+    data, counts = jsonl({"text": "One."}, {"body": "lost"}, {"text": "Two."}), Counter()
+    with pytest.raises(CorpusError, match=r"a\.jsonl:2: has no field 'text'.*--errors replace"):
+        texts(data)
+    assert texts(data, counts=counts, errors="replace") == [("", "One."), ("", "Two.")]
+    assert counts == {"broken_records": 1}

@@ -15,9 +15,10 @@ __all__ = ["read"]
 def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     """Yields a document for each line; a line break in its text ends a paragraph.
 
-    Blank lines are passed over.
+    Blank lines are passed over. A file whose first record lacks the text is not what the settings
+    say; a later record without it is a fault like others.
     """
-    settings = source.settings
+    settings, any_text = source.settings, False
     for number, line in read_lines(stream, source, cut_long=False):
         if not line.strip():
             continue
@@ -25,11 +26,13 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
         if record is None:
             continue
         if settings.text_column not in record:
-            raise CorpusError(
-                f"has no field {settings.text_column!r}, only {_names(record)}",
-                where=source.at(number),
-                fix="name the field that holds the text with --text-column",
-            )
+            what = f"has no field {settings.text_column!r}, only {_names(record)}"
+            fix = "name the field that holds the text with --text-column"
+            if not any_text:
+                raise CorpusError(what, where=source.at(number), fix=fix)
+            source.fault("broken_records", what, line=number, fix=fix, instead="skip the record")
+            continue
+        any_text = True
         text, title = record[settings.text_column], record.get(settings.title_column)
         if not isinstance(text, str | None):
             source.fault(

@@ -19,6 +19,12 @@ _BUFFER_BYTES = 2**20
 
 def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     """Yields a document for each row; a line break in its text ends a paragraph."""
+    if not stream.seekable():
+        raise CorpusError(
+            "the server cannot start in the middle of a file, which Parquet needs",
+            where=source.where,
+            fix="download the file first",
+        )
     row = 0
     for texts, titles in _columns(stream, source):
         for text, title in zip(texts, titles, strict=True):
@@ -54,6 +60,7 @@ def _columns(
     stream: BinaryIO, source: Source
 ) -> Iterator[tuple[list[bytes | None], list[bytes | None]]]:
     """Batches of texts and titles, as bytes: Parquet promises UTF-8, but nobody checks it."""
+    num_rows = 0
     try:
         file = pq.ParquetFile(
             stream, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
@@ -63,13 +70,16 @@ def _columns(
         for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
             texts = _as_bytes(batch.column(text_column))
             titles = _as_bytes(batch.column(title_column)) if title_column else [None] * len(texts)
+            num_rows += len(texts)
             yield texts, titles
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise CorpusError(
-            f"cannot be read as Parquet ({' '.join(str(error).split())[:200]})",
-            where=source.where,
+        source.fault(
+            "truncated_files" if num_rows else "broken_files",
+            f"cannot be read as Parquet ({' '.join(str(error).split())[:200]}; "
+            f"{num_rows:,} rows before that are good)",
             fix="copy or download the file again, or write it anew",
-        ) from error
+            instead="keep what is good",
+        )
 
 
 def _chosen_columns(schema: pa.Schema, source: Source) -> tuple[str, str | None]:
@@ -81,11 +91,15 @@ def _chosen_columns(schema: pa.Schema, source: Source) -> tuple[str, str | None]
             where=source.where,
             fix="name the column that holds the text with --text-column",
         )
-    if not _is_text(schema.field(text).type):
+    kind = schema.field(text).type
+    if not _is_text(kind):
+        lists = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         raise CorpusError(
-            f"column {text!r} holds {schema.field(text).type}, not text",
+            f"column {text!r} holds {kind}, not text",
             where=source.where,
-            fix="name the column that holds the text with --text-column",
+            fix="join the pieces of each row into one text first"
+            if lists and _is_text(kind.value_type)
+            else "name the column that holds the text with --text-column",
         )
     has_title = schema.names.count(title) == 1 and title != text
     usable = has_title and _is_text(schema.field(title).type)

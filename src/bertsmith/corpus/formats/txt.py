@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import PurePath
 from typing import BinaryIO
 
+from bertsmith.corpus.compression import strip_compression
 from bertsmith.corpus.document import RawDocument
+from bertsmith.corpus.gutenberg import without_licence
 from bertsmith.corpus.lines import read_lines
 from bertsmith.corpus.source import Source
 from bertsmith.corpus.text_form import guess_text_form
@@ -19,9 +22,12 @@ _Lines = Iterable[tuple[int, str]]
 def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     """Yields the documents of a text file; `CorpusSettings.text_form` says how it is laid out.
 
+    Project Gutenberg's header and licence are left out. A file that is one document is titled by
+    its name.
+
     **Source**: google-research/bert, create_pretraining_data.py, for one sentence a line.
     """
-    lines: _Lines = read_lines(stream, source)
+    lines: _Lines = without_licence(_universal(read_lines(stream, source)), source.counts)
     form = source.settings.text_form
     if form == "auto":
         sample = _sample(lines)
@@ -31,8 +37,20 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
         lines = chain(sample, lines)
     if form == "document":
         lines = _joined(lines, source.settings.max_document_chars)
-        return _documents(lines, source, sentences_given=False, blank_line_ends=False)
-    return _documents(lines, source, sentences_given=form == "sentences", blank_line_ends=True)
+        name = PurePath(strip_compression(source.where)[0]).stem
+        title = name if name != "standard input" else ""
+        return _documents(lines, source, title, sentences_given=False, blank_line_ends=False)
+    return _documents(lines, source, "", sentences_given=form == "sentences", blank_line_ends=True)
+
+
+def _universal(lines: _Lines) -> Iterator[tuple[int, str]]:
+    """Ends lines as Windows and old Macs do; lines that a lone CR ends share a number."""
+    for number, text in lines:
+        if "\r" in text:
+            for part in text.removesuffix("\r").split("\r"):
+                yield number, part
+        else:
+            yield number, text
 
 
 def _sample(lines: _Lines) -> list[tuple[int, str]]:
@@ -62,14 +80,14 @@ def _joined(lines: _Lines, max_chars: int) -> Iterator[tuple[int, str]]:
 
 
 def _documents(
-    lines: _Lines, source: Source, *, sentences_given: bool, blank_line_ends: bool
+    lines: _Lines, source: Source, title: str, *, sentences_given: bool, blank_line_ends: bool
 ) -> Iterator[RawDocument]:
     first, parts, size = 0, list[str](), 0
     for number, line in lines:
         text = line.strip()
         too_long = size + len(text) > source.settings.max_document_chars
         if parts and (too_long or (blank_line_ends and not text)):
-            yield RawDocument("", "\n".join(parts), sentences_given, source.at(first))
+            yield RawDocument(title, "\n".join(parts), sentences_given, source.at(first))
             parts, size = [], 0
             if text:
                 source.counts["documents_cut"] += 1
@@ -78,4 +96,4 @@ def _documents(
             parts.append(text)
             size += len(text) + 1
     if parts:
-        yield RawDocument("", "\n".join(parts), sentences_given, source.at(first))
+        yield RawDocument(title, "\n".join(parts), sentences_given, source.at(first))
