@@ -1,7 +1,7 @@
 """Learning a vocabulary: the alphabet, then the most frequent pairs of neighbours, merged."""
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 from bertsmith.errors import VocabularyError
 from bertsmith.wordpiece.characters import is_chinese
 from bertsmith.wordpiece.counting import WordCounter
+from bertsmith.wordpiece.frequency import merges_by_frequency
+from bertsmith.wordpiece.likelihood import merges_by_likelihood
 from bertsmith.wordpiece.merging import SymbolPairs
 from bertsmith.wordpiece.vocabulary import CONTINUATION, SPECIAL_TOKENS, Vocabulary
 
-__all__ = ["learn_from_counts", "learn_vocabulary"]
+__all__ = ["Algorithm", "learn_from_counts", "learn_vocabulary"]
+
+Algorithm = Literal["bpe", "likelihood"]
 
 Progress = Callable[[int, int], None]
 
@@ -27,6 +31,7 @@ def learn_vocabulary(
     texts: Iterable[str],
     *,
     size: int,
+    algorithm: Algorithm = "bpe",
     lowercase: bool = True,
     min_frequency: int = 2,
     num_unused: int = 0,
@@ -36,12 +41,15 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Learns a WordPiece vocabulary from text.
 
-    The texts' words are counted as `Tokenizer` cuts them, and `learn_from_counts` does the rest.
-    The result is the same, to the byte, in every run and for any order of the texts.
+    The texts' words are counted as `Tokenizer` cuts them, and `learn_from_counts` does the rest,
+    from the two million most frequent words where there are more. The result is the same, to the
+    byte, in every run and for any order of the texts.
 
     Args:
         texts: texts, lines or documents; a word must not go on from one to the next.
         size: number of pieces, special tokens included.
+        algorithm: which pair is merged next. "bpe": the most frequent one. "likelihood": the one
+            that raises the likelihood of the text most.
         lowercase: lower-case and strip accents; the tokenizer has to do the same.
         min_frequency: how often a character or a pair has to occur to get a piece.
         num_unused: number of `[unused0]`, `[unused1]`, … after [PAD], to be given a meaning later.
@@ -68,8 +76,9 @@ def learn_vocabulary(
     for text in texts:
         counter.add(text)
     return learn_from_counts(
-        counter.counts,
+        counter.most_frequent(),
         size=size,
+        algorithm=algorithm,
         min_frequency=min_frequency,
         num_unused=num_unused,
         reserve=reserve,
@@ -82,6 +91,7 @@ def learn_from_counts(
     counts: Mapping[str, int],
     *,
     size: int,
+    algorithm: Algorithm = "bpe",
     min_frequency: int = 2,
     num_unused: int = 0,
     reserve: Sequence[str] = (),
@@ -90,22 +100,29 @@ def learn_from_counts(
 ) -> Vocabulary:
     """Learns a WordPiece vocabulary from word counts, as `WordCounter` gives them.
 
-    Starting from single characters, the two neighbouring symbols that occur together most often
-    become one symbol, again and again: byte-pair encoding by counts, with `##` before what
-    continues a word. Ties go to the smaller strings. The order of the pieces is [PAD], the unused
-    ones, the other special tokens, `reserve`, the alphabet by code point, the alphabet's `##`
-    forms, then merges in the order in which they were made.
+    Starting from single characters, two neighbouring symbols become one symbol, again and again,
+    with `##` before what continues a word. By "bpe" these are the two that occur together most
+    often: byte-pair encoding by counts (Sennrich et al. 2016). By "likelihood" they are the two
+    whose merging raises the likelihood of the text most, under a model in which symbols are
+    independent (see `gains`). Ties go to the smaller strings. The order of the pieces is [PAD],
+    the unused ones, the other special tokens, `reserve`, the alphabet by code point, the
+    alphabet's `##` forms, then merges in the order in which they were made.
 
     A Chinese character is a word by itself, so it takes part with its own count, among the merges.
 
-    **Differs**: Google never published how it learned BERT's vocabulary; the paper names
-    WordPiece (Wu et al. 2016), which merges what raises the likelihood of the text most. Merging
-    by counts is what `tokenizers`' `WordPieceTrainer` does too, under that name; but its result
-    changes from run to run, which is why this is our own.
+    **Source**: "likelihood" is what Schuster and Nakajima 2012, section 3, and Wu et al. 2016,
+    section 4.1, say of WordPiece; they give no formula and no language model.
+
+    **Differs**: Google never published how it learned BERT's vocabulary. Merging by counts is what
+    `tokenizers`' `WordPieceTrainer` does under the name of WordPiece; but its result changes from
+    run to run, which is why this is our own. The score count(ab) / (count(a) count(b)) that is
+    often given for WordPiece is the gain for *one* occurrence; it prefers pairs of symbols that
+    hardly occur, and isn't what raises the likelihood of a text most.
 
     Args:
         counts: how often every normalised word occurs.
         size: as for `learn_vocabulary`, like everything that follows.
+        algorithm: see there.
         min_frequency: see there.
         num_unused: see there.
         reserve: see there.
@@ -134,9 +151,21 @@ def learn_from_counts(
     tokens.update(dict.fromkeys(strings[symbol] for symbol in inside))
     if len(tokens) > size:
         what = f"a vocabulary of {size} has no room for the alphabet"
-        fix = f"give a size of at least {len(tokens)}, or a limit_alphabet below {len(alphabet)}"
+        # Every character may take two places, by itself and inside a word.
+        room = (size - (len(tokens) - len(alphabet) - len(inside))) // 2
+        fix = f"give a --size of at least {len(tokens)}"
+        if room > 0:
+            fix += f", or a --limit-alphabet of {room}"
         raise VocabularyError(what, fix=fix)
-    for piece in _pieces(SymbolPairs(symbols, lengths, weights), strings, chinese, min_frequency):
+    symbol_counts = np.zeros(len(strings), dtype=np.int64)
+    np.add.at(symbol_counts, symbols, np.repeat(weights, lengths))
+    pairs = SymbolPairs(symbols, lengths, weights)
+    del symbols, points
+    if algorithm == "bpe":
+        pieces = merges_by_frequency(pairs, strings, chinese, min_frequency)
+    else:
+        pieces = merges_by_likelihood(pairs, strings, symbol_counts, chinese, min_frequency)
+    for piece in pieces:
         if len(tokens) == size:
             break
         tokens[piece] = None
@@ -165,13 +194,13 @@ def _choose_alphabet(
 
 def _symbols_of(
     points: NDArray[np.uint32], lengths: Integers, weights: Integers, alphabet: list[str]
-) -> tuple[Integers, Integers, Integers]:
+) -> tuple[NDArray[np.int32], Integers, Integers]:
     """Returns symbols, lengths and weights of the words that are of the alphabet alone.
 
     A character's symbol is its place in the alphabet; inside a word, the alphabet's length is
     added.
     """
-    symbol_of_point = np.full(_NUM_CODE_POINTS, -1)
+    symbol_of_point = np.full(_NUM_CODE_POINTS, -1, dtype=np.int32)
     symbol_of_point[[ord(character) for character in alphabet]] = np.arange(len(alphabet))
     symbols = symbol_of_point[points]
     starts = np.cumsum(lengths) - lengths
@@ -180,39 +209,3 @@ def _symbols_of(
     inside[starts] = False
     symbols[inside] += len(alphabet)
     return symbols[np.repeat(known, lengths)], lengths[known], weights[known]
-
-
-def _pieces(
-    pairs: SymbolPairs, strings: list[str], chinese: Mapping[str, int], min_frequency: int
-) -> Iterator[str]:
-    """Yields merged pieces and Chinese characters, the most frequent first.
-
-    Args:
-        pairs: the words.
-        strings: the string of every symbol; merged symbols are appended.
-        chinese: how often each Chinese character occurs.
-        min_frequency: the count at which to stop.
-    """
-    symbol_of = {string: symbol for symbol, string in enumerate(strings)}
-    heap = [(-count, character, "", -1, -1) for character, count in chinese.items()]
-    heap += [(-n, strings[a], strings[b], a, b) for (a, b), n in pairs.counts.items()]
-    heapq.heapify(heap)
-    while heap and -heap[0][0] >= min_frequency:
-        negative, first, second, left, right = heapq.heappop(heap)
-        if not second:
-            yield first
-            continue
-        # Counts that have fallen are put right here, those that have grown were pushed anew.
-        count = pairs.counts.get((left, right), 0)
-        if count != -negative:
-            if 0 < count < -negative:
-                heapq.heappush(heap, (-count, first, second, left, right))
-            continue
-        # Two ways to the same string, as t+he and th+e, lead to the same symbol.
-        string = first + second.removeprefix(CONTINUATION)
-        merged = symbol_of.setdefault(string, len(strings))
-        if merged == len(strings):
-            strings.append(string)
-        for a, b in pairs.merge((left, right), merged):
-            heapq.heappush(heap, (-pairs.counts[a, b], strings[a], strings[b], a, b))
-        yield string

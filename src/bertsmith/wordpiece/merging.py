@@ -1,16 +1,35 @@
 """Counts of neighbouring symbols in words, kept exact while symbols are merged."""
 
-from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pair", "SymbolPairs"]
+from bertsmith.errors import VocabularyError
+
+__all__ = ["Merge", "Pair", "SymbolPairs"]
 
 Pair = tuple[int, int]
-Indices = NDArray[np.int64]
+Integers = NDArray[np.int64]
+Places = NDArray[np.int32]
 
 _NONE = -1
+_MAX_PLACES = 2**31 - 1
+
+
+class Merge(NamedTuple):
+    """What merging a pair has changed.
+
+    Attributes:
+        num_merged: how many occurrences were merged, with the words' weights.
+        grown: the pairs that occur more often than before.
+        shrunk: the pairs that occur less often, or not at all any more.
+    """
+
+    num_merged: int
+    grown: list[Pair]
+    shrunk: list[Pair]
 
 
 class SymbolPairs:
@@ -34,39 +53,44 @@ class SymbolPairs:
         >>> pairs.counts
         {(0, 1): 20, (1, 0): 10}
         >>> pairs.merge((0, 1), 3), pairs.counts
-        ([(3, 3)], {(3, 3): 10})
+        (Merge(num_merged=20, grown=[(3, 3)], shrunk=[(1, 0)]), {(3, 3): 10})
     """
 
-    def __init__(self, symbols: Indices, lengths: Indices, weights: Indices) -> None:
+    def __init__(self, symbols: NDArray[np.integer], lengths: Integers, weights: Integers) -> None:
+        if len(symbols) > _MAX_PLACES:
+            raise VocabularyError(
+                f"the words have over {_MAX_PLACES:,} characters", fix="learn from fewer words"
+            )
         ends = np.cumsum(lengths)
-        self._symbols = symbols.astype(np.int64)
+        self._symbols = symbols.astype(np.int32)
         self._weights = np.repeat(weights.astype(np.int64), lengths)
-        self._next = np.arange(1, len(symbols) + 1)
+        self._next = np.arange(1, len(symbols) + 1, dtype=np.int32)
         self._next[ends - 1] = _NONE
-        self._previous = np.arange(-1, len(symbols) - 1)
+        self._previous = np.arange(-1, len(symbols) - 1, dtype=np.int32)
         self._previous[ends - lengths] = _NONE
         self.counts: dict[Pair, int] = {}
-        self._places: dict[Pair, list[Indices]] = {}
-        lefts = np.flatnonzero(self._next != _NONE)
+        self._places: dict[Pair, list[Places]] = {}
+        lefts = np.flatnonzero(self._next != _NONE).astype(np.int32)
         width = int(symbols.max(initial=0)) + 1
-        codes = self._symbols[lefts] * width + self._symbols[self._next[lefts]]
+        code_type = np.int32 if width**2 <= _MAX_PLACES else np.int64
+        codes: NDArray[Any] = self._symbols[lefts].astype(code_type)
+        codes *= width
+        codes += self._symbols[self._next[lefts]]
         for code, count, places in _grouped(codes, self._weights[lefts], lefts):
             self.counts[divmod(code, width)] = count
             self._places[divmod(code, width)] = [places]
 
-    def merge(self, pair: Pair, merged: int) -> Sequence[Pair]:
+    def merge(self, pair: Pair, merged: int) -> Merge:
         """Replaces the pair by one symbol wherever it occurs, in every word from the left.
 
         Args:
             pair: a pair that occurs.
             merged: the symbol of the pair's joined string, which takes its place. Pairs that
                 join to the same string have the same symbol, others never.
-
-        Returns:
-            The pairs that occur more often than before.
         """
         left_symbol, right_symbol = pair
-        lefts, rights = self._occurrences(pair)
+        del self.counts[pair]
+        lefts, rights = self._occurrences(pair, np.concatenate(self._places.pop(pair)))
         weights = self._weights[lefts]
         before, after = self._previous[lefts], self._next[rights]
 
@@ -77,35 +101,47 @@ class SymbolPairs:
         outer_left = (before != _NONE) & ~follows
         outer_right = (after != _NONE) & ~followed
 
-        grown = []
+        result = Merge(int(weights.sum()), [], [])
         groups = _grouped(
             self._symbols[before[outer_left]], weights[outer_left], before[outer_left]
         )
         for symbol, count, places in groups:
-            self._subtract((symbol, left_symbol), count)
-            grown.append(self._add((symbol, merged), count, places))
+            self._subtract((symbol, left_symbol), count, result)
+            self._add((symbol, merged), count, places, result)
         groups = _grouped(
             self._symbols[after[outer_right]], weights[outer_right], lefts[outer_right]
         )
         for symbol, count, places in groups:
-            self._subtract((right_symbol, symbol), count)
-            grown.append(self._add((merged, symbol), count, places))
+            self._subtract((right_symbol, symbol), count, result)
+            self._add((merged, symbol), count, places, result)
         if follows.any():
             count = int(weights[follows].sum())
-            self._subtract((right_symbol, left_symbol), count)
-            grown.append(self._add((merged, merged), count, lefts[followed]))
+            self._subtract((right_symbol, left_symbol), count, result)
+            self._add((merged, merged), count, lefts[followed], result)
 
         self._symbols[lefts] = merged
         self._symbols[rights] = _NONE
         self._next[lefts] = after
         has_after = after != _NONE
         self._previous[after[has_after]] = lefts[has_after]
-        return grown
+        return result
 
-    def _occurrences(self, pair: Pair) -> tuple[Indices, Indices]:
-        """Takes the pair out of the tables; returns where its two symbols stand, in order."""
-        del self.counts[pair]
-        lefts = np.sort(np.concatenate(self._places.pop(pair)))
+    def num_merges(self, pair: Pair) -> int:
+        """How many occurrences would be merged, with the words' weights.
+
+        That is the pair's count, unless it is twice the same symbol: `aaa` holds the pair twice
+        but only one of them can be merged.
+        """
+        count = self.counts.get(pair, 0)
+        if pair[0] != pair[1] or not count:
+            return count
+        places = np.concatenate(self._places[pair])
+        self._places[pair] = [places]
+        return int(self._weights[self._occurrences(pair, places)[0]].sum())
+
+    def _occurrences(self, pair: Pair, places: Places) -> tuple[Places, Places]:
+        """Returns where the two symbols of a pair stand, in order, one occurrence after another."""
+        lefts = np.sort(places)
         rights = self._next[lefts]
         # Where there is no next symbol, -1 reads the last one; the first test rules that out.
         holds = (rights != _NONE) & (self._symbols[lefts] == pair[0])
@@ -120,20 +156,23 @@ class SymbolPairs:
             lefts, rights = lefts[chosen], rights[chosen]
         return lefts, rights
 
-    def _add(self, pair: Pair, count: int, places: Indices) -> Pair:
+    def _add(self, pair: Pair, count: int, places: Places, result: Merge) -> None:
         self.counts[pair] = self.counts.get(pair, 0) + count
         self._places.setdefault(pair, []).append(places)
-        return pair
+        result.grown.append(pair)
 
-    def _subtract(self, pair: Pair, count: int) -> None:
+    def _subtract(self, pair: Pair, count: int, result: Merge) -> None:
         # The pair that is being merged has left the table already.
         if pair in self.counts:
             self.counts[pair] -= count
+            result.shrunk.append(pair)
             if not self.counts[pair]:
                 del self.counts[pair], self._places[pair]
 
 
-def _grouped(keys: Indices, weights: Indices, places: Indices) -> list[tuple[int, int, Indices]]:
+def _grouped(
+    keys: NDArray[np.integer], weights: Integers, places: Places
+) -> list[tuple[int, int, Places]]:
     """Returns (key, sum of weights, places) for every distinct key, in order."""
     if not len(keys):
         return []
@@ -141,5 +180,6 @@ def _grouped(keys: Indices, weights: Indices, places: Indices) -> list[tuple[int
     keys, places = keys[order], places[order]
     starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
     sums = np.add.reduceat(weights[order], starts)
-    parts = np.split(places, starts[1:])
+    # By hand: `np.split` takes several times as long for the many small groups.
+    parts = [places[start:end] for start, end in pairwise([*starts.tolist(), len(keys)])]
     return list(zip(keys[starts].tolist(), sums.tolist(), parts, strict=True))

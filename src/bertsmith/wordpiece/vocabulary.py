@@ -1,6 +1,7 @@
 """The vocabulary: an ordered set of pieces, as a `vocab.txt`."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ CONTINUATION = "##"
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """The tokens that every vocabulary has, by these names."""
 
+_UNUSED = re.compile(r"\[unused\d+\]")
 _ASCII_WHITE_SPACE = " \t\n\r\x0b\x0c"
 
 
@@ -122,6 +124,11 @@ class Vocabulary:
     def mask_id(self) -> int:
         """The id of [MASK]."""
         return self.ids["[MASK]"]
+
+    @property
+    def unused_ids(self) -> list[int]:
+        """The ids of `[unused0]`, `[unused1]`, …: free places, to be given a meaning."""
+        return [i for i, token in enumerate(self.tokens) if _UNUSED.fullmatch(token)]
 
     def __len__(self) -> int:
         return len(self.tokens)

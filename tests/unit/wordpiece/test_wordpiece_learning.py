@@ -81,8 +81,10 @@ def test_pair_counts_stay_exact_through_merges(seed):
         if string not in strings:
             strings.append(string)
         symbol = strings.index(string)
-        grown = pairs.merge(chosen, symbol)
-        assert {p for p, n in pairs.counts.items() if n > before.get(p, 0)} <= set(grown)
+        merge = pairs.merge(chosen, symbol)
+        assert {p for p, n in pairs.counts.items() if n > before.get(p, 0)} <= set(merge.grown)
+        less = {p for p, n in before.items() if pairs.counts.get(p, 0) < n} - {chosen}
+        assert less <= set(merge.shrunk)
         for word in words:
             i = 0
             while i + 1 < len(word):
@@ -147,10 +149,13 @@ def test_progress_is_reported():
 
 def test_too_small_a_size_is_told_with_the_smallest_that_will_do():
     counts = {"abc": 5, "bca": 5, "d": 5}
-    with pytest.raises(VocabularyError, match="give a size of at least 12") as error:
+    with pytest.raises(
+        VocabularyError, match="give a --size of at least 12, or a --limit-alphabet of 3"
+    ) as error:
         learn_from_counts(counts, size=11)
     assert "\n" not in str(error.value)
     assert len(learn_from_counts(counts, size=12)) == 12
+    assert len(learn_from_counts(counts, size=11, limit_alphabet=3)) <= 11
 
 
 @pytest.mark.parametrize("texts", [[], [""], [" \n\x00"]])

@@ -179,13 +179,13 @@ def test_a_full_cache_is_emptied_and_the_ids_stay(monkeypatch, tokenizer):
     monkeypatch.setattr(caches, "MAX_PIECES", 3)
     assert [tokenizer.token_ids(text) for text in texts] == fresh
     assert [tokenizer.pieces(text).ids for text in texts] == fresh
-    assert len(tokenizer._ids_of_chunk.__self__) <= 3
+    assert len(tokenizer._packed_ids.__self__) <= 3
     assert len(tokenizer._pieces_of_chunk.__self__) <= 3
 
 
 def test_long_chunks_are_not_remembered(tokenizer):
-    tokenizer.token_ids("un," * 100)
-    assert not tokenizer._ids_of_chunk.__self__
+    tokenizer.token_ids("un!" * 100)
+    assert not tokenizer._packed_ids.__self__
 
 
 def test_pickle_keeps_vocabulary_and_casing():
