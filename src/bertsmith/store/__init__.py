@@ -1,16 +1,26 @@
 """Documents → token ids on disk, memory-mapped."""
 
-from bertsmith.store.manifest import Shard, StoreManifest, StoreSummary, describe
+from bertsmith.store.manifest import (
+    Shard,
+    StoreManifest,
+    StorePart,
+    StoreSummary,
+    describe,
+    read_manifest,
+)
 from bertsmith.store.reading import TokenStore
 from bertsmith.store.settings import StoreSettings
-from bertsmith.store.writing import write_store
+from bertsmith.store.writing import append_to_store, write_store
 
 __all__ = [
     "Shard",
     "StoreManifest",
+    "StorePart",
     "StoreSettings",
     "StoreSummary",
     "TokenStore",
+    "append_to_store",
     "describe",
+    "read_manifest",
     "write_store",
 ]

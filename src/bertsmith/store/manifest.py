@@ -1,5 +1,6 @@
 """What a token store says about itself."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -10,9 +11,17 @@ from bertsmith._settings import Settings
 from bertsmith.corpus import CorpusSettings
 from bertsmith.errors import StoreError
 
-__all__ = ["FORMAT_VERSION", "Shard", "StoreManifest", "StoreSummary", "describe", "read_manifest"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Shard",
+    "StoreManifest",
+    "StorePart",
+    "StoreSummary",
+    "describe",
+    "read_manifest",
+]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 VOCABULARY_NAME = "vocab.txt"
 
@@ -28,6 +37,19 @@ class Shard(Settings):
     num_tokens: int = Field(ge=1, description="tokens in it")
 
 
+class StorePart(Settings):
+    """The text of one `bertsmith prepare`; a store that was appended to has several parts."""
+
+    corpus: CorpusSettings = Field(description="how the text was read")
+    counts: dict[str, int] = Field(
+        description="what was mended or left out, in reading (see Corpus.counts) and after: "
+        "sentences_dropped and documents_dropped had no token"
+    )
+    num_shards: int = Field(ge=1, description="files with its tokens")
+    num_unknown: int = Field(ge=0, description="tokens that are [UNK]")
+    num_text_bytes: int = Field(ge=1, description="UTF-8 bytes of its text, mark-up taken out")
+
+
 class StoreManifest(Settings):
     """The content of `manifest.json`: what is in the store and how it was made.
 
@@ -41,17 +63,22 @@ class StoreManifest(Settings):
     vocab_size: int = Field(ge=1, description="tokens in the vocabulary")
     lowercase: bool = Field(description="whether text was lower-cased and stripped of accents")
     dtype: Literal["uint16", "uint32"] = Field(description="type of a token id")
-    corpus: CorpusSettings = Field(description="how the text was read")
-    counts: dict[str, int] = Field(
-        description="what was mended or left out, in reading (see Corpus.counts) and after: "
-        "sentences_dropped and documents_dropped had no token"
+    words: str = Field(
+        default="pieces",
+        pattern=r"^(pieces|jieba \S+)$",
+        description="what a word is: pieces, or the name and version of what found words in the "
+        "text; then the shards hold where words start",
     )
     num_documents: int = Field(ge=1, description="documents")
     num_sentences: int = Field(ge=1, description="sentences")
     num_tokens: int = Field(ge=1, description="tokens, without [CLS] and [SEP]")
-    num_unknown: int = Field(ge=0, description="tokens that are [UNK]")
-    num_text_bytes: int = Field(ge=1, description="UTF-8 bytes of the text that was tokenized")
+    parts: tuple[StorePart, ...] = Field(min_length=1, description="the texts, in order")
     shards: tuple[Shard, ...] = Field(min_length=1, description="the files with the tokens")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was mended or left out of all parts, name → number."""
+        return dict(sum((Counter(part.counts) for part in self.parts), Counter[str]()))
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -59,6 +86,8 @@ class StoreManifest(Settings):
             total = sum(getattr(shard, name) for shard in self.shards)
             if total != getattr(self, name):
                 raise ValueError(f"{name} of the shards add up to {total}")
+        if sum(part.num_shards for part in self.parts) != len(self.shards):
+            raise ValueError("the parts have another number of shards")
         return self
 
 
@@ -91,16 +120,18 @@ class StoreSummary:
 
 def describe(manifest: StoreManifest) -> StoreSummary:
     """Sums a store up for people."""
+    num_text_bytes = sum(part.num_text_bytes for part in manifest.parts)
+    num_unknown = sum(part.num_unknown for part in manifest.parts)
     return StoreSummary(
         manifest.num_documents,
         manifest.num_sentences,
         manifest.num_tokens,
-        manifest.num_text_bytes,
+        num_text_bytes,
         sentences_per_document=manifest.num_sentences / manifest.num_documents,
         tokens_per_sentence=manifest.num_tokens / manifest.num_sentences,
-        bytes_per_token=manifest.num_text_bytes / manifest.num_tokens,
-        unknown_rate=manifest.num_unknown / manifest.num_tokens,
-        counts=dict(manifest.counts),
+        bytes_per_token=num_text_bytes / manifest.num_tokens,
+        unknown_rate=num_unknown / manifest.num_tokens,
+        counts=manifest.counts,
     )
 
 

@@ -11,6 +11,7 @@ from bertsmith._files import sha256_of_file
 from bertsmith.errors import StoreError
 from bertsmith.store.manifest import VOCABULARY_NAME, StoreManifest, read_manifest
 from bertsmith.store.shards import map_shard
+from bertsmith.store.words import continuing_pieces
 from bertsmith.wordpiece import Tokenizer, Vocabulary
 
 __all__ = ["TokenStore"]
@@ -41,8 +42,10 @@ class TokenStore:
         self.folder = Path(folder)
         self.manifest: StoreManifest = read_manifest(self.folder)
         shards = [
-            map_shard(self.folder, shard, self.manifest.dtype) for shard in self.manifest.shards
+            map_shard(self.folder, shard, self.manifest.dtype, has_words=self.has_words)
+            for shard in self.manifest.shards
         ]
+        self._word_starts = [s.word_starts for s in shards if s.word_starts is not None]
         self._ids = [shard.ids for shard in shards]
         self._titles = [shard.titles for shard in shards]
         self._shard_tokens = _starts(len(shard.ids) for shard in shards)
@@ -64,6 +67,11 @@ class TokenStore:
     def num_tokens(self) -> int:
         """Number of tokens, without [CLS] and [SEP]."""
         return self.manifest.num_tokens
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it holds where words start, found in the text when it was prepared."""
+        return self.manifest.words != "pieces"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -128,12 +136,10 @@ class TokenStore:
         Raises:
             IndexError: a slice is not on the axis.
         """
-        starts, lengths = np.asarray(starts, np.int64), np.asarray(lengths, np.int64)
+        starts, lengths = self._slices(starts, lengths)
         if not starts.size:
             return np.empty(0, self._ids[0].dtype)
         stops = starts + lengths
-        if starts.min() < 0 or lengths.min() < 0 or stops.max() > self.num_tokens:
-            raise IndexError(f"a slice is not within the {self.num_tokens} tokens")
         bounds, ids = self._shard_tokens, self._ids
         shards = np.searchsorted(bounds[:-1], starts, side="right") - 1
         if (stops > bounds[shards + 1]).any():
@@ -144,6 +150,45 @@ class TokenStore:
             shards.tolist(), (starts - base).tolist(), (stops - base).tolist(), strict=True
         )
         return np.concatenate([ids[shard][start:stop] for shard, start, stop in places])
+
+    def gather_word_starts(self, starts: ArrayLike, lengths: ArrayLike) -> NDArray[np.bool_]:
+        """Which tokens of many slices of the token axis start a word; see `gather`.
+
+        Where the store was prepared without words of its own, these are the pieces that don't
+        begin with `##`.
+
+        Returns:
+            True for a token that starts a word, bool [sum of lengths].
+
+        Raises:
+            IndexError: a slice is not on the axis.
+        """
+        if not self.has_words:
+            return np.asarray(self._starts_word[self.gather(starts, lengths)])
+        starts, lengths = self._slices(starts, lengths)
+        before = np.cumsum(lengths) - lengths
+        tokens = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+        shards = np.searchsorted(self._shard_tokens[1:], tokens, side="right")
+        found = np.empty(len(tokens), np.uint8)
+        for shard, bits in enumerate(self._word_starts):
+            here = shards == shard
+            place = tokens[here] - self._shard_tokens[shard]
+            found[here] = bits[place >> 3] >> (place & 7).astype(np.uint8)
+        return (found & 1).astype(np.bool_)
+
+    def _slices(
+        self, starts: ArrayLike, lengths: ArrayLike
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        starts, lengths = np.asarray(starts, np.int64), np.asarray(lengths, np.int64)
+        if starts.size and (
+            starts.min() < 0 or lengths.min() < 0 or (starts + lengths).max() > self.num_tokens
+        ):
+            raise IndexError(f"a slice is not within the {self.num_tokens} tokens")
+        return starts, lengths
+
+    @cached_property
+    def _starts_word(self) -> NDArray[np.bool_]:
+        return ~continuing_pieces(self.vocabulary)
 
     def verify(self) -> None:
         """Reads every file and compares its hash with the manifest.

@@ -1,5 +1,7 @@
 """What can be set about writing a token store."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from bertsmith._settings import Settings
@@ -8,13 +10,18 @@ __all__ = ["StoreSettings"]
 
 
 class StoreSettings(Settings):
-    """How documents are grouped for writing. Neither setting depends on the number of workers."""
+    """How documents are stored and grouped. No setting depends on the number of workers."""
 
     shard_tokens: int = Field(
-        default=2**25,
+        default=2**23,
         ge=1,
         le=2**30,
-        description="tokens in a shard; it ends with the document that reaches this number",
+        description="tokens in a shard; it ends with the chunk that reaches this number",
+    )
+    words: Literal["pieces", "jieba"] = Field(
+        default="pieces",
+        description="what a word is where whole words are masked. pieces: a piece and those after "
+        "it that begin with ##. jieba: Chinese words as jieba finds them, stored with the tokens",
     )
     chunk_chars: int = Field(
         default=2**20,

@@ -1,22 +1,30 @@
-"""Raw documents → token ids, a chunk at a time, in this process or in others."""
+"""Raw documents → token ids, a chunk at a time: the work that is spread over workers."""
 
-import multiprocessing
-import os
-import signal
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertsmith.corpus import RawDocument, split
-from bertsmith.errors import StoreError
-from bertsmith.wordpiece import Tokenizer, Vocabulary
+from bertsmith.corpus import Corpus, CorpusPosition, RawDocument, Refiner, split
+from bertsmith.store.words import JiebaWords
+from bertsmith.wordpiece import Tokenizer
 
-__all__ = ["TokenizedChunk", "ids_dtype", "num_processors", "tokenize", "tokenize_chunk"]
+__all__ = ["DocumentChunk", "TokenizedChunk", "Tokenizing", "document_chunks"]
+
+
+@dataclass(frozen=True)
+class DocumentChunk:
+    """Some documents of a corpus, one after another.
+
+    Attributes:
+        documents: the documents, at least one.
+        end: where the corpus goes on after them.
+    """
+
+    documents: list[RawDocument]
+    end: CorpusPosition
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,11 @@ class TokenizedChunk:
         document_lengths: sentences of every document, at least 1, int64 [documents].
         titles: every document's title.
         num_unknown: how many ids are [UNK].
-        num_text_bytes: UTF-8 bytes of the documents' text.
-        num_sentences_dropped: sentences that had no token.
-        num_documents_dropped: documents that had no token.
+        num_text_bytes: UTF-8 bytes of the documents' text, mark-up taken out.
+        counts: what was taken out, name → number; `sentences_dropped` and `documents_dropped` had
+            no token.
+        end: where the corpus goes on after these documents.
+        word_starts: which tokens start a word, bool [tokens]; None where their `##` tells.
     """
 
     ids: NDArray[np.unsignedinteger]
@@ -40,136 +50,89 @@ class TokenizedChunk:
     titles: list[str]
     num_unknown: int
     num_text_bytes: int
-    num_sentences_dropped: int
-    num_documents_dropped: int
+    counts: dict[str, int]
+    end: CorpusPosition
+    word_starts: NDArray[np.bool_] | None = None
 
 
-def ids_dtype(vocab_size: int) -> np.dtype[np.unsignedinteger]:
-    """The smallest type that holds every id of a vocabulary.
-
-    Example:
-        >>> ids_dtype(65_536), ids_dtype(65_537)
-        (dtype('uint16'), dtype('uint32'))
-    """
-    return np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32)
-
-
-def num_processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def tokenize_chunk(
-    documents: list[RawDocument], tokenizer: Tokenizer, language: str
-) -> TokenizedChunk:
-    """Cuts documents into sentences and sentences into token ids."""
-    ids: list[int] = []
-    sentence_lengths: list[int] = []
-    document_lengths: list[int] = []
-    titles: list[str] = []
-    num_text_bytes = num_sentences_dropped = 0
-    for raw in documents:
-        document = split(raw, language)
-        sentences = document.sentences if document else []
-        num_kept = 0
-        for sentence in sentences:
-            found = tokenizer.token_ids(sentence)
-            if found:
-                ids += found
-                sentence_lengths.append(len(found))
-                num_kept += 1
-        num_sentences_dropped += len(sentences) - num_kept
-        num_text_bytes += len(raw.text) if raw.text.isascii() else len(raw.text.encode())
-        if num_kept:
-            document_lengths.append(num_kept)
-            titles.append(raw.title)
-    array = np.array(ids, dtype=ids_dtype(len(tokenizer.vocabulary)))
-    return TokenizedChunk(
-        array,
-        np.array(sentence_lengths, dtype=np.int64),
-        np.array(document_lengths, dtype=np.int64),
-        titles,
-        num_unknown=int(np.count_nonzero(array == tokenizer.vocabulary.unk_id)),
-        num_text_bytes=num_text_bytes,
-        num_sentences_dropped=num_sentences_dropped,
-        num_documents_dropped=len(documents) - len(titles),
-    )
-
-
-def tokenize(
-    documents: Iterable[RawDocument],
-    tokenizer: Tokenizer,
-    language: str,
-    *,
-    chunk_chars: int,
-    num_workers: int,
-) -> Iterator[TokenizedChunk]:
-    """Tokenizes documents chunk by chunk, in order, whatever the number of workers.
+def document_chunks(
+    corpus: Corpus, start: CorpusPosition | None, chunk_chars: int
+) -> Iterator[DocumentChunk]:
+    """Yields a corpus's documents from a position on, so many at a time.
 
     Args:
-        documents: the documents; they are read in this process.
-        tokenizer: what gives the ids.
-        language: whose rules cut sentences.
+        corpus: the text; it is read as chunks are asked for.
+        start: where to start; None for the start.
         chunk_chars: a chunk ends with the document that reaches so many characters.
-        num_workers: processes to tokenize in; up to 1 means this one.
     """
-    chunks = _chunks(documents, chunk_chars)
-    if num_workers <= 1:
-        return (tokenize_chunk(chunk, tokenizer, language) for chunk in chunks)
-    return _in_processes(chunks, tokenizer, language, num_workers)
-
-
-def _chunks(documents: Iterable[RawDocument], chunk_chars: int) -> Iterator[list[RawDocument]]:
-    chunk, size = list[RawDocument](), 0
-    for document in documents:
-        chunk.append(document)
+    documents, size = list[RawDocument](), 0
+    for document in corpus.read(start):
+        documents.append(document)
         size += len(document.text)
         if size >= chunk_chars:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+            yield DocumentChunk(documents, corpus.position)
+            documents, size = [], 0
+    if documents:
+        yield DocumentChunk(documents, corpus.position)
 
 
-def _in_processes(
-    chunks: Iterator[list[RawDocument]], tokenizer: Tokenizer, language: str, num_workers: int
-) -> Iterator[TokenizedChunk]:
-    pool = ProcessPoolExecutor(
-        num_workers,
-        # Not "fork": the calling process may have threads, whose locks a fork would copy held.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(tokenizer.vocabulary, tokenizer.lowercase, language),
-    )
-    # Only so many chunks are under way that the memory stays bounded; results keep their order.
-    waiting = deque[Future[TokenizedChunk]]()
-    try:
-        for chunk in chunks:
-            waiting.append(pool.submit(_tokenize_in_worker, chunk))
-            if len(waiting) > 2 * num_workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise StoreError(
-            "a worker process was killed, probably for want of memory",
-            fix="give fewer --workers",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+@dataclass(frozen=True)
+class Tokenizing:
+    """Cuts documents into sentences and sentences into token ids; a job for workers.
 
+    Args:
+        tokenizer: what gives the ids.
+        refiner: what cleans documents and cuts them into sentences.
+        words: what finds where words start, or None where the tokens' `##` tells.
+    """
 
-_worker: tuple[Tokenizer, str] | None = None
+    tokenizer: Tokenizer
+    refiner: Refiner
+    words: JiebaWords | None = None
 
-
-def _start_worker(vocabulary: Vocabulary, lowercase: bool, language: str) -> None:
-    global _worker
-    # Ctrl-C reaches every process of the terminal; the first one ends the others in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = Tokenizer(vocabulary, lowercase=lowercase), language
-
-
-def _tokenize_in_worker(chunk: list[RawDocument]) -> TokenizedChunk:
-    if _worker is None:
-        raise RuntimeError("the worker was not started by _start_worker")
-    return tokenize_chunk(chunk, *_worker)
+    def __call__(self, chunk: DocumentChunk) -> TokenizedChunk:
+        """Tokenizes a chunk. What has no token is dropped and counted."""
+        dtype = self.tokenizer.dtype
+        packed: list[bytes] = []
+        word_starts: list[bool] = []
+        sentence_lengths: list[int] = []
+        document_lengths: list[int] = []
+        titles: list[str] = []
+        counts = Counter[str]()
+        num_text_bytes = 0
+        for raw in chunk.documents:
+            plain = self.refiner.plain(raw, counts)
+            document = None if plain is None else split(plain, self.refiner.settings.language)
+            if plain is None or document is None:
+                continue
+            num_text_bytes += len(plain.text) if plain.text.isascii() else len(plain.text.encode())
+            num_before = len(sentence_lengths)
+            for sentence in document.sentences:
+                if self.words is None:
+                    found = self.tokenizer.packed_ids(sentence)
+                else:
+                    ids, starts = self.words(sentence)
+                    found = np.array(ids, dtype).tobytes()
+                    word_starts += starts
+                if found:
+                    packed.append(found)
+                    sentence_lengths.append(len(found) // dtype.itemsize)
+            num_kept = len(sentence_lengths) - num_before
+            counts["sentences_dropped"] += len(document.sentences) - num_kept
+            if num_kept:
+                document_lengths.append(num_kept)
+                titles.append(raw.title)
+            else:
+                counts["documents_dropped"] += 1
+        array = np.frombuffer(b"".join(packed), dtype)
+        return TokenizedChunk(
+            array,
+            np.array(sentence_lengths, dtype=np.int64),
+            np.array(document_lengths, dtype=np.int64),
+            titles,
+            num_unknown=int(np.count_nonzero(array == self.tokenizer.vocabulary.unk_id)),
+            num_text_bytes=num_text_bytes,
+            counts={name: number for name, number in counts.items() if number},
+            end=chunk.end,
+            word_starts=None if self.words is None else np.array(word_starts, dtype=np.bool_),
+        )

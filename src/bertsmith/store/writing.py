@@ -1,28 +1,35 @@
 """Corpus + tokenizer → a token store on disk."""
 
 import importlib.metadata
+import os
+import shutil
 import unicodedata
-from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bertsmith._files import atomic_folder
-from bertsmith._progress import progress
+from bertsmith._files import atomic_file, sync
+from bertsmith._parallel import Workers
+from bertsmith._versions import versions
 from bertsmith.corpus import Corpus
 from bertsmith.errors import StoreError
+from bertsmith.store.job import StoreJob
+from bertsmith.store.making import make_shards
 from bertsmith.store.manifest import (
     FORMAT_VERSION,
     MANIFEST_NAME,
     VOCABULARY_NAME,
     StoreManifest,
+    StorePart,
+    read_manifest,
 )
+from bertsmith.store.reading import TokenStore
 from bertsmith.store.settings import StoreSettings
-from bertsmith.store.shards import ShardWriter
-from bertsmith.store.tokenizing import TokenizedChunk, ids_dtype, num_processors, tokenize
+from bertsmith.store.words import jieba_name
+from bertsmith.store.work_folder import WorkFolder, open_work_folder
 from bertsmith.wordpiece import Tokenizer
 
-__all__ = ["write_store"]
-
-_SMALL_CORPUS_BYTES = 2**20
+__all__ = ["append_to_store", "write_store"]
 
 
 def write_store(
@@ -31,22 +38,26 @@ def write_store(
     folder: str | Path,
     *,
     settings: StoreSettings | None = None,
-    num_workers: int | None = None,
+    workers: Workers | None = None,
     overwrite: bool = False,
+    notice: Callable[[str], None] | None = None,
 ) -> StoreManifest:
     """Tokenizes a corpus and writes it as a token store, whole or not at all.
 
-    The store is the same, to the byte, whatever the number of workers. Sentences and documents
-    without a token are dropped and counted.
+    The store is the same, to the byte, whatever does the work. Sentences and documents without a
+    token are dropped and counted. Where an earlier call with the same text and settings was
+    stopped, in whatever way, this one goes on after the shards that were finished.
 
     Args:
         corpus: the text.
         tokenizer: what turns it into ids; its vocabulary is written into the store.
         folder: where the store goes; a folder that isn't there yet, or is empty.
-        settings: sizes of shards and chunks; the defaults where None.
-        num_workers: processes to tokenize in; up to 1 means this one. None takes one for each
-            processor, or this one alone where there is little text.
-        overwrite: whether a store that stands at `folder` is replaced, once the new one is whole.
+        settings: sizes of shards and chunks, and what words are; the defaults where None.
+        workers: where to tokenize; one process for each processor where None, or this one alone
+            where there is little text.
+        overwrite: whether a store that stands at `folder` is replaced, once the new one is whole;
+            and whether finished shards of an earlier call with other text or settings are.
+        notice: called with a line for people, where an earlier call is gone on with.
 
     Returns:
         The manifest of the new store.
@@ -54,6 +65,7 @@ def write_store(
     Raises:
         CorpusError: the text is not what it should be.
         StoreError: something is at `folder`, it can't be written, or no text is left.
+        WorkerError: workers die again and again, or the cluster cannot be reached.
 
     Example:
         >>> import pathlib, tempfile
@@ -68,95 +80,184 @@ def write_store(
     """
     settings, folder = settings or StoreSettings(), Path(folder)
     _check_target(folder, overwrite)
-    if num_workers is None:
-        little = all(str(path) != "-" for path in corpus.files)
-        little = little and corpus.num_bytes < _SMALL_CORPUS_BYTES
-        num_workers = 1 if little else num_processors()
-    try:
-        with atomic_folder(folder) as temporary:
-            manifest = _write(corpus, tokenizer, temporary, settings, num_workers)
-    except OSError as error:
-        raise StoreError(
-            f"cannot be written ({error.strerror or error})",
-            where=folder,
-            fix="check the disk's room and permissions",
-        ) from error
+    vocabulary = tokenizer.vocabulary
+    words = _words(settings)
+    job = StoreJob.of(corpus, {**_identity(tokenizer, settings, words), "append_to": None})
+    opened = open_work_folder(_real(folder), job, discard=overwrite)
+    with _told_as_store_errors(folder), opened as work:
+        make_shards(corpus, tokenizer, settings, work, workers, first_shard=0, notice=notice)
+        manifest = StoreManifest(
+            format_version=FORMAT_VERSION,
+            bertsmith_version=importlib.metadata.version("bertsmith"),
+            unicode_version=unicodedata.unidata_version,
+            vocabulary_sha256=vocabulary.sha256,
+            vocab_size=len(vocabulary),
+            lowercase=tokenizer.lowercase,
+            dtype="uint16" if tokenizer.dtype.itemsize == 2 else "uint32",
+            words=words,
+            **_sums(work),
+            parts=(_part(corpus, work),),
+            shards=tuple(work.shards),
+        )
+        vocabulary.save(work.content / VOCABULARY_NAME)
+        _save_manifest(manifest, work.content)
+        # Something may have been put there meanwhile.
+        _check_target(folder, overwrite)
+        _put_in_place(work, _real(folder))
     return manifest
 
 
+def append_to_store(
+    corpus: Corpus,
+    folder: str | Path,
+    *,
+    settings: StoreSettings | None = None,
+    workers: Workers | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> StoreManifest:
+    """Tokenizes a corpus as a store's text was and adds it at the store's end.
+
+    What is in the store stays as it is: ids of documents, and which of them are held out. Until
+    all of the new text is tokenized the store doesn't change; then it does in one step.
+
+    Args:
+        corpus: the new text.
+        folder: the store.
+        settings: sizes of shards and chunks; words are as in the store, whatever they say.
+        workers: as for `write_store`, like `notice`.
+        notice: see there.
+
+    Returns:
+        The manifest of the whole store.
+
+    Raises:
+        CorpusError: the text is not what it should be.
+        StoreError: there is no store, it is damaged, it can't be written, or no text is left.
+        WorkerError: workers die again and again, or the cluster cannot be reached.
+    """
+    folder = Path(folder)
+    store = TokenStore(folder)
+    before, tokenizer = store.manifest, store.tokenizer
+    kind = "jieba" if before.words.startswith("jieba") else "pieces"
+    settings = (settings or StoreSettings()).model_copy(update={"words": kind})
+    words = _words(settings)
+    if words != before.words:
+        raise StoreError(
+            f"its words are those of {before.words}, and {words} is installed",
+            where=folder,
+            fix=f"pip install {before.words.replace(' ', '==')}",
+        )
+    state = [shard.sha256 for shard in before.shards]
+    job = StoreJob.of(corpus, {**_identity(tokenizer, settings, words), "append_to": state})
+    with _told_as_store_errors(folder), open_work_folder(_real(folder), job) as work:
+        if work.is_in_store:
+            if notice is not None:
+                notice("an earlier run has added this text already")
+            return before
+        make_shards(
+            corpus, tokenizer, settings, work, workers, first_shard=len(state), notice=notice
+        )
+        if read_manifest(folder) != before:
+            raise StoreError("was changed meanwhile", where=folder, fix="run the command again")
+        sums = {name: value + getattr(before, name) for name, value in _sums(work).items()}
+        update = {
+            "parts": (*before.parts, _part(corpus, work)),
+            "shards": (*before.shards, *work.shards),
+        }
+        manifest = before.model_copy(update={**sums, **update})
+        # Shards that the manifest doesn't name are nothing; its change alone makes them count.
+        for shard in work.shards:
+            shutil.copyfile(work.content / shard.name, folder / shard.name)
+            sync(folder / shard.name)
+        _save_manifest(manifest, folder)
+    return manifest
+
+
+def _real(folder: Path) -> Path:
+    """The place of a folder that may be named by a link, which then stays one."""
+    return Path(os.path.realpath(folder))
+
+
 def _check_target(folder: Path, overwrite: bool) -> None:
-    if not folder.exists() and not folder.is_symlink():
+    if not folder.exists():
         return
     if not folder.is_dir():
         raise StoreError("is a file", where=folder, fix="name a folder for the store")
+    # At the end the folder is renamed, which these cannot be.
+    if folder.samefile(Path.cwd()):
+        raise StoreError("is the folder you are in", where=folder, fix="name a folder in it")
+    if _real(folder).is_mount():
+        raise StoreError("is where a disk is mounted", where=folder, fix="name a folder in it")
     if (folder / MANIFEST_NAME).exists():
         if not overwrite:
-            what, fix = "holds a token store already", "give --overwrite, or name another folder"
+            what = "holds a token store already"
+            fix = "give --overwrite to replace it, --append to add to it, or name another folder"
             raise StoreError(what, where=folder, fix=fix)
     elif any(folder.iterdir()):
         what = "holds files that are no token store, which stay"
         raise StoreError(what, where=folder, fix="name another folder")
 
 
-def _write(
-    corpus: Corpus, tokenizer: Tokenizer, folder: Path, settings: StoreSettings, num_workers: int
-) -> StoreManifest:
-    vocabulary = tokenizer.vocabulary
-    dtype = ids_dtype(len(vocabulary))
-    writer = ShardWriter(folder, dtype, settings.shard_tokens)
-    totals = Counter[str]()
-    chunks = tokenize(
-        corpus,
-        tokenizer,
-        corpus.settings.language,
-        chunk_chars=settings.chunk_chars,
-        num_workers=num_workers,
-    )
-    with progress("tokenizing", corpus.num_bytes or None, "bytes") as bar:
-        done = 0
-        for chunk in chunks:
-            writer.add(chunk)
-            totals.update(_totals(chunk))
-            bar.advance(corpus.bytes_read - done)
-            done = corpus.bytes_read
-            bar.update(tokens=f"{totals['tokens']:,}")
-    writer.close()
-    if not writer.shards:
-        raise StoreError(
-            "no token is left of the text", where=corpus.files[0], fix="give text with words"
-        )
-    vocabulary.save(folder / VOCABULARY_NAME)
-    dropped = {name: totals[name] for name in ("sentences_dropped", "documents_dropped")}
-    counts = {name: number for name, number in {**corpus.counts, **dropped}.items() if number}
-    manifest = StoreManifest(
-        format_version=FORMAT_VERSION,
-        bertsmith_version=importlib.metadata.version("bertsmith"),
-        unicode_version=unicodedata.unidata_version,
-        vocabulary_sha256=vocabulary.sha256,
-        vocab_size=len(vocabulary),
-        lowercase=tokenizer.lowercase,
-        dtype="uint16" if dtype.itemsize == 2 else "uint32",
-        corpus=corpus.settings,
-        counts=counts,
-        num_documents=totals["documents"],
-        num_sentences=totals["sentences"],
-        num_tokens=totals["tokens"],
-        num_unknown=totals["unknown"],
-        num_text_bytes=totals["text_bytes"],
-        shards=tuple(writer.shards),
-    )
-    text = manifest.model_dump_json(indent=2) + "\n"
-    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
-    return manifest
+def _words(settings: StoreSettings) -> str:
+    return jieba_name() if settings.words == "jieba" else "pieces"
 
 
-def _totals(chunk: TokenizedChunk) -> dict[str, int]:
+def _identity(tokenizer: Tokenizer, settings: StoreSettings, words: str) -> dict[str, object]:
+    """What a store's bytes depend on, the corpus excepted."""
     return {
-        "documents": len(chunk.document_lengths),
-        "sentences": len(chunk.sentence_lengths),
-        "tokens": len(chunk.ids),
-        "unknown": chunk.num_unknown,
-        "text_bytes": chunk.num_text_bytes,
-        "sentences_dropped": chunk.num_sentences_dropped,
-        "documents_dropped": chunk.num_documents_dropped,
+        "format_version": FORMAT_VERSION,
+        "versions": versions(),
+        "vocabulary_sha256": tokenizer.vocabulary.sha256,
+        "lowercase": tokenizer.lowercase,
+        "store": settings.model_dump(mode="json"),
+        "words": words,
     }
+
+
+def _part(corpus: Corpus, work: WorkFolder) -> StorePart:
+    return StorePart(
+        corpus=corpus.settings,
+        counts={name: number for name, number in (work.counts + corpus.counts).items() if number},
+        num_shards=len(work.shards),
+        num_unknown=work.totals["unknown"],
+        num_text_bytes=work.totals["text_bytes"],
+    )
+
+
+def _sums(work: WorkFolder) -> dict[str, int]:
+    names = "num_documents", "num_sentences", "num_tokens"
+    return {name: sum(getattr(shard, name) for shard in work.shards) for name in names}
+
+
+def _save_manifest(manifest: StoreManifest, folder: Path) -> None:
+    with atomic_file(folder / MANIFEST_NAME) as temporary:
+        temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _put_in_place(work: WorkFolder, folder: Path) -> None:
+    """Renames a finished store to its name; one that stands there goes with the work folder."""
+    for file in work.content.iterdir():
+        sync(file)
+    sync(work.content)
+    if folder.exists() and any(folder.iterdir()):
+        folder.replace(work.replaced)
+    try:
+        work.content.replace(folder)
+    except BaseException:
+        if work.replaced.exists():
+            work.replaced.replace(folder)
+        raise
+    sync(folder.parent)
+
+
+@contextmanager
+def _told_as_store_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot be written ({error.strerror or error})",
+            where=folder,
+            fix="check the disk's room and permissions, then run the same command again: "
+            "what was finished stays",
+        ) from error

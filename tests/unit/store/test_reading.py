@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bertsmith._parallel import Workers
 from bertsmith.corpus import open_corpus
 from bertsmith.errors import StoreError
 from bertsmith.store import StoreSettings, TokenStore, write_store
@@ -20,8 +21,8 @@ from store_content import expected_ids
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, corpus_file, tokenizer):
     folder = tmp_path_factory.mktemp("stores") / "store"
-    settings = StoreSettings(shard_tokens=2000)
-    write_store(open_corpus(corpus_file), tokenizer, folder, settings=settings, num_workers=1)
+    settings = StoreSettings(shard_tokens=2000, chunk_chars=1000)
+    write_store(open_corpus(corpus_file), tokenizer, folder, settings=settings, workers=Workers(1))
     return folder
 
 
@@ -124,8 +125,8 @@ def test_what_is_no_store(tmp_path, copy):
     refuses(copy, "manifest.json: cannot be read")
     (copy / "manifest.json").write_text("{")
     refuses(copy, "manifest.json: is damaged")
-    (copy / "manifest.json").write_text('{"format_version": 2, "new": 1}')
-    refuses(copy, "manifest.json: has layout version 2; this bertsmith reads version 1")
+    (copy / "manifest.json").write_text('{"format_version": 1, "new": 1}')
+    refuses(copy, "manifest.json: has layout version 1; this bertsmith reads version 2")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,9 @@ def test_a_damaged_shard_is_found_and_named(copy):
     """One bit in the tokens: only the hash can tell."""
     shard = copy / "shard-00001.arrow"
     content = bytearray(shard.read_bytes())
-    place = content.find(TokenStore(copy).tokens(2100, 2140).tobytes())
+    store = TokenStore(copy)
+    start = store.manifest.shards[0].num_tokens + 10
+    place = content.find(store.tokens(start, start + 40).tobytes())
     assert place > 0
     content[place] ^= 1
     shard.write_bytes(content)

@@ -2,15 +2,15 @@
 
 import json
 import multiprocessing
-import os
 import unicodedata
 
 import numpy as np
 import pytest
 
+from bertsmith._parallel import Workers
 from bertsmith.corpus import CorpusSettings, open_corpus
 from bertsmith.errors import CorpusError, StoreError
-from bertsmith.store import StoreSettings, TokenStore, describe, tokenizing, write_store
+from bertsmith.store import StoreSettings, TokenStore, describe, write_store
 from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
 from store_content import content, expected_ids, stored_ids
 
@@ -18,7 +18,9 @@ SMALL = StoreSettings(shard_tokens=1000, chunk_chars=2000)
 
 
 def test_the_ids_are_the_tokenizers(tmp_path, corpus, tokenizer):
-    manifest = write_store(corpus, tokenizer, tmp_path / "store", settings=SMALL, num_workers=1)
+    manifest = write_store(
+        corpus, tokenizer, tmp_path / "store", settings=SMALL, workers=Workers(1)
+    )
     store, expected = TokenStore(tmp_path / "store"), expected_ids(corpus, tokenizer)
     assert stored_ids(store) == expected
     assert manifest == store.manifest
@@ -26,24 +28,30 @@ def test_the_ids_are_the_tokenizers(tmp_path, corpus, tokenizer):
     assert manifest.num_documents == len(expected) == 150
     assert manifest.num_sentences == sum(map(len, expected))
     assert manifest.num_tokens == len(flat)
-    assert manifest.num_unknown == flat.count(1) > 0
-    assert manifest.num_text_bytes == sum(len(raw.text.encode()) for raw in corpus)
+    (part,) = manifest.parts
+    assert part.num_unknown == flat.count(1) > 0
+    assert part.num_text_bytes == sum(len(raw.text.encode()) for raw in corpus)
     assert manifest.unicode_version == unicodedata.unidata_version
     assert manifest.vocabulary_sha256 == tokenizer.vocabulary.sha256
     assert manifest.counts == {}
     assert [store.title(n) for n in (0, 77, 149)] == ["Document 0", "Document 77", "Document 149"]
 
 
-def test_a_shard_ends_with_the_document_that_fills_it(tmp_path, corpus, tokenizer):
-    manifest = write_store(corpus, tokenizer, tmp_path / "store", settings=SMALL, num_workers=1)
-    lengths = [sum(map(len, document)) for document in expected_ids(corpus, tokenizer)]
-    shards, filled = [], 1000
-    for length in lengths:
-        if filled >= 1000:
+def test_a_shard_ends_with_the_chunk_that_fills_it(tmp_path, corpus, tokenizer):
+    manifest = write_store(
+        corpus, tokenizer, tmp_path / "store", settings=SMALL, workers=Workers(1)
+    )
+    shards, tokens, chars, filled = [0], 0, 0, 0
+    for raw, document in zip(corpus, expected_ids(corpus, tokenizer), strict=True):
+        if filled:
             shards.append(0)
-            filled = 0
+            filled = False
         shards[-1] += 1
-        filled += length
+        chars, tokens = chars + len(raw.text), tokens + sum(map(len, document))
+        if chars >= 2000:
+            chars = 0
+            if tokens >= 1000:
+                filled, tokens = True, 0
     assert [shard.num_documents for shard in manifest.shards] == shards
     assert len(shards) > 5
 
@@ -51,18 +59,19 @@ def test_a_shard_ends_with_the_document_that_fills_it(tmp_path, corpus, tokenize
 def test_the_number_of_workers_changes_nothing(tmp_path, corpus, tokenizer):
     stores = [tmp_path / f"store-{n}" for n in (1, 2, 3)]
     for num_workers, folder in enumerate(stores, 1):
-        write_store(corpus, tokenizer, folder, settings=SMALL, num_workers=num_workers)
+        write_store(corpus, tokenizer, folder, settings=SMALL, workers=Workers(num_workers))
     first, *others = map(content, stores)
     assert len(first) > 5
     assert all(other == first for other in others)
 
 
 @pytest.mark.parametrize("chunk_chars", [1, 500, 10**6])
-def test_the_size_of_chunks_changes_nothing(tmp_path, corpus, tokenizer, chunk_chars):
-    for name, size in (("a", chunk_chars), ("b", 2000)):
-        settings = StoreSettings(shard_tokens=1000, chunk_chars=size)
-        write_store(corpus, tokenizer, tmp_path / name, settings=settings, num_workers=1)
-    assert content(tmp_path / "a") == content(tmp_path / "b")
+def test_the_size_of_chunks_changes_where_shards_end_alone(
+    tmp_path, corpus, tokenizer, chunk_chars
+):
+    settings = StoreSettings(shard_tokens=1000, chunk_chars=chunk_chars)
+    write_store(corpus, tokenizer, tmp_path / "store", settings=settings, workers=Workers(1))
+    assert stored_ids(TokenStore(tmp_path / "store")) == expected_ids(corpus, tokenizer)
 
 
 def test_sentences_and_documents_without_a_token_are_dropped(tmp_path, tokenizer):
@@ -83,9 +92,9 @@ def test_sentences_and_documents_without_a_token_are_dropped(tmp_path, tokenizer
 def test_what_was_mended_is_counted(tmp_path, tokenizer):
     (tmp_path / "a.txt").write_bytes(b"rain\xff\0river gold\n")
     corpus = open_corpus(tmp_path / "a.txt", CorpusSettings(errors="replace"))
-    manifest = write_store(corpus, tokenizer, tmp_path / "store", num_workers=2)
+    manifest = write_store(corpus, tokenizer, tmp_path / "store", workers=Workers(2))
     assert manifest.counts == {"bad_bytes": 1, "nul_bytes": 1}
-    assert manifest.corpus.errors == "replace"
+    assert manifest.parts[0].corpus.errors == "replace"
 
 
 def test_a_large_vocabulary_takes_wider_ids(tmp_path, corpus):
@@ -106,12 +115,12 @@ def test_a_summary_for_people(tmp_path, corpus, tokenizer):
     assert summary.num_tokens == manifest.num_tokens
     assert summary.tokens_per_sentence * summary.num_sentences == pytest.approx(summary.num_tokens)
     assert summary.bytes_per_token * summary.num_tokens == pytest.approx(summary.num_text_bytes)
-    assert summary.unknown_rate == manifest.num_unknown / manifest.num_tokens
+    assert summary.unknown_rate == manifest.parts[0].num_unknown / manifest.num_tokens
     assert summary.sentences_per_document == manifest.num_sentences / 150
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_a_corpus_that_fails_half_way_leaves_everything_as_it_was(
+def test_a_corpus_that_fails_half_way_leaves_the_store_as_it_was(
     tmp_path, corpus, corpus_file, tokenizer, num_workers
 ):
     folder = tmp_path / "stores" / "store"
@@ -126,12 +135,20 @@ def test_a_corpus_that_fails_half_way_leaves_everything_as_it_was(
                 tokenizer,
                 target,
                 settings=SMALL,
-                num_workers=num_workers,
+                workers=Workers(num_workers),
                 overwrite=True,
             )
     assert content(folder) == before
-    assert [path.name for path in (tmp_path / "stores").iterdir()] == ["store"]
+    names = sorted(path.name for path in (tmp_path / "stores").iterdir())
+    assert names == [".new.partial", ".store.partial", "store"]
     assert not multiprocessing.active_children()
+
+
+def test_a_corpus_that_fails_before_a_shard_is_finished_leaves_nothing(tmp_path, tokenizer):
+    (tmp_path / "a.jsonl").write_text('{"text": "rain"}\n{broken\n')
+    with pytest.raises(CorpusError, match="is not JSON"):
+        write_store(open_corpus(tmp_path / "a.jsonl"), tokenizer, tmp_path / "stores" / "store")
+    assert not list((tmp_path / "stores").iterdir())
 
 
 def test_a_store_is_replaced_only_when_asked_for(tmp_path, corpus, tokenizer):
@@ -162,16 +179,43 @@ def test_other_peoples_files_are_never_replaced(tmp_path, corpus, tokenizer):
     assert TokenStore(tmp_path / "empty").num_documents == 150
 
 
-def test_a_worker_that_is_killed_is_told(tmp_path, corpus, tokenizer, monkeypatch):
-    monkeypatch.setattr(tokenizing, "_tokenize_in_worker", os._exit)
-    monkeypatch.setattr(tokenizing, "_chunks", lambda *_: iter([1, 2, 3]))
-    with pytest.raises(StoreError, match=r"a worker process was killed.*give fewer --workers"):
-        write_store(corpus, tokenizer, tmp_path / "store", num_workers=2)
-    assert not list(tmp_path.iterdir())
-
-
 def test_the_manifest_holds_neither_time_nor_path(tmp_path, corpus, tokenizer):
     write_store(corpus, tokenizer, tmp_path / "store")
     text = (tmp_path / "store" / "manifest.json").read_text()
     assert str(tmp_path) not in text
     assert json.loads(text)["shards"][0]["name"] == "shard-00000.arrow"
+
+
+@pytest.mark.parametrize("there", ["nothing", "empty folder", "store"])
+def test_a_link_to_a_folder_stays_a_link(tmp_path, corpus, tokenizer, there):
+    (tmp_path / "disk").mkdir()
+    target, link = tmp_path / "disk" / "target", tmp_path / "store"
+    link.symlink_to(target)
+    if there == "empty folder":
+        target.mkdir()
+    elif there == "store":
+        write_store(corpus, tokenizer, link)
+    write_store(corpus, tokenizer, link, settings=SMALL, overwrite=True)
+    assert link.is_symlink()
+    assert len(TokenStore(target).manifest.shards) > 5
+    assert sorted(path.name for path in tmp_path.glob("**/*store*")) == ["store"]
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["target"]
+
+
+def test_the_folder_you_are_in_is_refused(tmp_path, corpus, tokenizer, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(StoreError, match="is the folder you are in; name a folder in it"):
+        write_store(corpus, tokenizer, ".")
+    assert sorted(path.name for path in tmp_path.glob("**/.*")) == []
+
+
+def test_workers_are_gone_while_the_error_is_still_held(tmp_path, corpus, tokenizer, monkeypatch):
+    def write_shard(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bertsmith.store.making.write_shard", write_shard)
+    with pytest.raises(StoreError, match="No space left") as caught:
+        write_store(corpus, tokenizer, tmp_path / "store", settings=SMALL, workers=Workers(2))
+    assert multiprocessing.active_children() == []
+    assert caught.value.__cause__ is not None
