@@ -14,9 +14,13 @@ NUM_PASSES = 400
 CASES = {
     "paper": {"max_seq_length": 64, "short_seq_prob": 0.1},
     "short": {"max_seq_length": 33, "short_seq_prob": 0.6},
+    "whole words": {"max_seq_length": 64, "short_seq_prob": 0.1},
+    "short whole words": {"max_seq_length": 33, "short_seq_prob": 0.6},
 }
+WHOLE_WORD_CASES = {"whole words", "short whole words"}
 MASKED_LM_PROB = 0.15
-MAX_PREDICTIONS = {"paper": 10, "short": 3}
+MAX_PREDICTIONS = {"paper": 10, "short": 3, "whole words": 10, "short whole words": 3}
+CLS_ID, SEP_ID, FIRST_TEXT_ID = 2, 3, 5
 
 
 def sentence_lengths():
@@ -30,6 +34,17 @@ def sentence_lengths():
         return 1 + int(20 * generator.random() ** 1.5)
 
     return [[sentence() for _ in range(1 + number // 2)] for number in range(50)]
+
+
+def word_starts(lengths):
+    """For every token whether it starts a word: three in five do, and every sentence's first."""
+    generator = random.Random(2019)
+    return [
+        place == 0 or generator.random() < 0.6
+        for document in lengths
+        for length in document
+        for place in range(length)
+    ]
 
 
 class Statistics:
@@ -98,6 +113,38 @@ def mask_statistics(length, position, original, shown, mask_id, vocab_size):
             "shown=mask": int(is_mask.sum()),
             "shown=same": int((is_same & ~is_mask).sum()),
             "shown=random": int(is_random.sum()),
+        }
+    )
+
+
+def word_statistics(original, cu_seqlens, masked_positions, starts_word):
+    """How words are masked: by how many pieces they have, and how many of those are masked.
+
+    A group is a word within its segment; what trimming left of a segment's first word is in the
+    group of the [CLS] or [SEP] before it.
+    """
+    is_special = (original == CLS_ID) | (original == SEP_ID)
+    starts = is_special.copy()
+    starts[~is_special] = starts_word[original[~is_special] - FIRST_TEXT_ID]
+    masked = np.zeros(len(original), dtype=bool)
+    masked[masked_positions] = True
+    group = np.cumsum(starts) - 1
+    size, num_masked = np.bincount(group), np.bincount(group, weights=masked).astype(int)
+    first = original[starts]
+    shown = 10 * np.minimum(size, 7) + np.minimum(num_masked, 7)
+    is_rest = size > 1
+    after_sep = np.flatnonzero((first == SEP_ID) & is_rest)
+    joint = 2 * (num_masked[after_sep - 1] > 0) + (num_masked[after_sep] > 0)
+    lengths = np.diff(cu_seqlens)
+    row = np.searchsorted(cu_seqlens, masked_positions, side="right") - 1
+    number = np.bincount(row, minlength=len(lengths))
+    return Counter(
+        {
+            **_counts("10 size + masked", shown[(first != CLS_ID) & (first != SEP_ID)]),
+            **_counts("rest after [CLS]", shown[(first == CLS_ID) & is_rest]),
+            **_counts("rest after [SEP]", shown[after_sep]),
+            **_counts("2 word before [SEP] + rest after it", joint),
+            **_counts("100 length + predictions", 100 * (lengths // 8 * 8) + number),
         }
     )
 

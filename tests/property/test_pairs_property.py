@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertsmith.examples import ExampleSettings, build_examples, plan_epoch
-from bertsmith.examples.pairs import trimmed_lengths
+from bertsmith.examples.trimming import trimmed_lengths
 from google_walk import walk
 from token_sources import MemorySource
 

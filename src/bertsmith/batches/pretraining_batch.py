@@ -20,8 +20,8 @@ class PretrainingBatch(PackedSequences):
     Attributes:
         masked_positions: where on the token axis a token is predicted, ascending, int64 [P].
         masked_labels: the original ids there, int64 [P].
-        next_sentence_labels: 0 where B follows A, 1 where it is random, int64 [B]; None for single
-            segments.
+        next_sentence_labels: 0 where B follows A, 1 where it is random or, with
+            `pair_labels=order`, where the two are swapped, int64 [B]; None for single segments.
     """
 
     masked_positions: Int[Tensor, "P"]

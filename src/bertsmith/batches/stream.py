@@ -1,6 +1,5 @@
 """The endless row of examples: epoch after epoch, each in its own order."""
 
-import bisect
 import hashlib
 from collections import OrderedDict
 from functools import cached_property
@@ -30,9 +29,11 @@ _PLANS_KEPT = 2
 class ExampleStream:
     """Example number `n` of the stream, for any n: a pure function of store, settings and seed.
 
-    Epoch 0 comes first, in its shuffled order, then epoch 1, and so on. An epoch's length is known
-    only when it has been planned, so finding example n plans every epoch before it, once;
-    `state` keeps the lengths for a run that goes on later.
+    Epoch 0 comes first, in its shuffled order, then epoch 1, and so on. Cut anew, an epoch has a
+    few examples more or fewer than epoch 0 (some tenths of a percent). In the stream all have as
+    many as epoch 0: what is left over at the end of the shuffled order is dropped, what is missing
+    is taken from its start again. So where an epoch begins is known without planning those before
+    it, and any step is found at once.
 
     Args:
         source: the token store.
@@ -50,7 +51,7 @@ class ExampleStream:
     ) -> None:
         self.source, self.documents = source, np.asarray(documents, dtype=np.int64)
         self.settings, self.seed = settings, seed
-        self._epoch_stops: list[int] = []
+        self._epoch_length: int | None = None
         self._plans: OrderedDict[int, tuple[PairPlan, NDArray[np.int64]]] = OrderedDict()
         self._lock = Lock()
 
@@ -60,17 +61,16 @@ class ExampleStream:
         Returns:
             (epoch, indices into that epoch's plan), for each epoch that the range touches.
         """
+        parts = []
         with self._lock:
-            parts = []
+            length = self._length()
             while count > 0:
-                epoch = self._epoch_of(first)
-                start = self._epoch_stops[epoch - 1] if epoch else 0
-                offset = first - start
-                taken = min(count, self._epoch_stops[epoch] - first)
+                epoch, offset = divmod(first, length)
+                taken = min(count, length - offset)
                 _, order = self._plan(epoch)
-                parts.append((epoch, order[offset : offset + taken]))
+                parts.append((epoch, order[np.arange(offset, offset + taken) % len(order)]))
                 first, count = first + taken, count - taken
-            return parts
+        return parts
 
     def build(self, first: int, count: int) -> PackedExamples:
         """Builds examples `first` up to `first + count`, at least one."""
@@ -83,7 +83,8 @@ class ExampleStream:
 
     def state(self) -> dict[str, Any]:
         """What a run that goes on later need not compute again; plain JSON values."""
-        return {"fingerprint": self._fingerprint, "epoch_stops": list(self._epoch_stops)}
+        with self._lock:
+            return {"fingerprint": self._fingerprint, "epoch_length": self._length()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes up what `state` returned.
@@ -91,27 +92,24 @@ class ExampleStream:
         Raises:
             CheckpointError: it comes from other documents, settings or another seed.
         """
-        if state["fingerprint"] != self._fingerprint:
+        if state.get("fingerprint") != self._fingerprint or "epoch_length" not in state:
             raise CheckpointError(
                 "the position is of other data, example settings or another seed",
                 fix="resume with the store and recipe that the run was started with",
             )
         with self._lock:
-            self._epoch_stops = list(state["epoch_stops"])
-            self._plans.clear()
+            self._epoch_length = int(state["epoch_length"])
 
-    def _epoch_of(self, number: int) -> int:
-        while not self._epoch_stops or self._epoch_stops[-1] <= number:
-            self._plan(len(self._epoch_stops))
-        return bisect.bisect_right(self._epoch_stops, number)
+    def _length(self) -> int:
+        """Examples of an epoch."""
+        if self._epoch_length is None:
+            self._epoch_length = len(self._plan(0)[0])
+        return self._epoch_length
 
     def _plan(self, epoch: int) -> tuple[PairPlan, NDArray[np.int64]]:
         if epoch not in self._plans:
             plan = plan_epoch(self.source, self.documents, self.settings, self.seed, epoch)
             self._plans[epoch] = plan, epoch_order(len(plan), self.seed, epoch)
-            if epoch == len(self._epoch_stops):
-                start = self._epoch_stops[-1] if epoch else 0
-                self._epoch_stops.append(start + len(plan))
             while len(self._plans) > _PLANS_KEPT:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(epoch)

@@ -25,8 +25,8 @@ class PackedExamples:
         cu_seqlens: where examples start, and the end of the last, int32 [B + 1].
         masked_positions: where on the token axis a token is predicted, ascending, int64 [P].
         masked_labels: the original ids there, int64 [P].
-        next_sentence_labels: 0 where B follows A, 1 where it is random, int64 [B]; None for single
-            segments.
+        next_sentence_labels: 0 where B follows A, 1 where it is random or, with
+            `pair_labels=order`, where the two are swapped, int64 [B]; None for single segments.
     """
 
     input_ids: NDArray[np.int64]
@@ -69,26 +69,65 @@ def build_examples(
         indices: numbers of examples, in [0, len(plan)), [B].
     """
     indices = np.asarray(indices, dtype=np.int64)
-    spans = plan.spans.take(indices)
-    input_ids, token_type_ids, cu_seqlens = _pack(source, spans)
+    spans, settings = plan.spans.take(indices), plan.settings
+    layout = _lay_out(spans)
+    input_ids = np.empty(layout.num_tokens, dtype=np.int64)
+    input_ids[layout.cu_seqlens[:-1]] = source.vocabulary.cls_id
+    input_ids[layout.segment_stops - 1] = source.vocabulary.sep_id
+    input_ids[layout.is_text] = source.gather(layout.span_starts, layout.span_lengths)
+    word_starts = None
+    if settings.whole_word_masking:
+        word_starts = np.zeros(layout.num_tokens, dtype=np.bool_)
+        word_starts[layout.is_text] = source.gather_word_starts(
+            layout.span_starts, layout.span_lengths
+        )
     masked = mask_tokens(
-        input_ids, cu_seqlens, indices, source.vocabulary, plan.settings, plan.seed, plan.epoch
+        input_ids,
+        layout.cu_seqlens,
+        indices,
+        source.vocabulary,
+        settings,
+        plan.seed,
+        plan.epoch,
+        word_starts,
     )
     labels = spans.next_sentence_labels
     return PackedExamples(
         masked.input_ids,
-        token_type_ids,
-        cu_seqlens,
+        layout.token_type_ids,
+        layout.cu_seqlens,
         masked.positions,
         masked.labels,
         None if labels is None else labels.astype(np.int64),
     )
 
 
-def _pack(
-    source: TokenSource, spans: ExampleSpans
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """Input ids, token type ids and cumulative lengths of [CLS] A [SEP] (B [SEP])."""
+@dataclass(frozen=True)
+class _Layout:
+    """Where [CLS] A [SEP] (B [SEP]) of every example stands on the token axis T.
+
+    Attributes:
+        span_starts: where each segment starts in the store, [segments].
+        span_lengths: how many tokens it has there, [segments].
+        segment_stops: one past the [SEP] of each segment, [segments].
+        cu_seqlens: where examples start, and the end of the last, int32 [B + 1].
+        is_text: which tokens are neither [CLS] nor [SEP], [T].
+        token_type_ids: number of the segment in its example, int64 [T].
+    """
+
+    span_starts: NDArray[np.int64]
+    span_lengths: NDArray[np.int64]
+    segment_stops: NDArray[np.int64]
+    cu_seqlens: NDArray[np.int32]
+    is_text: NDArray[np.bool_]
+    token_type_ids: NDArray[np.int64]
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.is_text)
+
+
+def _lay_out(spans: ExampleSpans) -> _Layout:
     if spans.next_sentence_labels is None:
         span_starts, span_lengths = spans.a_start, spans.a_length.astype(np.int64)[:, None]
     else:
@@ -100,16 +139,15 @@ def _pack(
     segment_stops = np.cumsum(segment_lengths.ravel())
     example_stops = segment_stops.reshape(segment_lengths.shape)[:, -1]
     cu_seqlens = np.concatenate([[0], example_stops]).astype(np.int32)
-
-    num_tokens = int(cu_seqlens[-1])
-    input_ids = np.empty(num_tokens, dtype=np.int64)
-    is_text = np.ones(num_tokens, dtype=np.bool_)
-    for places, special_id in (
-        (cu_seqlens[:-1], source.vocabulary.cls_id),
-        (segment_stops - 1, source.vocabulary.sep_id),
-    ):
-        input_ids[places] = special_id
-        is_text[places] = False
-    input_ids[is_text] = source.gather(span_starts.ravel(), span_lengths.ravel())
+    is_text = np.ones(int(cu_seqlens[-1]), dtype=np.bool_)
+    is_text[cu_seqlens[:-1]] = False
+    is_text[segment_stops - 1] = False
     segment = np.tile(np.arange(segment_lengths.shape[1]), len(spans))
-    return input_ids, np.repeat(segment, segment_lengths.ravel()), cu_seqlens
+    return _Layout(
+        span_starts.ravel(),
+        span_lengths.ravel(),
+        segment_stops,
+        cu_seqlens,
+        is_text,
+        np.repeat(segment, segment_lengths.ravel()),
+    )

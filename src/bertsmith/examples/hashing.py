@@ -33,6 +33,7 @@ class Stream(IntEnum):
     MASK_CHOICE = 12
     MASK_ACTION = 13
     MASK_TOKEN = 14
+    SENTENCE_ORDER = 15
 
 
 def hash64(seed: int, stream: Stream, *counters: ArrayLike) -> NDArray[np.uint64]:

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bertsmith.examples.hashing import Stream, hash64, integers, uniform
+from bertsmith.examples.choosing import choose_tokens, choose_words
+from bertsmith.examples.hashing import Stream, integers, uniform
 from bertsmith.examples.settings import ExampleSettings
 from bertsmith.examples.source import SpecialIds
 
-__all__ = ["MaskedTokens", "mask_tokens", "num_predictions"]
-
-# A sort key is 48 random bits above the position in the sequence, so that no two are equal.
-_POSITION_BITS = np.uint64(0xFFFF)
-_NEVER = np.uint64(0xFFFFFFFFFFFFFFFF)
+__all__ = ["MaskedTokens", "mask_tokens"]
 
 
 @dataclass(frozen=True)
@@ -31,26 +28,6 @@ class MaskedTokens:
     labels: NDArray[np.int64]
 
 
-def num_predictions(
-    lengths: NDArray[np.int64], num_candidates: NDArray[np.int64], settings: ExampleSettings
-) -> NDArray[np.int64]:
-    """How many tokens of each sequence are predicted.
-
-    `min(max_predictions, max(1, round(masked_lm_prob · length)))`, halves rounded to even, [CLS]
-    and [SEP] counted in the length; and no more than there are candidates.
-
-    **Source**: `create_masked_lm_predictions` of google-research/bert.
-
-    Example:
-        >>> lengths = np.array([4, 10, 30, 128])
-        >>> num_predictions(lengths, lengths - 3, ExampleSettings()).tolist()
-        [1, 2, 4, 19]
-    """
-    share = np.rint(lengths * settings.masked_lm_prob).astype(np.int64)
-    wanted = np.minimum(np.maximum(share, 1), settings.max_predictions)
-    return np.asarray(np.minimum(wanted, num_candidates))
-
-
 def mask_tokens(
     input_ids: NDArray[np.int64],
     cu_seqlens: NDArray[np.int32],
@@ -59,12 +36,14 @@ def mask_tokens(
     settings: ExampleSettings,
     seed: int,
     epoch: int,
+    word_starts: NDArray[np.bool_] | None = None,
 ) -> MaskedTokens:
     """Masks packed sequences; a sequence's masks don't depend on what it is packed with.
 
     Of every sequence `num_predictions` tokens, [CLS] and [SEP] excepted, are chosen uniformly
-    without replacement. By default 80 % of them become [MASK], 10 % a token drawn uniformly from
-    the whole vocabulary, and 10 % stay.
+    without replacement; or, where word starts are given, whole words of at most as many tokens. By
+    default 80 % of the chosen tokens become [MASK], 10 % a token drawn uniformly from the whole
+    vocabulary, and 10 % stay; this is drawn for every token, also within a word.
 
     **Source**: the paper, section 3.1; `create_masked_lm_predictions` of google-research/bert.
 
@@ -76,27 +55,18 @@ def mask_tokens(
         settings: shares and limits.
         seed: the run's seed.
         epoch: number of the pass, from 0.
+        word_starts: which tokens start a word, to mask whole words, [T]; None masks single tokens.
     """
-    starts = cu_seqlens[:-1].astype(np.int64)
-    lengths = np.diff(cu_seqlens).astype(np.int64)
     is_text = (input_ids != vocabulary.cls_id) & (input_ids != vocabulary.sep_id)
-    columns = np.arange(lengths.max(initial=0))
-    is_candidate = columns < lengths[:, None]
-    is_candidate[is_candidate] = is_text
+    arguments = is_text, cu_seqlens, example_indices, settings, seed, epoch
+    if word_starts is None:
+        positions = choose_tokens(*arguments)
+    else:
+        positions = choose_words(word_starts, *arguments)
+    row = np.searchsorted(cu_seqlens, positions, side="right") - 1
+    draw = (epoch, example_indices[row], positions - cu_seqlens[row])
 
-    key = hash64(seed, Stream.MASK_CHOICE, epoch, example_indices[:, None], columns)
-    key = (key & ~_POSITION_BITS) | columns.astype(np.uint64)
-    key = np.sort(np.where(is_candidate, key, _NEVER), axis=1)
-    wanted = num_predictions(lengths, is_candidate.sum(axis=1), settings)
-    row, rank = np.nonzero(columns < wanted[:, None])
-    column = (key[row, rank] & _POSITION_BITS).astype(np.int64)
-    # Rows follow each other on the packed axis, so one sort puts each row's positions in order.
-    by_position = np.argsort(starts[row] + column)
-    row, column = row[by_position], column[by_position]
-
-    positions = starts[row] + column
     labels = input_ids[positions]
-    draw = (epoch, example_indices[row], column)
     action = uniform(seed, Stream.MASK_ACTION, *draw)
     random_ids = integers(0, len(vocabulary), seed, Stream.MASK_TOKEN, *draw)
     in_place = np.where(

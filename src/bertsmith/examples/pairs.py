@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bertsmith.examples.hashing import Stream, integers, successes, uniform
-from bertsmith.examples.sentences import SentenceBlock, follow
+from bertsmith.examples.hashing import Stream, integers, uniform
+from bertsmith.examples.sentences import SentenceBlock, first_reaching, follow
 from bertsmith.examples.settings import ExampleSettings
 from bertsmith.examples.source import TokenSource
 from bertsmith.examples.spans import ExampleSpans
+from bertsmith.examples.trimming import trimmed_pairs
 
-__all__ = ["plan_pairs", "trimmed_lengths"]
+__all__ = ["plan_pairs"]
 
 _RANDOM_DOCUMENT_TRIES = 10
 
@@ -63,52 +64,26 @@ def plan_pairs(
         seed: the run's seed.
         epoch: number of the pass, from 0.
     """
-    offsets = source.sentence_offsets
-    chunks = _cut(offsets, block, seed, epoch)
+    chunks = _cut(source.sentence_offsets, block, seed, epoch)
     b_start, b_stop = chunks.a_stop.copy(), chunks.stop.copy()
     random = np.flatnonzero(chunks.is_random)
     b_start[random], b_stop[random] = _random_segments(
         source, chunks, random, documents, seed, epoch
     )
 
-    a_length = offsets[chunks.a_stop] - offsets[chunks.start]
-    b_length = offsets[b_stop] - offsets[b_start]
-    a_kept, b_kept = trimmed_lengths(a_length, b_length, settings.max_text_tokens)
-    a_front = successes(a_length - a_kept, seed, Stream.TRIM_A, epoch, chunks.start)
-    b_front = successes(b_length - b_kept, seed, Stream.TRIM_B, epoch, chunks.start)
-    return ExampleSpans(
-        offsets[chunks.start] + a_front,
-        a_kept.astype(np.int32),
-        offsets[b_start] + b_front,
-        b_kept.astype(np.int32),
-        chunks.is_random.astype(np.int8),
+    return trimmed_pairs(
+        source.sentence_offsets,
+        (chunks.start, chunks.a_stop),
+        (b_start, b_stop),
+        chunks.is_random,
+        settings.max_text_tokens,
+        (seed, epoch, chunks.start),
     )
-
-
-def trimmed_lengths(
-    a_length: NDArray[np.int64], b_length: NDArray[np.int64], max_tokens: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Lengths after taking tokens from the longer side, from B if equal, until a pair fits.
-
-    A side that is no longer than half of the room is left whole; else both get half of it, and A
-    the odd token.
-
-    **Source**: `truncate_seq_pair` of google-research/bert, in closed form.
-
-    Example:
-        >>> a, b = trimmed_lengths(np.array([3, 9, 9]), np.array([4, 3, 9]), max_tokens=7)
-        >>> a.tolist(), b.tolist()
-        ([3, 4, 4], [4, 3, 3])
-    """
-    half = max_tokens // 2
-    a_kept = np.minimum(a_length, np.maximum(max_tokens - b_length, max_tokens - half))
-    b_kept = np.minimum(b_length, np.maximum(max_tokens - a_length, half))
-    return a_kept, b_kept
 
 
 def _cut(offsets: NDArray[np.int64], block: SentenceBlock, seed: int, epoch: int) -> _Chunks:
     start = block.sentence
-    stop = _first_reaching(offsets, start, block.target_length, block.document_stop)
+    stop = first_reaching(offsets, start, block.target_length, block.document_stop)
     length = stop - start
     # One sentence alone is A: `integers(1, 2)` is 1.
     num_a = integers(1, np.maximum(length, 2), seed, Stream.SEGMENT_SPLIT, epoch, start)
@@ -141,7 +116,7 @@ def _random_segments(
     a_length = offsets[chunks.a_stop[random]] - offsets[start]
     # A can be longer than the target; B has a sentence all the same.
     room = np.maximum(chunks.target_length[random] - a_length, 1)
-    return b_start, _first_reaching(offsets, b_start, room, stop)
+    return b_start, first_reaching(offsets, b_start, room, stop)
 
 
 def _random_documents(
@@ -165,14 +140,3 @@ def _random_documents(
         chosen[again] = draw(again, attempt)
         again = again[chosen[again] == own[again]]
     return chosen
-
-
-def _first_reaching(
-    offsets: NDArray[np.int64],
-    start: NDArray[np.int64],
-    num_tokens: NDArray[np.int64],
-    document_stop: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """One past the sentence with which `num_tokens` tokens from `start` are reached."""
-    reached = np.searchsorted(offsets, offsets[start] + num_tokens)
-    return np.minimum(reached, document_stop)

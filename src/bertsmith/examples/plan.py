@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertsmith.errors import StoreError
+from bertsmith.examples.ordered import plan_ordered
 from bertsmith.examples.pairs import plan_pairs
 from bertsmith.examples.sentences import sentence_blocks
 from bertsmith.examples.settings import ExampleSettings
@@ -14,6 +15,8 @@ from bertsmith.examples.source import TokenSource
 from bertsmith.examples.spans import ExampleSpans
 
 __all__ = ["PairPlan", "plan_epoch"]
+
+_PLANS = {"random": plan_pairs, "order": plan_ordered, None: plan_singles}
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,20 @@ def plan_epoch(
 
     Raises:
         StoreError: there are no documents, or one is without a sentence, or a sentence without a
-            token.
+            token; or no document has the two sentences that `pair_labels=order` needs.
     """
     documents = np.asarray(documents, dtype=np.int64)
     _check(source, documents)
-    plan = plan_pairs if settings.next_sentence else plan_singles
+    plan = _PLANS[settings.pair_labels if settings.next_sentence else None]
     blocks = sentence_blocks(source, documents, settings, seed, epoch)
     parts = [plan(source, block, documents, settings, seed, epoch) for block in blocks]
-    return PairPlan(settings, seed, epoch, ExampleSpans.concatenate(parts))
+    spans = ExampleSpans.concatenate(parts)
+    if not len(spans):
+        raise StoreError(
+            "no document has two sentences, which pair_labels=order needs",
+            fix="give longer documents, or set pair_labels=random or next_sentence=false",
+        )
+    return PairPlan(settings, seed, epoch, spans)
 
 
 def _check(source: TokenSource, documents: NDArray[np.int64]) -> None:

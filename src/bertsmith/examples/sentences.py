@@ -10,7 +10,7 @@ from bertsmith.examples.hashing import Stream, integers, uniform
 from bertsmith.examples.settings import ExampleSettings
 from bertsmith.examples.source import TokenSource
 
-__all__ = ["SentenceBlock", "follow", "sentence_blocks"]
+__all__ = ["SentenceBlock", "first_reaching", "follow", "sentence_blocks"]
 
 # Planning takes some 200 bytes a sentence; blocks keep that bounded for a store of any size.
 _SENTENCES_PER_BLOCK = 1 << 20
@@ -72,6 +72,31 @@ def follow(steps: NDArray[np.int64]) -> NDArray[np.int64]:
         stops.append(index)
         index += step_list[index]
     return np.array(stops, dtype=np.int64)
+
+
+def first_reaching(
+    offsets: NDArray[np.int64],
+    start: NDArray[np.int64],
+    num_tokens: NDArray[np.int64],
+    document_stop: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """One past the sentence with which `num_tokens` tokens from `start` are reached.
+
+    Where the document ends before that, one past its last sentence.
+
+    Args:
+        offsets: where the store's sentences start, in tokens, [sentences + 1].
+        start: the sentences to start from, [n].
+        num_tokens: how many tokens are to be reached, at least 1, [n].
+        document_stop: one past the last sentence of each one's document, [n].
+
+    Example:
+        >>> start, wanted, document_stop = np.array([0, 1]), np.array([5, 9]), np.array([3, 3])
+        >>> first_reaching(np.array([0, 4, 6, 9, 20]), start, wanted, document_stop).tolist()
+        [2, 3]
+    """
+    reached = np.searchsorted(offsets, offsets[start] + num_tokens)
+    return np.minimum(reached, document_stop)
 
 
 def _target_lengths(

@@ -1,7 +1,7 @@
 """Settings of pre-training examples."""
 
 import math
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -53,10 +53,20 @@ class ExampleSettings(Settings):
         description="share of the chosen tokens that a random token of the vocabulary replaces; "
         "the rest stay as they are",
     )
+    whole_word_masking: bool = Field(
+        False,
+        description="choose whole words instead of single tokens: a word is a piece and those "
+        "after it that begin with ##, or what `prepare --words jieba` found",
+    )
     next_sentence: bool = Field(
         True,
-        description="true: pairs of segments, the second one random half of the time; false: one "
-        "segment of whole sentences, without next-sentence labels",
+        description="true: pairs of segments with a label, see pair_labels; false: one segment of "
+        "whole sentences, without labels",
+    )
+    pair_labels: Literal["random", "order"] = Field(
+        "random",
+        description="what label 1 of a pair means. random: the second segment is random text "
+        "instead of what follows (the paper). order: the two segments are swapped (ALBERT)",
     )
 
     @property
@@ -77,7 +87,11 @@ class ExampleSettings(Settings):
         return math.ceil(self.masked_lm_prob * self.max_seq_length)
 
     @model_validator(mode="after")
-    def _shares_add_up(self) -> Self:
+    def _fit_together(self) -> Self:
         if self.mask_token_prob + self.random_token_prob > 1 + 1e-9:
             raise ValueError("mask_token_prob + random_token_prob is over 1; lower one of them")
+        if self.pair_labels == "order" and not self.next_sentence:
+            raise ValueError(
+                "pair_labels=order needs next_sentence=true: single segments have none"
+            )
         return self

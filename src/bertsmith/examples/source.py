@@ -59,3 +59,9 @@ class TokenSource(Protocol):
     ) -> NDArray[np.unsignedinteger]:
         """Token ids of the spans `[start, start + length)`, laid end to end [Σ lengths]."""
         ...
+
+    def gather_word_starts(
+        self, starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which tokens of such spans start a word [Σ lengths]; asked for whole-word masking."""
+        ...

@@ -20,8 +20,9 @@ class ExampleSpans:
         b_start: where segment B starts, int64 [examples].
         b_length: its length, at least 1, or 0 where examples have a single segment, int32
             [examples].
-        next_sentence_labels: 0 where B follows A, 1 where B is random, int8 [examples]; None
-            where examples have a single segment.
+        next_sentence_labels: 0 where B follows A, 1 where B is random or, with
+            `pair_labels=order`, where the two are swapped, int8 [examples]; None where examples
+            have a single segment.
 
     Example:
         >>> length, label = np.array([2, 3], np.int32), np.array([0, 1], np.int8)

@@ -14,14 +14,19 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
+
 from google_statistics import (
     CASES,
     MASKED_LM_PROB,
     MAX_PREDICTIONS,
     NUM_PASSES,
+    WHOLE_WORD_CASES,
     Statistics,
     mask_statistics,
     sentence_lengths,
+    word_starts,
+    word_statistics,
 )
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -53,18 +58,25 @@ def load_reference(path):
 
 def record(reference, case, lengths):
     """Statistics of NUM_PASSES passes of the reference, and its predictions per length."""
+    whole_words = case in WHOLE_WORD_CASES
+    reference.FLAGS.do_whole_word_mask = whole_words
+    starts_word = np.ones(sum(map(sum, lengths)), dtype=bool)
+    if whole_words:
+        starts_word = np.array(word_starts(lengths))
+    tokens = [f"{'' if start else '##'}t{i}" for i, start in enumerate(starts_word)]
     documents, number = [], 0
     for document in lengths:
         documents.append([])
         for length in document:
-            documents[-1].append([f"t{i}" for i in range(number, number + length)])
+            documents[-1].append(tokens[number : number + length])
             number += length
-    vocabulary = SPECIAL + [f"t{i}" for i in range(number)]
+    vocabulary = SPECIAL + tokens
     ids = {token: index for index, token in enumerate(vocabulary)}
     statistics, num_predictions = Statistics(lengths), {}
     rng = random.Random(SEED)
     for _ in range(NUM_PASSES):
         spans, masks = [], []
+        originals, cu_seqlens, masked_positions = [], [0], []
         for index in range(len(documents)):
             for instance in reference.create_instances_from_document(
                 documents,
@@ -82,6 +94,9 @@ def record(reference, case, lengths):
                 ):
                     original[position] = ids[label]
                     masks.append((len(shown), position, ids[label], shown[position]))
+                masked_positions += [len(originals) + p for p in instance.masked_lm_positions]
+                originals += original
+                cu_seqlens.append(len(originals))
                 a_length = instance.segment_ids.count(0) - 2
                 b_length = instance.segment_ids.count(1) - 1
                 starts = original[1] - 5, original[a_length + 2] - 5
@@ -90,10 +105,15 @@ def record(reference, case, lengths):
                 seen = num_predictions.setdefault(len(shown), set())
                 seen.add(len(instance.masked_lm_positions))
         masked = mask_statistics(*zip(*masks, strict=True), SPECIAL.index("[MASK]"), len(ids))
+        if whole_words:
+            masked.update(
+                word_statistics(np.array(originals), cu_seqlens, masked_positions, starts_word)
+            )
         statistics.add_pass(*zip(*spans, strict=True), masked)
     exact = {}
     for length, seen in sorted(num_predictions.items()):
-        (exact[length],) = seen
+        if not whole_words:
+            (exact[length],) = seen
     pairs = {
         key: [statistics.sums[key], statistics.squares[key]] for key in sorted(statistics.sums)
     }

@@ -34,6 +34,8 @@ def test_given_limit_of_predictions_is_kept():
         {"max_predictions_per_seq": 0},
         {"mask_token_prob": 0.8, "random_token_prob": 0.3},
         {"whole_word": True},
+        {"pair_labels": "swapped"},
+        {"pair_labels": "order", "next_sentence": False},
     ],
 )
 def test_bad_settings_are_refused(changes):

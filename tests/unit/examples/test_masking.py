@@ -82,10 +82,15 @@ def test_pairs_of_positions_are_chosen_equally_often():
     assert stats.chisquare(counts).pvalue > 1e-4
 
 
+# The rows of the paper's Table 8, MASK, SAME and RANDOM in per cent; and two that mix all three.
+TABLE_8 = [(80, 10, 10), (100, 0, 0), (80, 0, 20), (80, 20, 0), (0, 20, 80), (0, 0, 100)]
+
+
 @pytest.mark.parametrize(
-    ("mask_share", "random_share"), [(0.8, 0.1), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.2, 0.7)]
+    ("mask_per_cent", "same_per_cent", "random_per_cent"), [*TABLE_8, (0, 100, 0), (20, 10, 70)]
 )
-def test_shares_of_mask_random_and_same(mask_share, random_share):
+def test_shares_of_mask_same_and_random(mask_per_cent, same_per_cent, random_per_cent):
+    mask_share, random_share = mask_per_cent / 100, random_per_cent / 100
     settings = ExampleSettings(mask_token_prob=mask_share, random_token_prob=random_share)
     # Text ids lie outside of the vocabulary, so that a random token never equals the original.
     ids, cu_seqlens = packed([128] * 2000, first_id=1000)
@@ -94,13 +99,11 @@ def test_shares_of_mask_random_and_same(mask_share, random_share):
     same = int((shown == masked.labels).sum())
     drawn = int(((shown != MASK) & (shown < 1000)).sum())
     # A random token is [MASK] once in a thousand.
-    expected = {
-        "same": 1 - mask_share - random_share,
-        "random": random_share * 999 / 1000,
-    }
     number = len(shown)
-    for count, share in ((same, expected["same"]), (drawn, expected["random"])):
-        share = min(max(share, 0.0), 1.0)
+    expected = [(same, same_per_cent / 100), (drawn, random_share * 999 / 1000)]
+    expected += [(number - same - drawn, mask_share + random_share / 1000)]
+    for count, share in expected:
+        # Binomial within 4.5 deviations, exactly where the share is 0 or 1.
         deviation = np.sqrt(number * share * (1 - share))
         assert abs(count - number * share) <= 4.5 * deviation + 1e-6
 
