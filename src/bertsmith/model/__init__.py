@@ -13,6 +13,7 @@ from bertsmith.model.classification import (
     BertForTokenClassification,
 )
 from bertsmith.model.config import SIZES, BertConfig
+from bertsmith.model.extension import extend_embeddings
 from bertsmith.model.initialization import sinusoidal_positions
 from bertsmith.model.outputs import (
     BertModelOutput,
@@ -50,6 +51,7 @@ __all__ = [
     "QuestionAnsweringOutput",
     "SequenceClassifierOutput",
     "TokenClassifierOutput",
+    "extend_embeddings",
     "packed_attention",
     "sinusoidal_positions",
 ]

@@ -19,6 +19,7 @@ from bertsmith.training.evaluation import (
     most_frequent_token,
     unigram_accuracy,
 )
+from bertsmith.training.initial_model import load_initial_model
 from bertsmith.training.loop import Evaluation, Trainer
 from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
@@ -91,7 +92,7 @@ class _Session:
         self.store, self.recipe, self.run = store, recipe, run
         self.checkpoint = run.last_good_checkpoint(warn)
         torch.manual_seed(recipe.training.seed)
-        self.model = self._model(init)
+        self.model = self._model(init, warn)
         is_causal = self.model.config.attention == "causal"
         self.objective = LeftToRight() if is_causal else MaskedLM()
         self.training_ids, self.held_out_ids = split_documents(
@@ -149,10 +150,12 @@ class _Session:
             folder, max_length=self.model.config.max_position_embeddings
         )
 
-    def _model(self, init: str | None) -> BertForPreTraining:
+    def _model(self, init: str | None, warn: Callable[[str], None]) -> BertForPreTraining:
         source = self.checkpoint or init
-        if source is not None:
-            model = BertForPreTraining.from_pretrained(source)
+        if self.checkpoint is not None:
+            model = BertForPreTraining.from_pretrained(self.checkpoint)
+        elif init is not None:
+            model = load_initial_model(init, self.store.tokenizer, warn)
         else:
             config = self.recipe.model.config(len(self.store.vocabulary))
             generator = torch.Generator().manual_seed(self.recipe.training.seed)

@@ -88,4 +88,9 @@ class PretrainRecipe(Settings):
                 "model.attention=causal needs examples.next_sentence=false: "
                 "a causal [CLS] sees only itself"
             )
+        if self.model.attention == "causal" and self.examples.whole_word_masking:
+            raise ValueError(
+                "model.attention=causal needs examples.whole_word_masking=false: "
+                "every token is predicted from those before it, and none is masked"
+            )
         return self

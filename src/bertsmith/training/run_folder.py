@@ -9,7 +9,6 @@ runs/x/
 ```
 """
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from bertsmith._files import atomic_file
+from bertsmith._files import atomic_file, locked
 from bertsmith.errors import CheckpointError, RecipeError, TrainingError
 from bertsmith.training.checkpoint import verify_checkpoint
 
@@ -49,15 +48,13 @@ class RunFolder:
         Raises:
             TrainingError: another process is running here.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+        with locked(self.path / ".lock") as is_ours:
+            if not is_ours:
                 raise TrainingError(
                     "another run is writing into this folder",
                     where=self.path,
                     fix="wait for it or give another output folder",
-                ) from error
+                )
             yield
 
     def check_recipe(self, recipe: dict[str, Any]) -> None:
