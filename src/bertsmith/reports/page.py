@@ -9,7 +9,7 @@ import jinja2
 
 from bertsmith._files import atomic_file
 
-__all__ = ["Figure", "Page", "Samples", "Table", "Text", "write_page"]
+__all__ = ["Figure", "Notice", "Page", "Samples", "Table", "Text", "write_page"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,28 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something found, as a card.
+
+    Attributes:
+        level: how bad it is, in a word: "problem", "warning" or "info".
+        title: what was found.
+        paragraphs: what it means and what to do, as (heading, text).
+        command: a command that mends it, or "".
+        examples: where it is seen, as (text, place).
+        name: its name for machines.
+    """
+
+    level: str
+    title: str
+    paragraphs: Sequence[tuple[str, str]]
+    command: str = ""
+    examples: Sequence[tuple[str, str]] = ()
+    name: str = ""
+    kind: str = field(default="notice", init=False)
+
+
+@dataclass(frozen=True)
 class Page:
     """A report: headline figures, then sections of blocks.
 
@@ -63,7 +85,7 @@ class Page:
     title: str
     lead: str
     headline: Sequence[tuple[str, str]]
-    sections: Sequence[tuple[str, Sequence[Text | Table | Figure | Samples]]]
+    sections: Sequence[tuple[str, Sequence[Text | Table | Figure | Samples | Notice]]]
     footer: str
 
 

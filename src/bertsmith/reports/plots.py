@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
-__all__ = ["Series", "bar_plot", "line_plot"]
+__all__ = ["Series", "bar_plot", "histogram_plot", "line_plot"]
 
 _COLOURS = ("#1f5fa8", "#d1641b", "#2e8540", "#8a3ffc", "#6b6b6b")
 _STYLE: dict[str, Any] = {
@@ -99,6 +99,36 @@ def bar_plot(
             axes.plot([position] * len(values), values, "o", color="#222222", markersize=4)
         axes.set_xticks(positions, labels)
         axes.set_ylabel(y_label)
+        return _svg(figure)
+
+
+def histogram_plot(bins: Sequence[str], shares: Sequence[float], *, x_label: str) -> str:
+    """Draws how many there are in each bin, as touching bars.
+
+    Args:
+        bins: the bins' names, from left to right.
+        shares: each bin's share of all, in [0, 1].
+        x_label: what is counted.
+
+    Returns:
+        The plot as an `<svg>` element.
+
+    Example:
+        >>> svg = histogram_plot(["1", "2", "3–4"], [0.5, 0.3, 0.2], x_label="tokens")
+        >>> svg.startswith("<svg"), "3–4" in svg
+        (True, True)
+    """
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=(6.0, 2.6), layout="constrained")
+        axes = figure.subplots()
+        axes.grid(visible=False, axis="x")
+        positions = range(len(bins))
+        axes.bar(positions, [100 * share for share in shares], color=_COLOURS[0], width=0.96)
+        axes.set_xticks(positions, bins, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_xlabel(x_label)
+        axes.set_ylabel("%")
         return _svg(figure)
 
 

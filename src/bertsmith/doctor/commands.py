@@ -1,0 +1,107 @@
+"""Commands that mend something, with the names that the user gave."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bertsmith.corpus import CorpusSettings
+
+__all__ = ["Commands"]
+
+# Fields whose option has another name than their own.
+_OPTION_NAMES = {"control_characters": "drop-control-characters"}
+# What reading stops at, unless it is told to read over it; see `Source.fault`.
+_FAULTS = (
+    "bad_bytes",
+    "nul_bytes",
+    "lone_surrogates",
+    "long_lines_cut",
+    "long_records_dropped",
+    "broken_records",
+    "truncated_files",
+    "broken_files",
+    "empty_files",
+)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Builds `bertsmith` commands about a corpus, with the options that it was read with.
+
+    Args:
+        corpus: files, folders and globs, as they were given.
+        settings: how the corpus is read and cleaned.
+        vocab_path: the vocabulary's path; None where there is none yet.
+        cased: whether the vocabulary is used without lower-casing.
+
+    Example:
+        >>> commands = Commands(["a b.txt"], CorpusSettings(language="de"))
+        >>> commands.prepare(text_form="document")
+        "bertsmith prepare 'a b.txt' --vocab vocab.txt -o store --language de --text-form document"
+        >>> commands.vocab(size=8000, language="fr")
+        "bertsmith vocab 'a b.txt' -o vocab.txt --language fr --size 8000"
+    """
+
+    corpus: Sequence[str]
+    settings: CorpusSettings
+    vocab_path: str | None = None
+    cased: bool = False
+
+    def prepare(self, **changes: object) -> str:
+        """`bertsmith prepare` with some settings changed, or with `overwrite`."""
+        casing = ["--cased"] if self.cased else []
+        return _command(
+            ["prepare", *self.corpus, "--vocab", self._vocab, "-o", "store", *casing],
+            self._options() | changes,
+        )
+
+    def vocab(self, **changes: object) -> str:
+        """`bertsmith vocab`, likewise; also with `size`. It names a new file."""
+        casing = ["--cased"] if self.cased else []
+        output = "vocab.txt" if self.vocab_path is None else "new_vocab.txt"
+        return _command(["vocab", *self.corpus, "-o", output, *casing], self._options() | changes)
+
+    def extend(self) -> str:
+        """`bertsmith vocab extend` with the words of the corpus."""
+        casing = ["--cased"] if self.cased else []
+        words = ["vocab", "extend", *self.corpus, "--vocab", self._vocab, "-o", "new_vocab.txt"]
+        return _command([*words, *casing], self._options())
+
+    def doctor(self) -> str:
+        """`bertsmith doctor corpus`, to look again; it reads over broken text by itself."""
+        return _command(["doctor", "corpus", *self.corpus], self._options() | {"errors": None})
+
+    def reading_over(self, counts: Mapping[str, int]) -> "Commands":
+        """The same with `--errors replace`, where what was counted would stop a command."""
+        if not any(counts.get(name) for name in _FAULTS):
+            return self
+        return replace(self, settings=self.settings.model_copy(update={"errors": "replace"}))
+
+    @property
+    def _vocab(self) -> str:
+        return self.vocab_path or "vocab.txt"
+
+    def _options(self) -> dict[str, object]:
+        return _changed(self.settings) | _changed(self.settings.cleaning)
+
+
+def _changed(settings: object) -> dict[str, object]:
+    """The fields that are not as they are by default."""
+    fields = type(settings).model_fields  # type: ignore[attr-defined]
+    return {
+        name: getattr(settings, name)
+        for name, field in fields.items()
+        if name not in ("cleaning", "max_line_bytes", "max_document_chars")
+        and getattr(settings, name) != field.default
+    }
+
+
+def _command(words: Sequence[str], options: Mapping[str, object]) -> str:
+    command = ["bertsmith", *words]
+    for name, value in options.items():
+        option = "--" + _OPTION_NAMES.get(name, name).replace("_", "-")
+        if value is True:
+            command.append(option)
+        elif value is not False and value is not None:
+            command += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(command)

@@ -1,0 +1,56 @@
+"""Whether there is enough text."""
+
+from collections.abc import Iterator
+
+from bertsmith.doctor.corpus_checks._check import CorpusCheck, Seen
+from bertsmith.doctor.finding import Finding, Limits
+
+__all__ = ["Check"]
+
+# The paper's corpus has 3.3 billion words. With a million, a tiny model sees every word forty
+# times in an hour on a laptop; with less than a tenth of that it can only learn by heart.
+LIMITS = Limits(warning=1_000_000, problem=100_000, below=True)
+# Words for an entry of the vocabulary, so that the rare ones are met often enough to be learned.
+_WORDS_AN_ENTRY = 200
+_SMALLEST_VOCABULARY = 1_000
+
+
+class Check(CorpusCheck):
+    """Compares the number of words with what models and vocabularies need."""
+
+    def findings(self, seen: Seen) -> Iterator[Finding]:
+        """Finds too little text for pre-training, or for the vocabulary."""
+        words = seen.scaled(seen.num_words)
+        tokenizer = self.case.tokenizer
+        crossed = LIMITS.crossed(words)
+        fitting = max(int(words / _WORDS_AN_ENTRY) // 64 * 64, _SMALLEST_VOCABULARY)
+        if crossed is not None:
+            yield Finding(
+                "little_text",
+                crossed[0],
+                f"there are {words:,.0f} words, which is little to pre-train on",
+                words,
+                crossed[1],
+                effect="The paper's corpus has 3.3 billion words. A model that sees so few for "
+                "many epochs learns them by heart: the training loss falls and the held-out loss "
+                "rises.",
+                remedy="Go on from a pre-trained model (bertsmith pretrain store --init MODEL) "
+                "with its vocabulary, or add text. From scratch, take a small vocabulary.",
+                command=self.case.commands.vocab(size=min(fitting, 30_522)),
+            )
+        elif tokenizer is not None and words < _WORDS_AN_ENTRY * len(tokenizer.vocabulary):
+            size = len(tokenizer.vocabulary)
+            yield Finding(
+                "large_vocabulary",
+                "warning",
+                f"the vocabulary has {size:,} entries for {words:,.0f} words: "
+                f"{words / size:,.0f} words an entry",
+                words / size,
+                _WORDS_AN_ENTRY,
+                effect="Words are so unevenly frequent that most entries are then met a few times "
+                "an epoch: their embeddings hardly move from where they started, and parameters "
+                "are spent on them.",
+                remedy="Learn a smaller vocabulary, unless you go on from a model that has this "
+                "one.",
+                command=self.case.commands.vocab(size=fitting),
+            )

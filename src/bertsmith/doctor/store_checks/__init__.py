@@ -1,0 +1,8 @@
+"""What can be wrong with a token store: one file a check, or a few that belong together.
+
+A check is a module of this package with
+
+    def check(measures: StoreMeasures) -> Iterator[Finding]
+
+that yields nothing where all is well.
+"""

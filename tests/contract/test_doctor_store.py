@@ -1,0 +1,187 @@
+"""Every check of a store finds what was planted, and is silent about a sound store."""
+
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bertsmith.corpus import open_corpus
+from bertsmith.doctor import examine_store
+from bertsmith.errors import StoreError
+from bertsmith.store import write_store
+from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
+from cli_runs import run
+from doctor_corpora import WORDS, sentence, sound, write_jsonl
+from doctor_findings import check_finding
+
+OTHER_UNICODE = "1.1.0"
+NAMES = [word.title() for word in WORDS[:20]]
+
+
+def store_of(folder, texts, words=(*WORDS, "."), *, lowercase=True):
+    """A store of texts, in a new folder."""
+    folder.mkdir(exist_ok=True)
+    path = texts if isinstance(texts, Path) else write_jsonl(folder, texts)
+    tokenizer = Tokenizer(Vocabulary([*SPECIAL_TOKENS, *words]), lowercase=lowercase)
+    write_store(open_corpus(path), tokenizer, folder / "store")
+    return folder / "store"
+
+
+def texts_of(number, least, most, words, *, seed=1):
+    """Documents of `least` to `most` sentences of `words` words."""
+    rng = random.Random(seed)
+    return [
+        " ".join(sentence(rng, least=words, most=words) for _ in range(rng.randint(least, most)))
+        for _ in range(number)
+    ]
+
+
+@pytest.fixture(scope="session")
+def sound_store(tmp_path_factory):
+    """1.4 million tokens in documents as long as Wikipedia's."""
+    return store_of(tmp_path_factory.mktemp("sound"), texts_of(3000, 10, 70, 11))
+
+
+def _damaged(folder):
+    store = store_of(folder, sound(folder))
+    shard = next(store.glob("*.arrow"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    return store
+
+
+def _other_unicode(folder):
+    store = store_of(folder, sound(folder))
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["unicode_version"] = OTHER_UNICODE
+    (store / "manifest.json").write_text(json.dumps(manifest))
+    return store
+
+
+STORE_DEFECTS: dict[str, Callable] = {
+    "damaged": _damaged,
+    "casing": lambda folder: store_of(folder, sound(folder), (*WORDS, *NAMES, ".")),
+    "other_unicode": _other_unicode,
+    "unknown_tokens": lambda folder: store_of(folder, sound(folder), (*WORDS[:-2], ".")),
+    "one_sentence_documents": lambda folder: store_of(folder, texts_of(200, 1, 5, 10)),
+    "little_text": lambda folder: store_of(folder, sound(folder)),
+    "one_document": lambda folder: store_of(folder, texts_of(1, 300, 300, 10)),
+    "unseen_entries": lambda folder: store_of(
+        folder, texts_of(400, 8, 12, 10), (*WORDS, ".", *map(str, range(100)))
+    ),
+    "pair_labels": lambda folder: store_of(folder, texts_of(200, 1, 1, 12)),
+    "masked_fraction": lambda folder: store_of(folder, WORDS * 5),
+    "truncation_loss": lambda folder: store_of(folder, texts_of(60, 3, 5, 480)),
+    "short_examples": lambda folder: store_of(folder, texts_of(200, 3, 6, 10)),
+}
+
+
+@pytest.mark.parametrize("name", STORE_DEFECTS)
+def test_a_planted_defect_is_found(tmp_path, name):
+    found = examine_store(STORE_DEFECTS[name](tmp_path)).findings
+    finding = next(finding for finding in found if finding.name == name)
+    check_finding(finding, needs_command=name != "other_unicode")
+
+
+def _cut(shard):
+    shard.write_bytes(shard.read_bytes()[:-100])
+
+
+def _flip_footer(shard):
+    data = bytearray(shard.read_bytes())
+    data[-8] ^= 0xFF
+    shard.write_bytes(data)
+
+
+@pytest.mark.parametrize("harm", [_cut, _flip_footer, Path.unlink])
+def test_a_store_that_does_not_open_is_damaged(tmp_path, capsys, harm):
+    store = store_of(tmp_path, sound(tmp_path))
+    shard = next(store.glob("*.arrow"))
+    harm(shard)
+    page = tmp_path / "page.html"
+    assert run("doctor", "store", store, "--strict", "--json", "--html", page) == 3
+    examination = json.loads(capsys.readouterr().out)
+    (finding,) = examination["findings"]
+    assert (finding["name"], finding["severity"]) == ("damaged", "problem")
+    assert finding["examples"][0]["where"] == str(shard)
+    assert len(examination["unchecked"]) == 1
+    assert "damaged" in page.read_text()
+
+
+def test_a_folder_that_is_no_store_is_an_error(tmp_path):
+    with pytest.raises(StoreError, match="is no token store"):
+        examine_store(tmp_path)
+
+
+def test_casing_is_mended_by_its_command(tmp_path):
+    corpus = sound(tmp_path)
+    wrong = store_of(tmp_path / "a", corpus, (*WORDS, *NAMES, "."))
+    command = casing_of(wrong).command
+    assert command == f"bertsmith prepare CORPUS --vocab {wrong / 'vocab.txt'} -o store --cased"
+    assert (
+        casing_of(store_of(tmp_path / "b", corpus, (*WORDS, *NAMES, "."), lowercase=False)) is None
+    )
+
+
+def test_a_vocabulary_without_capitals_is_for_lower_cased_text(tmp_path):
+    finding = casing_of(store_of(tmp_path, sound(tmp_path), lowercase=False))
+    check_finding(finding)
+    assert finding.value == 1.0
+    assert "--cased" not in finding.command
+
+
+def casing_of(store):
+    found = examine_store(store).findings
+    return next((finding for finding in found if finding.name == "casing"), None)
+
+
+def test_a_sound_store_is_sound(sound_store):
+    assert examine_store(sound_store).findings == ()
+
+
+def test_what_is_measured_is_so(tmp_path):
+    # Every document is one sentence of 9 words and a full stop.
+    examination = examine_store(store_of(tmp_path, texts_of(50, 1, 1, 9)))
+    facts = {fact.name: fact.value for fact in examination.facts}
+    assert facts["num_tokens"] == 500
+    assert facts["num_examples_128"] == 50
+    assert facts["random_share_128"] == 1.0
+    # [CLS], twice 10 tokens and two [SEP]: round(0.15 · 23) of 23.
+    assert facts["masked_share_128"] == pytest.approx(3 / 23, abs=1e-9)
+    assert facts["padding_share_128"] == pytest.approx(1 - 23 / 128)
+    assert facts["unseen_share_128"] == 0.0
+    shapes = {shape.name: shape for shape in examination.histograms}
+    assert shapes["sentence_tokens"].median == shapes["sentence_tokens"].longest == 10
+
+
+def test_unigram_loss_is_the_entropy(tmp_path):
+    examination = examine_store(
+        store_of(tmp_path, ["river river city."] * 3, ["river", "city", "."])
+    )
+    facts = {fact.name: fact.value for fact in examination.facts}
+    assert facts["unigram_loss"] == pytest.approx(1.0397207708)  # 1/2, 1/4, 1/4
+    assert facts["unigram_accuracy"] == 0.5
+
+
+def test_tokens_trimmed_away_are_those_that_no_example_has(tmp_path):
+    # Two sentences of 100: at most 125 tokens of text fit, and each chunk has both sides.
+    examination = examine_store(store_of(tmp_path, texts_of(300, 1, 1, 299)))
+    facts = {fact.name: fact.value for fact in examination.facts}
+    # Each document gives one A of 63 tokens out of 300; some of the rest comes up as a random B.
+    assert 0.5 < facts["unseen_share_128"] < 1 - 63 / 300
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("BERTSMITH_DATA" not in os.environ, reason="BERTSMITH_DATA is not set")
+@pytest.mark.parametrize(("name", "vocabulary"), [("wiki_en", "uncased_en"), ("wiki_zh", "zh")])
+def test_real_stores_raise_no_alarm(tmp_path, name, vocabulary):
+    data = Path(os.environ["BERTSMITH_DATA"])
+    tokenizer = Tokenizer(data / "vocab" / f"google_{vocabulary}_vocab.txt")
+    corpus = open_corpus(data / "pretrain" / f"{name}.jsonl.zst")
+    write_store(corpus, tokenizer, tmp_path / "store")
+    findings = examine_store(tmp_path / "store").findings
+    assert [finding for finding in findings if finding.severity != "info"] == []
