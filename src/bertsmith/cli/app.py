@@ -2,22 +2,37 @@
 
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from bertsmith.errors import BertsmithError
 
 __all__ = ["build_app", "main"]
 
+# A name of two words is a command under another one, or under a word that is no command itself;
+# its module is named with a "_" between them.
 _COMMANDS = {
     "demo": "The whole story in minutes, from text that is on this machine.",
     "vocab": "Learn a WordPiece vocabulary from text.",
+    "vocab extend": "Add a domain's words to a vocabulary.",
+    "vocab inspect": "Show how a vocabulary fits a text.",
     "prepare": "Turn text into a token store.",
+    "store info": "Show what a store holds.",
+    "store verify": "Check every file of a store.",
+    "store sample": "Show examples as the model sees them.",
+    "examples": "Write pre-training examples to a Parquet file.",
     "pretrain": "Pre-train a BERT on a token store.",
     "finetune": "Fine-tune a pre-trained model on a task.",
     "evaluate": "Score a fine-tuned model on a task's data.",
     "predict": "Ask a model: fill-mask, classify, tag, answer, next-sentence, embed, score.",
+    "doctor corpus": "What is wrong with a text, before it costs a week.",
+    "doctor vocab": "What is wrong with a vocabulary on a text.",
+    "doctor store": "What is wrong with a token store.",
 }
 
 
@@ -32,13 +47,14 @@ def build_app(arguments: list[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        cls=_Commands,
         help="Builds a BERT from your own text: vocab, prepare, pretrain, finetune, predict.",
     )
     app.callback()(_version_option)
     for name, summary in _COMMANDS.items():
-        module = importlib.import_module(f"bertsmith.cli.{name}")
-        epilog = None
-        if "--help" in arguments and arguments[:1] == [name] and hasattr(module, "epilog"):
+        module = importlib.import_module(f"bertsmith.cli.{name.replace(' ', '_')}")
+        epilog = _list_of(_commands_under(name))
+        if "--help" in arguments and _is_asked(name, arguments) and hasattr(module, "epilog"):
             epilog = module.epilog()
         app.command(name, help=f"{summary}\n\n{module.__doc__}", epilog=epilog)(module.command)
     return app
@@ -49,6 +65,8 @@ def main() -> None:
     # Threads that wait for each other by spinning stand in each other's way as soon as another
     # process wants a core. OpenMP reads this when PyTorch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # Ending at once would leave temporary files; pre-training has a handler of its own.
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         build_app(sys.argv[1:])()
     except BertsmithError as error:
@@ -58,6 +76,48 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"bertsmith: {where}{error.strerror or error}\n")
         sys.exit(2)
+
+
+def _terminate(signal_number: int, _: FrameType | None) -> None:
+    sys.exit(128 + signal_number)
+
+
+class _Commands(TyperGroup):
+    """The commands; `vocab extend` is a command of its own, beside `vocab`.
+
+    So `bertsmith vocab CORPUS` needs no word between, and a corpus that is named as a command
+    under it is given as ./extend.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Takes two words for a command's name where together they are one."""
+        first, both = args[0], " ".join(args[:2])
+        if both in self.commands:
+            args = [both, *args[2:]]
+        elif first not in self.commands and (under := _commands_under(first)):
+            if "--help" in args:
+                sys.stdout.write(f"{_list_of(under)}\n")
+                raise typer.Exit
+            asked = f"there is no {first} {args[1]}" if len(args) > 1 else "one word is missing"
+            ctx.fail(f"{asked}: {', '.join(under)}")
+        return super().resolve_command(ctx, args)
+
+
+def _is_asked(name: str, arguments: list[str]) -> bool:
+    words = name.split()
+    return arguments[: len(words)] == words
+
+
+def _commands_under(name: str) -> list[str]:
+    return [command for command in _COMMANDS if command.startswith(f"{name} ")]
+
+
+def _list_of(commands: list[str]) -> str | None:
+    if not commands:
+        return None
+    return "\n\n".join(
+        ["See also:", *(f"bertsmith {name}: {_COMMANDS[name]}" for name in commands)]
+    )
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,31 +1,208 @@
-"""What the commands that read a corpus share."""
+"""What the commands that read a corpus share: their options, written once."""
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import ValidationError
+import typer
 
-from bertsmith._progress import progress
-from bertsmith.corpus import Corpus, CorpusSettings
+from bertsmith.cli.output import warn
 from bertsmith.errors import RecipeError
 
-__all__ = ["corpus_settings", "texts_with_progress"]
+if TYPE_CHECKING:
+    from bertsmith._parallel import Workers
+    from bertsmith.corpus import CorpusSettings
+    from bertsmith.wordpiece import Tokenizer
+
+__all__ = [
+    "CorpusPaths",
+    "DaskAddress",
+    "NumWorkers",
+    "choose_workers",
+    "corpus_settings",
+    "open_tokenizer",
+    "takes_corpus_options",
+]
+
+CorpusPaths = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, folders, globs or URLs of .txt .jsonl .parquet .xml (.gz .bz2 .xz .zst);"
+        " hf://owner/name for a data set; - for standard input."
+    ),
+]
+NumWorkers = Annotated[
+    int | None, typer.Option("--workers", help="Processes; default: one a core.")
+]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option("--dask", help="A Dask scheduler to work on instead, such as tcp://host:8786."),
+]
+
+_READING, _CLEANING = "Reading the corpus", "Cleaning the corpus"
 
 
-def corpus_settings(**values: object) -> CorpusSettings:
-    """Builds the settings from options; a bad value is told as an option's."""
+def _corpus_options(
+    language: str = typer.Option(
+        "en", help="Language of the text, for sentence splitting.", rich_help_panel=_READING
+    ),
+    text_column: str = typer.Option(
+        "text", help="The column or key that holds the text.", rich_help_panel=_READING
+    ),
+    title_column: str = typer.Option(
+        "title", help="The column or key that holds the title, if any.", rich_help_panel=_READING
+    ),
+    text_form: str = typer.Option(
+        "auto",
+        help=".txt: a line is a sentence (sentences), a paragraph (paragraphs), or joined"
+        " with its neighbours (document).",
+        rich_help_panel=_READING,
+    ),
+    standard_input_format: str = typer.Option(
+        "txt", help="What - holds: txt, jsonl or xml.", rich_help_panel=_READING
+    ),
+    xml_namespaces: list[int] = typer.Option(
+        [0], help="Which pages of a Wikipedia dump; 0: articles.", rich_help_panel=_READING
+    ),
+    errors: str = typer.Option(
+        "strict",
+        help="strict: stop at broken text; replace: mend it or leave it out, and count it.",
+        rich_help_panel=_READING,
+    ),
+    clean: bool = typer.Option(
+        False,
+        "--clean",
+        help="A sensible set of the options below: control characters, short documents,"
+        " boilerplate, exact duplicates.",
+        rich_help_panel=_CLEANING,
+    ),
+    control_characters: bool | None = typer.Option(
+        None,
+        "--drop-control-characters/--keep-control-characters",
+        help="Drop control and format characters.",
+        rich_help_panel=_CLEANING,
+    ),
+    min_document_chars: int | None = typer.Option(
+        None, help="Drop documents with fewer characters.", rich_help_panel=_CLEANING
+    ),
+    boilerplate_documents: int | None = typer.Option(
+        None,
+        help="Drop lines that stand, word for word, in at least so many documents.",
+        rich_help_panel=_CLEANING,
+    ),
+    boilerplate_min_bytes: int | None = typer.Option(
+        None, help="Keep lines that are shorter, such as Yes.", rich_help_panel=_CLEANING
+    ),
+    duplicates: str | None = typer.Option(
+        None,
+        help="keep; exact: drop documents seen before; near: nearly the same ones too.",
+        rich_help_panel=_CLEANING,
+    ),
+    near_duplicate_similarity: float | None = typer.Option(
+        None, help="From where on documents are nearly the same.", rich_help_panel=_CLEANING
+    ),
+    only_language: str | None = typer.Option(
+        None,
+        help="Drop documents that aren't in this language, such as en.",
+        rich_help_panel=_CLEANING,
+    ),
+) -> None:
+    """The options of every command that reads a corpus; named as the fields of the settings."""
+
+
+def takes_corpus_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options about reading and cleaning a corpus.
+
+    The command has a parameter `settings`, a `CorpusSettings`; on the command line there are the
+    single options instead.
+    """
+    shared = inspect.signature(_corpus_options).parameters
+    own = inspect.signature(command).parameters
+
+    def with_options(**values: object) -> None:
+        settings = corpus_settings(**{name: values.pop(name) for name in shared})
+        command(settings=settings, **values)
+
+    parameters = [*(own[name] for name in own if name != "settings"), *shared.values()]
+    keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    with_options.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in keywords}
+    with_options.__doc__ = command.__doc__
+    return with_options
+
+
+def corpus_settings(**values: object) -> "CorpusSettings":
+    """Builds the settings from options; a bad value is told as an option's.
+
+    Args:
+        **values: fields of `CorpusSettings` and of its `CleaningSettings`; those of the latter are
+            None where the user didn't say. `clean`: whether they start from `CLEAN`.
+
+    Raises:
+        RecipeError: a value that a setting can't have.
+    """
+    from pydantic import ValidationError
+
+    from bertsmith.corpus import CLEAN, CleaningSettings, CorpusSettings
+
+    cleaning = CLEAN.model_dump() if values.pop("clean", False) else {}
+    for name in CleaningSettings.model_fields:
+        value = values.pop(name, None)
+        if value is not None:
+            cleaning[name] = value
     try:
-        return CorpusSettings.model_validate(values)
+        return CorpusSettings.model_validate({**values, "cleaning": cleaning})
     except ValidationError as error:
         first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-")
-        raise RecipeError(f"{first['input']!r}: {first['msg']}", where=f"--{option}") from error
+        option = str(first["loc"][-1]).replace("_", "-")
+        message = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"{first['input']!r}: {message}", where=f"--{option}") from error
 
 
-def texts_with_progress(corpus: Corpus, description: str) -> Iterator[str]:
-    """Yields the corpus's texts while a bar shows how many of its bytes are read."""
-    with progress(description, total=corpus.num_bytes, unit="bytes") as bar:
-        done = 0
-        for document in corpus:
-            yield document.text
-            bar.advance(corpus.bytes_read - done)
-            done = corpus.bytes_read
+def choose_workers(num_workers: int | None, dask: str | None) -> "Workers | None":
+    """Who does the work: processes of this machine, or a cluster; None where the user didn't say.
+
+    Raises:
+        RecipeError: both are asked for, or no worker at all.
+    """
+    from bertsmith._parallel import Workers
+
+    if dask is not None and num_workers is not None:
+        raise RecipeError("takes the place of --workers", where="--dask", fix="give one of the two")
+    if num_workers is not None and num_workers < 1:
+        raise RecipeError(f"{num_workers}: give at least 1", where="--workers")
+    return None if num_workers is None and dask is None else Workers(num_workers, dask)
+
+
+def open_tokenizer(path: Path, lowercase: bool | None) -> "Tokenizer":
+    """Opens a vocab.txt, or a model folder, which says itself whether text is lower-cased.
+
+    Args:
+        path: the file or folder.
+        lowercase: what --lowercase/--cased says; None where it isn't given, which means
+            lower-casing for a vocab.txt.
+    """
+    from bertsmith.wordpiece import Tokenizer
+
+    if not path.is_dir():
+        tokenizer = Tokenizer(path, lowercase=lowercase is not False)
+        if lowercase is None:
+            _warn_of_capitals(tokenizer, path)
+        return tokenizer
+    tokenizer = Tokenizer.from_pretrained(path)
+    if lowercase is None or lowercase == tokenizer.lowercase:
+        return tokenizer
+    return Tokenizer(tokenizer.vocabulary, lowercase=lowercase)
+
+
+def _warn_of_capitals(tokenizer: "Tokenizer", path: Path) -> None:
+    """A vocabulary for text with capitals is lower-cased by mistake more easily than on purpose."""
+    from bertsmith.wordpiece.casing import MANY_CAPITALS, capitalised_entries
+
+    _, share = capitalised_entries(tokenizer.vocabulary)
+    if share >= MANY_CAPITALS:
+        warn(
+            f"{path}: {share:.0%} of the entries have capitals, which lower-cased text never "
+            "gives; give --cased (or --lowercase, if you mean it)"
+        )

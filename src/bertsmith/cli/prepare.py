@@ -1,71 +1,116 @@
 """Sentences are split and tokenized in parallel; the store is the same for any number of workers.
 
+Stopped, in whatever way, the same command goes on after the files that were finished.
+
 Example: bertsmith prepare wiki.jsonl.zst --vocab vocab.txt -o store
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from bertsmith.cli.output import emit_json, say, table
+from bertsmith.cli.corpora import (
+    CorpusPaths,
+    DaskAddress,
+    NumWorkers,
+    choose_workers,
+    open_tokenizer,
+    takes_corpus_options,
+)
+from bertsmith.cli.output import emit_json, say, table, warn
+from bertsmith.errors import RecipeError
+
+if TYPE_CHECKING:
+    from bertsmith.corpus import CorpusSettings
+    from bertsmith.wordpiece import Tokenizer
 
 __all__ = ["command"]
 
+# Google's vocabularies give far below one in a hundred on text of their language.
+_MANY_UNKNOWN = 0.02
 
+
+@takes_corpus_options
 def command(
-    corpus: list[str] = typer.Argument(
-        ..., help="Files, folders or globs of .txt .jsonl .parquet (.gz .bz2 .xz .zst); - is stdin."
-    ),
-    vocab: Path = typer.Option(..., help="vocab.txt, or a model folder with one."),
+    corpus: CorpusPaths,
+    settings: "CorpusSettings",
     output: Path = typer.Option(..., "-o", "--output", help="The store's folder."),
+    vocab: Path | None = typer.Option(
+        None, help="vocab.txt, or a model folder with one; with --append the store has it."
+    ),
     lowercase: bool | None = typer.Option(
         None, "--lowercase/--cased", help="How the vocabulary is used; default: lower-case."
     ),
-    language: str = typer.Option("en", help="Language of the text, for sentence splitting."),
-    text_column: str = typer.Option("text", help="The column or key that holds the text."),
-    text_form: str = typer.Option(
-        "auto",
-        help=".txt: a line is a sentence (sentences), a paragraph (paragraphs), or joined"
-        " with its neighbours (document).",
+    words: str | None = typer.Option(
+        None,
+        help="What whole-word masking takes for words: pieces (with their ## pieces), or jieba"
+        " for Chinese; default: pieces.",
     ),
-    errors: str = typer.Option("strict", help="strict: stop at broken text; replace: go on."),
-    workers: int | None = typer.Option(None, help="Processes; default: one a core."),
-    overwrite: bool = typer.Option(False, help="Replace the store that stands at the output."),
+    workers: NumWorkers = None,
+    dask: DaskAddress = None,
+    append: bool = typer.Option(False, help="Add the text to the store that stands there."),
+    overwrite: bool = typer.Option(False, help="Replace the store that stands there."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""
-    from bertsmith.cli.corpora import corpus_settings
+    from bertsmith.cli.store_info import summary_rows
     from bertsmith.corpus import open_corpus
-    from bertsmith.store import describe, write_store
-    from bertsmith.wordpiece import Tokenizer
+    from bertsmith.store import StoreSettings, append_to_store, describe, write_store
 
-    settings = corpus_settings(
-        errors=errors, text_column=text_column, text_form=text_form, language=language
-    )
-    if vocab.is_dir():
-        tokenizer = Tokenizer.from_pretrained(vocab)
-    else:
-        tokenizer = Tokenizer(vocab, lowercase=lowercase is not False)
-    manifest = write_store(
-        open_corpus(corpus, settings),
-        tokenizer,
-        output,
-        num_workers=workers,
-        overwrite=overwrite,
-    )
+    if words not in (None, "pieces", "jieba"):
+        raise RecipeError(f"{words!r} is none of pieces, jieba", where="--words")
+    text, team = open_corpus(corpus, settings), choose_workers(workers, dask)
+    try:
+        if append:
+            _refuse_beside_append(vocab, lowercase, words, overwrite)
+            manifest = append_to_store(text, output, workers=team, notice=warn)
+        else:
+            manifest = write_store(
+                text,
+                _tokenizer(vocab, lowercase),
+                output,
+                settings=StoreSettings(words="jieba" if words == "jieba" else "pieces"),
+                workers=team,
+                overwrite=overwrite,
+                notice=warn,
+            )
+    except KeyboardInterrupt:
+        can_go_on = text.file_identities() is not None
+        warn(f"stopped; {'run the same command to go on' if can_go_on else 'nothing is kept'}")
+        raise typer.Exit(130) from None
     if as_json:
         emit_json(manifest.model_dump(mode="json"))
         return
     say(f"{output}: a store of {manifest.num_documents:,} documents")
-    summary = describe(manifest)
-    rows = [
-        ("sentences", f"{summary.num_sentences:,}"),
-        ("tokens", f"{summary.num_tokens:,}"),
-        ("sentences per document", f"{summary.sentences_per_document:.1f}"),
-        ("tokens per sentence", f"{summary.tokens_per_sentence:.1f}"),
-        ("bytes per token", f"{summary.bytes_per_token:.2f}"),
-        ("[UNK]", f"{summary.unknown_rate:.3%}"),
-    ]
-    mended = [(name.replace("_", " "), f"{n:,}") for name, n in summary.counts.items() if n]
-    table(rows + mended)
+    mended = [(name.replace("_", " "), f"{n:,}") for name, n in manifest.counts.items()]
+    table(summary_rows(manifest) + mended)
+    unknown_rate = describe(manifest).unknown_rate
+    if unknown_rate > _MANY_UNKNOWN:
+        warn(
+            f"{unknown_rate:.1%} of the tokens are [UNK]: the vocabulary doesn't fit this text; "
+            f"learn one with `bertsmith vocab`, or see `bertsmith doctor store {output}`"
+        )
     table([("next", f"bertsmith pretrain {output} --recipe tiny --budget 10m -o runs/first")])
+
+
+def _refuse_beside_append(
+    vocab: Path | None, lowercase: bool | None, words: str | None, overwrite: bool
+) -> None:
+    given = {
+        "--vocab": vocab,
+        "--lowercase/--cased": lowercase,
+        "--words": words,
+        "--overwrite": overwrite or None,
+    }
+    for option, value in given.items():
+        if value is not None:
+            what = "does not go with --append, which keeps the store and its vocabulary"
+            raise RecipeError(what, where=option, fix="leave one of the two out")
+
+
+def _tokenizer(vocab: Path | None, lowercase: bool | None) -> "Tokenizer":
+    if vocab is None:
+        fix = "give a vocab.txt, or learn one with `bertsmith vocab`"
+        raise RecipeError("is missing", where="--vocab", fix=fix)
+    return open_tokenizer(vocab, lowercase)

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from bertsmith._settings import Settings
 from bertsmith.errors import RecipeError
 
-__all__ = ["describe_settings", "load_recipe", "preset_names"]
+__all__ = ["change_settings", "describe_settings", "load_recipe", "preset_names"]
 
 Recipe = TypeVar("Recipe", bound=Settings)
 
@@ -42,6 +42,29 @@ def load_recipe(kind: type[Recipe], stage: str, name: str, changes: Sequence[str
         RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
     """
     values, where = _read(stage, name)
+    return change_settings(kind, values, changes, where)
+
+
+def change_settings(
+    kind: type[Recipe], values: dict[str, Any], changes: Sequence[str], where: str | None = None
+) -> Recipe:
+    """Builds settings from values and the changes that a user gave on top.
+
+    Args:
+        kind: the settings' class.
+        values: what is set before; changed in place.
+        changes: `path=value` each; the value is YAML.
+        where: where the values come from, named in errors.
+
+    Raises:
+        RecipeError: an unknown key, or a value out of range.
+
+    Example:
+        >>> from bertsmith.examples import ExampleSettings
+        >>> change_settings(ExampleSettings, {"max_seq_length": 64}, ["masked_lm_prob=0.5"])
+        ... # doctest: +ELLIPSIS
+        ExampleSettings(max_seq_length=64, short_seq_prob=0.1, masked_lm_prob=0.5, ...)
+    """
     for change in changes:
         _apply(values, change)
     try:
@@ -120,18 +143,20 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _recipe_error(kind: type[BaseModel], error: ValidationError, where: str) -> RecipeError:
+def _recipe_error(kind: type[BaseModel], error: ValidationError, where: str | None) -> RecipeError:
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = [name for name, _, _ in describe_settings(kind)]
         if "." not in path:
-            known = [*kind.model_fields, *known]
+            known = list(dict.fromkeys([*kind.model_fields, *known]))
         close = difflib.get_close_matches(path, known, n=1, cutoff=0.5) or [
             name for name in known if name.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]
         ]
         fix = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
         return RecipeError(f"unknown key {path}", where=where, fix=fix)
     message = first["msg"].removeprefix("Value error, ")
-    what = f"{path} = {first['input']!r}: {message}" if path else message
+    # Of a whole group of settings the message names those that it is about.
+    value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    what = f"{path}{value}: {message}" if path else message
     return RecipeError(what, where=where)

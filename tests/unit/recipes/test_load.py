@@ -78,6 +78,15 @@ def test_causal_needs_no_next_sentence():
         load_recipe(PretrainRecipe, "pretrain", "tiny", ["model.attention=causal"])
 
 
+def test_causal_has_no_masks_to_be_whole_words():
+    changes = ["model.attention=causal", "examples.next_sentence=false"]
+    load_recipe(PretrainRecipe, "pretrain", "tiny", changes)
+    with pytest.raises(RecipeError, match=r"needs examples\.whole_word_masking=false"):
+        load_recipe(
+            PretrainRecipe, "pretrain", "tiny", [*changes, "examples.whole_word_masking=true"]
+        )
+
+
 def test_longest_sequence_fits_the_positions():
     with pytest.raises(RecipeError, match="600 is over"):
         load_recipe(PretrainRecipe, "pretrain", "tiny", ["examples.max_seq_length=600"])

@@ -1,0 +1,75 @@
+"""`bertsmith prepare` and `bertsmith store info`: what they refuse, and how they stop."""
+
+import json
+import shutil
+
+import pytest
+
+from bertsmith.store import making
+
+
+def test_words_are_those_of_the_store_that_is_appended_to(bertsmith, corpus, store, tmp_path):
+    shutil.copytree(store, tmp_path / "store")
+    append = ("prepare", corpus, "--append", "-o", tmp_path / "store")
+    code, _, told = bertsmith(*append, "--words", "jieba")
+    assert code == 2
+    assert told.startswith("bertsmith: --words: does not go with --append")
+    code, _, told = bertsmith(*append)
+    assert (code, told) == (0, "")
+
+
+def test_words_of_no_kind_are_refused(bertsmith, corpus, vocab, tmp_path):
+    arguments = ("prepare", corpus, "--vocab", vocab, "-o", tmp_path / "store", "--words", "spacy")
+    code, _, told = bertsmith(*arguments)
+    assert (code, told) == (2, "bertsmith: --words: 'spacy' is none of pieces, jieba\n")
+
+
+def test_a_little_text_is_not_worth_a_worker(bertsmith, corpus, vocab, tmp_path, monkeypatch):
+    def ordered_map(job, tasks, workers):
+        used.append(workers.num_workers)
+        return map(job, tasks)
+
+    used = []
+    monkeypatch.setattr(making, "ordered_map", ordered_map)
+    arguments = ("prepare", corpus, "--vocab", vocab)
+    assert bertsmith(*arguments, "-o", tmp_path / "one")[0] == 0
+    assert bertsmith(*arguments, "-o", tmp_path / "two", "--workers", 2)[0] == 0
+    assert used == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("can_go_on", "line"),
+    [(True, "stopped; run the same command to go on"), (False, "stopped; nothing is kept")],
+)
+def test_ctrl_c(bertsmith, corpus, vocab, tmp_path, monkeypatch, can_go_on, line):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(making, "write_shard", stop)
+    if not can_go_on:
+        monkeypatch.setattr("bertsmith.corpus.Corpus.file_identities", lambda _: None)
+    arguments = ("prepare", corpus, "--vocab", vocab, "-o", tmp_path / "store", "--workers", 1)
+    assert bertsmith(*arguments) == (130, "", f"bertsmith: {line}\n")
+
+
+def test_a_cased_vocabulary_that_is_lower_cased_is_told(bertsmith, corpus, tmp_path):
+    vocab = tmp_path / "vocab.txt"
+    vocab.write_text(
+        "\n".join(
+            [*["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "The", "Rain", "rain", "a", "."], ""]
+        )
+    )
+    arguments = ("prepare", corpus, "--vocab", vocab, "-o")
+    code, _, told = bertsmith(*arguments, tmp_path / "one")
+    assert code == 0
+    assert "vocab.txt: 50% of the entries have capitals" in told
+    for number, option in enumerate(("--cased", "--lowercase")):
+        assert "capitals" not in bertsmith(*arguments, tmp_path / f"two-{number}", option)[2]
+
+
+def test_info_needs_the_manifest_alone(bertsmith, store, tmp_path):
+    (tmp_path / "store").mkdir()
+    shutil.copy(store / "manifest.json", tmp_path / "store")
+    code, out, told = bertsmith("store", "info", tmp_path / "store", "--json")
+    assert (code, told) == (0, "")
+    assert json.loads(out) == json.loads((store / "manifest.json").read_text())
