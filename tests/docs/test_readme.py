@@ -39,6 +39,9 @@ def users_folder(tmp_path, monkeypatch):
 
     import zstandard
 
+    from bertsmith.corpus import Document
+    from corpus_files import COMPRESS, write_xml
+
     rng = random.Random(5)
     records = [
         json.dumps({"title": str(i), "text": " ".join(sentence(rng) for _ in range(8))})
@@ -46,6 +49,11 @@ def users_folder(tmp_path, monkeypatch):
     ]
     packed = zstandard.compress("\n".join(records).encode())
     (tmp_path / "wiki.jsonl.zst").write_bytes(packed)
+    (tmp_path / "clinic.jsonl.zst").write_bytes(packed)
+    pages = [Document(str(i), [sentence(rng) for _ in range(8)]) for i in range(20)]
+    dump = tmp_path / "enwiki-latest-pages-articles.xml.bz2"
+    dump.write_bytes(COMPRESS[".bz2"](write_xml(pages)))
+    (tmp_path / "more.txt").write_text("\n".join(sentence(rng) for _ in range(9)))
     (tmp_path / "glue" / "SST-2").mkdir(parents=True)
     for name in ("train", "dev"):
         rows = [f"{sentence(rng)}\t{rng.randint(0, 1)}\n" for _ in range(16)]
@@ -58,9 +66,14 @@ def users_folder(tmp_path, monkeypatch):
 def test_commands_work(users_folder, capsys):
     shrink = {"pretrain": FAST, "finetune": ("--set", "training.num_epochs=1")}
     names = []
-    for _, name, *arguments in commands():
+    for _, *words in commands():
+        num_words = 2 if words[0] in ("doctor", "store") or words[1] == "extend" else 1
+        name, arguments = " ".join(words[:num_words]), words[num_words:]
         small = ["3s" if argument == "1h" else argument for argument in arguments]
-        assert run(name, *small, *shrink.get(name, ())) == 0, capsys.readouterr().err
+        assert run(*words[:num_words], *small, *shrink.get(name, ())) == 0, capsys.readouterr().err
         names.append(name)
-    assert names == ["vocab", "prepare", "pretrain", "predict", "finetune", "evaluate"]
+    assert names == [
+        *("vocab", "prepare", "pretrain", "predict", "finetune", "evaluate"),
+        *("doctor corpus", "prepare", "prepare", "doctor store", "store sample", "vocab extend"),
+    ]
     assert (users_folder / "runs" / "sst2" / "model.safetensors").is_file()

@@ -1,0 +1,118 @@
+"""One row a figure: what was measured, against what, and whether it reaches what was promised."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["Figure", "print_table", "save_results"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure.
+
+    Attributes:
+        name: what was measured.
+        ours: our value.
+        unit: its unit.
+        floor: what it must reach; of `ratio` where there is a reference, else of `ours`.
+        bound: whether the floor is a least or a most.
+        reference: the same of what it is compared with, measured in the same run; None for none.
+        reference_name: what that is.
+        details: every single measurement, and what else explains the figure.
+    """
+
+    name: str
+    ours: float
+    unit: str
+    floor: float
+    bound: Literal["at least", "at most"] = "at least"
+    reference: float | None = None
+    reference_name: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the reference's."""
+        return None if self.reference is None else self.ours / self.reference
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, or `SHORT` of the floor."""
+        value = self.ours if self.ratio is None else self.ratio
+        reached = value >= self.floor if self.bound == "at least" else value <= self.floor
+        return "ok" if reached else "SHORT"
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        ratio, floor = "", f"{'≥' if self.bound == 'at least' else '≤'} {_number(self.floor)}"
+        reference = ""
+        if self.reference is not None and self.ratio is not None:
+            ratio, floor = f"{self.ratio:.2f} ×", f"{floor} ×"
+            reference = f"{_number(self.reference)} ({self.reference_name})"
+        else:
+            floor += f" {self.unit}"
+        ours = f"{_number(self.ours)} {self.unit}"
+        return [self.name, ours, reference, ratio, floor, self.verdict]
+
+
+HEADER = ["name", "ours", "reference", "ratio", "floor", ""]
+
+
+def print_table(figures: Sequence[Figure]) -> None:
+    """Prints the figures, one row each."""
+    rows = [HEADER, *(figure.cells() for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip(), flush=True)
+
+
+def save_results(path: Path, figures: Sequence[Figure]) -> None:
+    """Writes figures with machine, versions and date; those of other names in the file stay."""
+    old = json.loads(path.read_text())["figures"] if path.exists() else []
+    context = {"measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")}
+    new = [
+        {**asdict(figure), "ratio": figure.ratio, "verdict": figure.verdict, **context}
+        for figure in figures
+    ]
+    names = {figure["name"] for figure in new}
+    kept = [figure for figure in old if figure["name"] not in names]
+    result = {"machine": _machine(), "versions": _versions(), "figures": [*kept, *new]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+def _number(value: float) -> str:
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _machine() -> dict[str, Any]:
+    model = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "memory_GiB": round(memory)}
+
+
+def _versions() -> dict[str, str]:
+    names = ("bertsmith", "numpy", "pyarrow", "tokenizers", "transformers", "torch", "sentencex")
+    found = {"python": sys.version.split()[0]}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

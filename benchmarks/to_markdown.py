@@ -1,0 +1,71 @@
+"""Puts measured figures into the docs: benchmarks/results/data.json → docs/benchmarks.md.
+
+python -m benchmarks.to_markdown
+"""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import HEADER, Figure
+
+__all__ = ["NOT_MEASURED", "PAGE", "RESULTS", "fill", "to_markdown"]
+
+_ROOT = Path(__file__).parents[1]
+RESULTS, PAGE = _ROOT / "benchmarks/results/data.json", _ROOT / "docs/benchmarks.md"
+NOT_MEASURED = "No figures are recorded yet; `make bench-data` measures them."
+_START, _END = "<!-- benchmarks/results/data.json -->", "<!-- end of the table -->"
+
+
+def to_markdown(results: dict[str, Any]) -> str:
+    """The figures as a table, and below it where and when they were measured."""
+    names = [field.name for field in fields(Figure)]
+    figures = [
+        Figure(**{name: figure[name] for name in names if name in figure})
+        for figure in results["figures"]
+    ]
+    lines = [_row([*HEADER[:-1], "verdict"]), "|" + "---|" * len(HEADER)]
+    lines += [_row(figure.cells()) for figure in figures]
+    machine, versions = results["machine"], results["versions"]
+    dates = sorted({figure["measured"][:10] for figure in results["figures"]})
+    lines += [
+        "",
+        f"Measured on {' and '.join(dates)}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_GiB']} GiB of memory; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + ".",
+    ]
+    return "\n".join(lines)
+
+
+def fill(page: str, results: dict[str, Any] | None) -> str:
+    """The page with the figures between its two marks.
+
+    Args:
+        page: the text of docs/benchmarks.md.
+        results: what `save_results` wrote; None where nothing was measured.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    before, start, rest = page.partition(_START)
+    _, end, after = rest.partition(_END)
+    if not start or not end:
+        raise ValueError(f"the page needs the marks {_START} and {_END}")
+    table = NOT_MEASURED if results is None else to_markdown(results)
+    return f"{before}{start}\n\n{table}\n\n{end}{after}"
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def main() -> None:
+    """Rewrites the page."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else None
+    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
