@@ -3,25 +3,24 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bertsmith._progress import progress
 from bertsmith.errors import TrainingError
 from bertsmith.model.packing import PackedSequences
-from bertsmith.objectives import Measure, Objective
+from bertsmith.objectives import Objective
 from bertsmith.training.checkpoint import TrainingState, load_training_state, save_checkpoint
 from bertsmith.training.cpu import keep_freed_memory
 from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
-from bertsmith.training.optimizer import build_optimizer
-from bertsmith.training.precision import autocast, resolve_precision
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
 from bertsmith.training.settings import LoopSettings
+from bertsmith.training.update import Updater
+from bertsmith.training.window import Window
 
 __all__ = ["Evaluation", "StepBatches", "Trainer"]
 
@@ -58,36 +57,8 @@ class Evaluation:
     best: str | None = None
 
 
-@dataclass
-class _Window:
-    """Sums since the last log line."""
-
-    sums: dict[str, list[Tensor]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    num_tokens: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def add(self, measures: dict[str, Measure], num_tokens: int) -> None:
-        self.num_tokens += num_tokens
-        for name, measure in measures.items():
-            self.counts[name] = self.counts.get(name, 0) + measure.loss.count
-            self.sums.setdefault(f"{name}_loss", []).append(measure.loss.total.detach())
-            if measure.num_correct is not None:
-                self.sums.setdefault(f"{name}_accuracy", []).append(measure.num_correct)
-
-    def means(self) -> dict[str, float]:
-        return {
-            key: float(torch.stack([value.double() for value in values]).sum())
-            / max(self.counts[key.rsplit("_", 1)[0]], 1)
-            for key, values in self.sums.items()
-        }
-
-
 class Trainer:
     """Trains a model on an objective until its horizon, and can be stopped and resumed anywhere.
-
-    One optimizer update minimises the sum over the objective's names of `total / count`, with
-    totals and counts taken over the whole global batch.
 
     Args:
         model: what is trained, on the device where it shall train.
@@ -114,17 +85,15 @@ class Trainer:
         evaluation: Evaluation,
         description: str,
     ) -> None:
-        self.model, self.objective, self.batches = model, objective, batches
+        self.model, self.batches = model, batches
         self.settings, self.horizon, self.run = settings, horizon, run
         self.save_model, self.evaluation, self.description = save_model, evaluation, description
-        self.device = next(model.parameters()).device
-        self.precision = resolve_precision(settings.precision, self.device)
-        self.optimizer = build_optimizer(model, settings)
+        self.update = Updater(model, objective, settings)
         self.state = TrainingState()
 
     def resume(self, checkpoint: Path) -> None:
         """Restores optimizer, random states and position; the model was loaded from there."""
-        self.state = load_training_state(checkpoint, self.model, self.optimizer)
+        self.state = load_training_state(checkpoint, self.model, self.update.optimizer)
         self.batches.restore(self.state.batches)
         self.run.forget_after(self.state.step)
 
@@ -135,11 +104,11 @@ class Trainer:
             Interrupted: a signal asked to stop; a checkpoint was written.
             TrainingError: the loss is no number any more.
         """
-        if self.device.type == "cpu":
+        if self.update.device.type == "cpu":
             keep_freed_memory()
         self._started = time.monotonic() - self.state.seconds
         self._last_checkpoint = time.monotonic()
-        window = _Window()
+        window = Window()
         with (
             stop_on_signals() as stop,
             progress(
@@ -150,14 +119,14 @@ class Trainer:
                 if self._fraction() >= 1.0:
                     break
                 before, fraction = self._done(), self._fraction()
-                self._update(micro_batches, fraction, window)
+                self.update(micro_batches, self._learning_rate_factor(fraction), window)
                 self.state.step += 1
                 self._keep_time()
                 bar.advance(self._done() - before)
                 is_due = self._evaluation_is_due(fraction)
                 if is_due or self.state.step % self.settings.log_every_steps == 0:
                     bar.update(**self._flush(window, fraction))
-                    window = _Window()
+                    window = Window()
                 if is_due:
                     self._evaluate()
                     window.started = time.monotonic()
@@ -167,42 +136,16 @@ class Trainer:
             raise Interrupted(self.state.step, str(self.run.path))
         return self.state
 
-    def _update(
-        self, micro_batches: Sequence[PackedSequences], fraction: float, window: _Window
-    ) -> None:
-        """One optimizer update over the micro-batches of one global batch."""
-        settings = self.settings
-        global_counts: dict[str, int] = {}
-        for batch in micro_batches:
-            for name, count in self.objective.counts(batch).items():
-                global_counts[name] = global_counts.get(name, 0) + count
-        self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        for batch in micro_batches:
-            on_device = batch.to(self.device, non_blocking=True)
-            with autocast(self.precision, self.device):
-                measures = self.objective(self.model, on_device)
-            terms = [m.loss.total / max(global_counts[name], 1) for name, m in measures.items()]
-            torch.autograd.backward(torch.stack(terms).sum())
-            window.add(measures, batch.num_tokens)
-        if settings.max_grad_norm > 0:
-            nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
-        factor = learning_rate_factor(fraction, settings.warmup_ratio, settings.schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * factor
-        self.optimizer.step()
-
-    def _flush(self, window: _Window, fraction: float) -> dict[str, str]:
+    def _flush(self, window: Window, fraction: float) -> dict[str, str]:
         """Writes the window to the log and returns what the progress bar shows."""
         means = window.means()
         self._require_numbers(means)
-        rate = window.num_tokens / max(time.monotonic() - window.started, 1e-9)
-        factor = learning_rate_factor(fraction, self.settings.warmup_ratio, self.settings.schedule)
+        rate = window.tokens_per_second()
         self.run.log(
             "train",
             self.state.step,
             **{name: round(value, 6) for name, value in means.items()},
-            learning_rate=self.settings.learning_rate * factor,
+            learning_rate=self.settings.learning_rate * self._learning_rate_factor(fraction),
             tokens_per_second=round(rate, 1),
             seconds=round(self.state.seconds, 3),
         )
@@ -236,7 +179,7 @@ class Trainer:
             fix=f"lower training.learning_rate and give another output folder{last}",
         )
 
-    def _checkpoint_if_due(self, stop: StopRequest, window: _Window, fraction: float) -> None:
+    def _checkpoint_if_due(self, stop: StopRequest, window: Window, fraction: float) -> None:
         since = time.monotonic() - self._last_checkpoint
         if not stop.wanted and since < self.settings.checkpoint_every_seconds:
             return
@@ -247,7 +190,7 @@ class Trainer:
             window.counts.clear()
             window.num_tokens, window.started = 0, time.monotonic()
         self.state.batches = self.batches.state()
-        save_checkpoint(folder, self.model, self.optimizer, self.state, self.save_model)
+        save_checkpoint(folder, self.model, self.update.optimizer, self.state, self.save_model)
         self.run.remove_old_checkpoints(self.settings.keep_checkpoints)
         self._last_checkpoint = time.monotonic()
         if stop.wanted:
@@ -269,6 +212,9 @@ class Trainer:
         times = self.evaluation.times
         reached = math.floor(self._fraction() * times + 1e-9)
         return reached > math.floor(fraction_before * times + 1e-9)
+
+    def _learning_rate_factor(self, fraction: float) -> float:
+        return learning_rate_factor(fraction, self.settings.warmup_ratio, self.settings.schedule)
 
     def _unit(self) -> str:
         return "s" if isinstance(self.horizon, ClockHorizon) else "steps"

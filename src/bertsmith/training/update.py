@@ -1,0 +1,72 @@
+"""One optimizer update: forward and backward passes over a global batch, then a step."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from bertsmith.model.packing import PackedSequences
+from bertsmith.objectives import Objective
+from bertsmith.training.optimizer import build_optimizer
+from bertsmith.training.precision import autocast, resolve_precision
+from bertsmith.training.settings import LoopSettings
+from bertsmith.training.window import Window
+
+__all__ = ["Updater"]
+
+
+class Updater:
+    """Optimizer updates of a model.
+
+    One update minimises the sum over the objective's names of `total / count`, with totals and
+    counts taken over the whole global batch, so that accumulation is exact.
+
+    Args:
+        model: what is trained, on the device where it shall train.
+        objective: model and micro-batch to measures.
+        settings: optimizer and precision.
+    """
+
+    def __init__(self, model: nn.Module, objective: Objective, settings: LoopSettings) -> None:
+        self.model, self.objective, self.settings = model, objective, settings
+        self.device = next(model.parameters()).device
+        self.precision = resolve_precision(settings.precision, self.device)
+        self.optimizer = build_optimizer(model, settings)
+
+    def __call__(
+        self, micro_batches: Sequence[PackedSequences], factor: float, window: Window
+    ) -> None:
+        """Does one update.
+
+        Args:
+            micro_batches: the global batch.
+            factor: the learning rate as a factor of its peak.
+            window: where losses and hits are added.
+        """
+        self._backward(micro_batches, window)
+        if self.settings.max_grad_norm > 0:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * factor
+        self.optimizer.step()
+
+    def _backward(self, micro_batches: Sequence[PackedSequences], window: Window) -> None:
+        """Leaves the gradients of the whole global batch in the parameters."""
+        global_counts = self._counts(micro_batches)
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        for batch in micro_batches:
+            on_device = batch.to(self.device, non_blocking=True)
+            with autocast(self.precision, self.device):
+                measures = self.objective(self.model, on_device)
+            terms = [m.loss.total / max(global_counts[name], 1) for name, m in measures.items()]
+            torch.autograd.backward(torch.stack(terms).sum())
+            window.add(measures, batch.num_tokens)
+
+    def _counts(self, micro_batches: Sequence[PackedSequences]) -> dict[str, int]:
+        """How many items each loss has in the whole global batch."""
+        counts: dict[str, int] = {}
+        for batch in micro_batches:
+            for name, count in self.objective.counts(batch).items():
+                counts[name] = counts.get(name, 0) + count
+        return counts
