@@ -1,5 +1,6 @@
 """Pre-training starts at ln V, learns, resumes to the bit, and adds up micro-batches exactly."""
 
+import itertools
 import json
 import math
 import os
@@ -133,20 +134,20 @@ def test_forty_steps_are_twenty_and_twenty(store, tmp_path, monkeypatch):
     whole = recipe("training.num_steps=40")
     pretrain(store, whole, tmp_path / "whole", warn=silent)
 
-    from bertsmith.training import loop
+    from bertsmith.training.update import Updater
 
-    original = loop.Trainer._update
+    original, num_updates = Updater.__call__, itertools.count(1)
 
     def stop_after_twenty(self, *arguments):
         original(self, *arguments)
-        if self.state.step == 19:
+        if next(num_updates) == 20:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(loop.Trainer, "_update", stop_after_twenty)
+    monkeypatch.setattr(Updater, "__call__", stop_after_twenty)
     with pytest.raises(Interrupted) as stop:
         pretrain(store, whole, tmp_path / "halves", warn=silent)
     assert stop.value.step == 20
-    monkeypatch.setattr(loop.Trainer, "_update", original)
+    monkeypatch.setattr(Updater, "__call__", original)
     torch.manual_seed(12345)
     pretrain(store, whole, tmp_path / "halves", warn=silent)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "halves"))
