@@ -30,8 +30,8 @@ class Workers:
     """Where work is done.
 
     Attributes:
-        num_workers: processes on this machine; up to 1 means the calling process, None one for
-            each processor.
+        num_workers: processes on this machine, the calling one among them; None is one for each
+            processor.
         dask: address of a Dask scheduler, such as "tcp://10.0.0.1:8786"; its workers do the work
             instead. They need bertsmith installed.
     """
@@ -51,7 +51,8 @@ def ordered_map(
     """Yields `job(task)` for every task, in the order of the tasks, whoever works them out.
 
     Tasks are taken only as they are needed, about two for each worker, so that their number
-    doesn't matter. A worker that dies is replaced, and what it was at is done again.
+    doesn't matter. A worker that dies is replaced, and what it was at is done again. Of processes
+    on this machine the calling one is a worker too: it works whenever the others have enough.
 
     Args:
         job: a picklable callable. It is sent to every worker once, so it may hold what is dear to
@@ -72,7 +73,7 @@ def ordered_map(
         return _spread(tasks, _Team(lambda: _on_cluster(job, str(workers.dask))))
     if num_workers <= 1:
         return map(job, tasks)
-    return _spread(tasks, _Team(lambda: _in_processes(job, num_workers)))
+    return _spread(tasks, _Team(lambda: _in_processes(job, num_workers - 1)), here=job)
 
 
 @dataclass
@@ -105,12 +106,29 @@ class _Team(Generic[Task]):
         self._crew: _Crew = self._stack.enter_context(hire())
 
     @property
-    def is_full(self) -> bool:
-        """Whether there is enough under way that every worker has the next task waiting."""
-        return len(self._waiting) > 2 * self._crew.size
+    def is_busy(self) -> bool:
+        """Whether every worker has the next task waiting."""
+        under_way = sum(not future.done() for _, future in self._waiting)
+        return under_way >= 2 * self._crew.size
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the oldest task is done, or so many are waiting for it that it must be."""
+        if len(self._waiting) > 4 * self._crew.size:
+            return True
+        return bool(self._waiting) and self._waiting[0][1].done()
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def work_here(self, job: Callable[[Task], Any], task: Task) -> None:
+        """Does a task in this process; an error comes out in its turn."""
+        future = Future[Any]()
+        try:
+            future.set_result(job(task))
+        except Exception as error:
+            future.set_exception(error)
+        self._waiting.append((task, future))
 
     def submit(self, task: Task) -> None:
         """Hands a task to a worker."""
@@ -153,11 +171,17 @@ class _Team(Generic[Task]):
         self._stack.close()
 
 
-def _spread(tasks: Iterable[Task], team: _Team[Task]) -> Iterator[Any]:
+def _spread(
+    tasks: Iterable[Task], team: _Team[Task], here: Callable[[Task], Any] | None = None
+) -> Iterator[Any]:
+    """Hands tasks to a team, and does some in this process too if told how."""
     try:
         for task in tasks:
-            team.submit(task)
-            if team.is_full:
+            if here is not None and team.is_busy:
+                team.work_here(here, task)
+            else:
+                team.submit(task)
+            while team.has_result or (here is None and team.is_busy):
                 yield team.next_result()
         while len(team):
             yield team.next_result()
