@@ -35,7 +35,7 @@ def test_works_ahead_up_to_its_depth_and_no_further():
     items = prefetched(source(), depth=2)
     assert next(items) == 0
     # Item 0 was taken; 1 and 2 wait, and 3 is made and waits for room.
-    assert third.wait(5)
+    assert third.wait(120)
     time.sleep(0.25)
     assert made == [0, 1, 2, 3]
     items.close()

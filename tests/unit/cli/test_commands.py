@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 import transformers
@@ -44,6 +43,7 @@ def test_help_is_fast_and_imports_no_torch():
         assert name in result.stdout
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert not imported & {"torch", "numpy", "pydantic", "pyarrow", "tokenizers"}
+    assert len(imported) < 550
 
 
 def test_importing_the_package_imports_no_torch():
@@ -173,17 +173,6 @@ def test_predict_reads_standard_input(model):
         "the [MASK] .",
         "a [MASK] .",
     ]
-
-
-@pytest.mark.slow
-def test_help_answers_within_a_third_of_a_second():
-    """The best of ten: the machine may be busy, the program not slow."""
-    times = []
-    for _ in range(10):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "bertsmith", "--help"], stdout=-3, check=True)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.3, times
 
 
 @pytest.fixture(scope="module")
