@@ -94,16 +94,26 @@ class PretrainingBatches:
         rank: int = 0,
         world_size: int = 1,
         prefetch: int = 4,
+        pin_memory: bool = False,
     ) -> Generator[list[PretrainingBatch], None, None]:
         """Yields `micro_batches` of `first_step`, of the next step, and so on without end.
 
         A background thread works `prefetch` steps ahead; it ends when the generator is closed or
         dropped.
+
+        Args:
+            first_step: the step to begin with.
+            micro_batch_size: see `micro_batches`.
+            rank: number of this process.
+            world_size: number of processes.
+            prefetch: how many steps may wait.
+            pin_memory: whether the batches stand ready for copies to a GPU.
         """
 
         def source() -> Iterator[list[PretrainingBatch]]:
             for step in count(first_step):
-                yield self.micro_batches(step, micro_batch_size, rank, world_size)
+                batches = self.micro_batches(step, micro_batch_size, rank, world_size)
+                yield [batch.pin_memory() for batch in batches] if pin_memory else batches
 
         return prefetched(source(), prefetch)
 

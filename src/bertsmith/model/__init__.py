@@ -3,7 +3,7 @@
 A model's folder on disk is a Hugging Face folder.
 """
 
-from bertsmith.model.attention import PaddedLayout, packed_attention
+from bertsmith.model.attention import AttentionLayout, PaddedLayout, layout_for, packed_attention
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.bert import BertModel
 from bertsmith.model.classification import (
@@ -31,6 +31,7 @@ from bertsmith.model.pretraining import BertForMaskedLM, BertForPreTraining
 
 __all__ = [
     "SIZES",
+    "AttentionLayout",
     "BertConfig",
     "BertForMaskedLM",
     "BertForMultipleChoice",
@@ -52,6 +53,7 @@ __all__ = [
     "SequenceClassifierOutput",
     "TokenClassifierOutput",
     "extend_embeddings",
+    "layout_for",
     "packed_attention",
     "sinusoidal_positions",
 ]

@@ -1,4 +1,4 @@
-"""Attention over packed sequences: the one place where padding exists.
+"""Attention over packed sequences: the one place where padding exists, where it must.
 
 Shape suffixes: T packed tokens, B sequences, S longest length, N heads, H head size.
 """
@@ -14,8 +14,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from bertsmith.model.dropout import dropout
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.rounding import num_rows_for, with_rows
+from bertsmith.model.varlen import has_varlen_kernel, varlen_attention
 
-__all__ = ["PaddedLayout", "packed_attention"]
+__all__ = ["AttentionLayout", "PaddedLayout", "VarlenLayout", "layout_for", "packed_attention"]
 
 
 # Longest sequences, in tokens, whose attention is trained in plain steps on a CPU.
@@ -57,11 +58,53 @@ class PaddedLayout:
         return cls(batch_size, max_seqlen, T, num_rows, slots, mask)
 
 
+@dataclass(frozen=True)
+class VarlenLayout:
+    """Where sequences begin and end, for a kernel that needs no padding.
+
+    Attributes:
+        cu_seqlens: cumulative lengths, starting at 0 and ending at T, int32 [B + 1].
+        max_seqlen: length of the longest sequence, or more.
+        num_tokens: number of tokens T.
+        num_rows: rows of the hidden states: the tokens.
+    """
+
+    cu_seqlens: Int[Tensor, "B_plus_1"]
+    max_seqlen: int
+    num_tokens: int
+    num_rows: int
+
+
+AttentionLayout = PaddedLayout | VarlenLayout
+
+
+def layout_for(packed: PackedSequences, dtype: torch.dtype, head_size: int) -> AttentionLayout:
+    """Chooses how a batch is laid out for attention: as it is where a kernel allows that.
+
+    Args:
+        packed: the batch, on the model's device.
+        dtype: type of the hidden states outside of autocast.
+        head_size: width of one head.
+
+    Example:
+        >>> packed = PackedSequences.from_lists([[5, 6, 7], [8]])
+        >>> type(layout_for(packed, torch.float32, 64)).__name__
+        'PaddedLayout'
+    """
+    device = packed.input_ids.device
+    if torch.is_autocast_enabled(device.type):
+        dtype = torch.get_autocast_dtype(device.type)
+    if not has_varlen_kernel(device, dtype, head_size):
+        return PaddedLayout.of(packed)
+    T = packed.num_tokens
+    return VarlenLayout(packed.cu_seqlens, packed.max_seqlen, T, T)
+
+
 def packed_attention(
     query: Float[Tensor, "T N H"],
     key: Float[Tensor, "T N H"],
     value: Float[Tensor, "T N H"],
-    layout: PaddedLayout,
+    layout: AttentionLayout,
     *,
     dropout_p: float = 0.0,
     causal: bool = False,
@@ -91,6 +134,11 @@ def packed_attention(
         >>> packed_attention(zero, zero, value, PaddedLayout.of(packed)).flatten().tolist()
         [2.0, 2.0, 2.0, 9.0]
     """
+    if isinstance(layout, VarlenLayout):
+        cu_seqlens, S = layout.cu_seqlens, layout.max_seqlen
+        return varlen_attention(
+            query, key, value, cu_seqlens, S, dropout_p=dropout_p, causal=causal
+        )
     query_BNSH, key_BNSH, value_BNSH = (_pad(x, layout) for x in (query, key, value))
     # Padding stands behind the tokens, so a causal query never sees a padded key.
     mask = None if causal else layout.key_mask

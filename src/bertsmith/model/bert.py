@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bertsmith.model.attention import PaddedLayout
+from bertsmith.model.attention import layout_for
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.config import BertConfig
 from bertsmith.model.encoder import Embeddings, Encoder
@@ -61,9 +61,9 @@ class BertModel(PretrainedModel[BertModelOutput]):
             packed: the batch. Its ids are not checked.
             output_hidden_states: whether to return the states of all layers.
         """
-        hidden_TD, states = self.encoder(
-            self.embeddings(packed), PaddedLayout.of(packed), keep_all=output_hidden_states
-        )
+        embedded_TD = self.embeddings(packed)
+        layout = layout_for(packed, embedded_TD.dtype, self.config.head_size)
+        hidden_TD, states = self.encoder(embedded_TD, layout, keep_all=output_hidden_states)
         pooled_BD = None
         if self.pooler is not None:
             pooled_BD = self.pooler(hidden_TD[packed.first_token_positions])

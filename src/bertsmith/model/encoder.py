@@ -6,7 +6,7 @@ Shape suffixes: T packed tokens, D hidden, N heads, H head size, F intermediate.
 from torch import Tensor, nn
 
 from bertsmith.model.activations import activation
-from bertsmith.model.attention import PaddedLayout, packed_attention
+from bertsmith.model.attention import AttentionLayout, packed_attention
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
 from bertsmith.model.packing import PackedSequences
@@ -51,7 +51,7 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
         self.output = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden_TD: Tensor, layout: PaddedLayout) -> Tensor:
+    def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the attended tokens, [T, D]."""
         packed_T3NH = self.query_key_value(hidden_TD).unflatten(-1, (3, self.num_heads, -1))
         query_TNH, key_TNH, value_TNH = packed_T3NH.unbind(1)
@@ -83,7 +83,7 @@ class EncoderLayer(nn.Module):
         self.output_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
 
-    def forward(self, hidden_TD: Tensor, layout: PaddedLayout) -> Tensor:
+    def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""
         attended_TD = self.dropout(self.attention(hidden_TD, layout))
         hidden_TD = self.attention_layer_norm(hidden_TD + attended_TD)
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
 
     def forward(
-        self, hidden_TD: Tensor, layout: PaddedLayout, *, keep_all: bool = False
+        self, hidden_TD: Tensor, layout: AttentionLayout, *, keep_all: bool = False
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         """Returns the last hidden states [T, D] and, if asked for, the embeddings and all L."""
         states = [hidden_TD]

@@ -1,5 +1,6 @@
 """Packed sequences: all tokens of a batch on one axis, without padding."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -116,12 +117,19 @@ class PackedSequences:
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
         """Returns the same batch on another device."""
-        moved: dict[str, Any] = {
-            field.name: value.to(device, non_blocking=non_blocking)
+        return self._mapped(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Self:
+        """Returns the batch in memory that a GPU copies from while the program goes on."""
+        return self._mapped(lambda value: value.pin_memory())
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
+        changed: dict[str, Any] = {
+            field.name: change(value)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }
-        return replace(self, **moved)
+        return replace(self, **changed)
 
 
 def _layout(lengths: Int[Tensor, "B"]) -> tuple[Tensor, Tensor, int]:

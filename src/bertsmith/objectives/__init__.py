@@ -3,6 +3,7 @@
 from bertsmith.objectives.base import LossSum, Measure, Objective
 from bertsmith.objectives.choices import MultipleChoice
 from bertsmith.objectives.classification import SequenceClassification
+from bertsmith.objectives.cross_entropy import Sums, chunked_sums, whole_sums
 from bertsmith.objectives.pretraining import LeftToRight, MaskedLM
 from bertsmith.objectives.regression import SequenceRegression
 from bertsmith.objectives.spans import AnswerSpans
@@ -19,5 +20,8 @@ __all__ = [
     "Objective",
     "SequenceClassification",
     "SequenceRegression",
+    "Sums",
     "TokenLabels",
+    "chunked_sums",
+    "whole_sums",
 ]

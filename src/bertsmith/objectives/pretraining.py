@@ -9,6 +9,7 @@ from bertsmith.batches import PretrainingBatch
 from bertsmith.model import BertForPreTraining
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives.base import Measure
+from bertsmith.objectives.cross_entropy import Sums, chunked_sums
 from bertsmith.objectives.labelled import cross_entropy_sum
 
 __all__ = ["LeftToRight", "MaskedLM"]
@@ -21,7 +22,13 @@ class MaskedLM:
     batch without `next_sentence_labels` has the first term alone.
 
     Source: the paper, section 3.1 and appendix A.2; `run_pretraining.py` of google-research/bert.
+
+    Args:
+        sums: how the masked positions' cross-entropy is worked out.
     """
+
+    def __init__(self, sums: Sums = chunked_sums) -> None:
+        self.sums = sums
 
     def counts(self, batch: PackedSequences) -> dict[str, int]:
         """Masked positions as `mlm`, sequences as `nsp`."""
@@ -37,7 +44,9 @@ class MaskedLM:
         outputs = cast(BertForPreTraining, model).forward_packed(
             batch, masked_positions=batch.masked_positions
         )
-        measures = {"mlm": cross_entropy_sum(outputs.prediction_logits, batch.masked_labels)}
+        measures = {
+            "mlm": cross_entropy_sum(outputs.prediction_logits, batch.masked_labels, self.sums)
+        }
         if batch.next_sentence_labels is not None:
             measures["nsp"] = cross_entropy_sum(
                 outputs.seq_relationship_logits, batch.next_sentence_labels
@@ -53,7 +62,13 @@ class LeftToRight:
     sees only itself.
 
     Source: the paper, section 5.1, "LTR & No NSP".
+
+    Args:
+        sums: how the positions' cross-entropy is worked out.
     """
+
+    def __init__(self, sums: Sums = chunked_sums) -> None:
+        self.sums = sums
 
     def counts(self, batch: PackedSequences) -> dict[str, int]:
         """All tokens but the last of every sequence, as `ltr`."""
@@ -67,7 +82,7 @@ class LeftToRight:
         positions = (~is_last).nonzero().squeeze(1)
         outputs = cast(BertForPreTraining, model).forward_packed(whole, masked_positions=positions)
         labels = whole.input_ids[positions + 1]
-        return {"ltr": cross_entropy_sum(outputs.prediction_logits, labels)}
+        return {"ltr": cross_entropy_sum(outputs.prediction_logits, labels, self.sums)}
 
 
 def _pretraining_batch(batch: PackedSequences) -> PretrainingBatch:

@@ -24,6 +24,7 @@ from bertsmith.training import (
     StepHorizon,
     Trainer,
     TrainingState,
+    compile_parts,
     resolve_precision,
 )
 from bertsmith.wordpiece import Tokenizer
@@ -239,6 +240,8 @@ class _Session:
         torch.manual_seed(recipe.training.seed)
         self.tokenizer = Tokenizer.from_pretrained(source)
         self.model = self._model(source, train, from_scratch, warn).to(_device())
+        if recipe.training.compile is True:
+            compile_parts(self.model)
         length = _length(task, recipe.max_seq_length, self.model)
         self.features = task.trainable(
             task.encode(

@@ -1,6 +1,7 @@
 """The training loop, its schedule, checkpoints and run folders; pre-training as a whole."""
 
 from bertsmith.training.checkpoint import TrainingState
+from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.epochs import EpochBatches
 from bertsmith.training.interruption import Interrupted
 from bertsmith.training.loop import Evaluation, StepBatches, Trainer
@@ -29,7 +30,10 @@ __all__ = [
     "Trainer",
     "TrainingState",
     "autocast",
+    "compile_parts",
     "learning_rate_factor",
     "pretrain",
+    "resolve_compile",
     "resolve_precision",
+    "sums_for",
 ]

@@ -14,6 +14,7 @@ from bertsmith.model import BertConfig, BertForPreTraining, sinusoidal_positions
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore
 from bertsmith.training.checkpoint import TrainingState
+from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.evaluation import (
     evaluate_objective,
     most_frequent_token,
@@ -93,8 +94,12 @@ class _Session:
         self.checkpoint = run.last_good_checkpoint(warn)
         torch.manual_seed(recipe.training.seed)
         self.model = self._model(init, warn)
+        is_compiled = resolve_compile(recipe.training.compile, _device())
+        if is_compiled:
+            compile_parts(self.model)
+        sums = sums_for(is_compiled)
         is_causal = self.model.config.attention == "causal"
-        self.objective = LeftToRight() if is_causal else MaskedLM()
+        self.objective = LeftToRight(sums) if is_causal else MaskedLM(sums)
         self.training_ids, self.held_out_ids = split_documents(
             store.num_documents,
             held_out_fraction=recipe.training.held_out_fraction,
@@ -207,7 +212,11 @@ class _Steps:
         self.batches, self.micro_batch_size = batches, micro_batch_size
 
     def steps(self, first_step: int) -> Iterator[list[PretrainingBatch]]:
-        return self.batches.steps(first_step, micro_batch_size=self.micro_batch_size)
+        return self.batches.steps(
+            first_step,
+            micro_batch_size=self.micro_batch_size,
+            pin_memory=_device().type == "cuda",
+        )
 
     def state(self) -> dict[str, Any]:
         return self.batches.state()

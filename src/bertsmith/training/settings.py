@@ -47,6 +47,11 @@ class LoopSettings(OptimizerSettings):
         description="precision of matrix products; weights and optimizer stay fp32. 'auto' is "
         "bf16 where the hardware multiplies it natively, else fp32",
     )
+    compile: bool | Literal["auto"] = Field(
+        "auto",
+        description="compile the model with torch.compile; 'auto' does so when pre-training on a "
+        "GPU",
+    )
     seed: int = Field(
         42, ge=0, lt=2**63, description="seed of initial weights, masks, order and dropout"
     )

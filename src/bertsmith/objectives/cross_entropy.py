@@ -1,0 +1,105 @@
+"""Cross-entropy summed over rows, without a float32 copy of all the logits.
+
+A masked-LM head gives one row of V logits for every masked position, in bf16 mostly. In float32
+the same, its softmax and its gradient would take six times that memory. `chunked_sums` goes
+through the rows a few at a time; `whole_sums` is the formula as it is written, for compilers that
+fuse it and for double precision tests.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["Sums", "chunked_sums", "whole_sums", "wide"]
+
+# Numbers in a chunk: a few rows of a large vocabulary, in a processor's second-level cache.
+_CHUNK_NUMEL = 2**19
+
+
+# From logits [rows, classes] and class ids int64 [rows] to two scalars: the sum over the rows of
+# `-log softmax(logits)[label]`, in float32 at least, with gradients; and how many rows have their
+# highest score, the first of equal ones, at their label.
+Sums = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def wide(values: Tensor) -> Tensor:
+    """The same numbers in float32 or, where they are float64 already, in that."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def whole_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum and hits, of all rows at once.
+
+    Example:
+        >>> total, hits = whole_sums(torch.zeros(3, 4), torch.tensor([0, 1, 1]))
+        >>> round(total.item(), 4), hits.item()
+        (4.1589, 1)
+    """
+    wide_logits = wide(logits)
+    total = (wide_logits.logsumexp(1) - _at(wide_logits, labels)).sum()
+    return total, (logits.detach().argmax(1) == labels).sum()
+
+
+def chunked_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum and hits, a few rows at a time; the gradient has the type of the logits.
+
+    Example:
+        >>> total, hits = chunked_sums(torch.zeros(3, 4), torch.tensor([0, 1, 1]))
+        >>> round(total.item(), 4), hits.item()
+        (4.1589, 1)
+    """
+    total, hits = _ChunkedSums.apply(logits, labels)  # type: ignore[no-untyped-call]
+    return total, hits
+
+
+class _ChunkedSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        norms, hits = [], []
+        for part, part_labels in _chunks(logits, labels):
+            wide_part = wide(part)
+            norms.append(wide_part.logsumexp(1))
+            hits.append(_num_hits(part, part_labels))
+        norm = torch.cat(norms) if norms else wide(logits.new_zeros(0))
+        ctx.save_for_backward(logits, labels, norm)
+        num_hits = torch.stack(hits).sum() if hits else labels.new_zeros(())
+        ctx.mark_non_differentiable(num_hits)
+        return (norm - wide(_at(logits, labels))).sum(), num_hits
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor, None]:
+        logits, labels, norm = ctx.saved_tensors
+        gradient = torch.empty_like(logits)
+        first = 0
+        for part, part_labels in _chunks(logits, labels):
+            rows = slice(first, first + len(part))
+            probability = (wide(part) - norm[rows, None]).exp_()
+            probability[torch.arange(len(part), device=part.device), part_labels] -= 1
+            gradient[rows] = probability.mul_(grad_total)
+            first += len(part)
+        return gradient, None
+
+
+def _chunks(logits: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+    if not len(labels):
+        return []
+    num_rows = max(1, _CHUNK_NUMEL // logits.shape[1])
+    if logits.device.type != "cpu":
+        num_rows *= 256  # there a launch is dear, and caches are shared
+    return list(zip(torch.split(logits, num_rows), torch.split(labels, num_rows), strict=True))
+
+
+def _at(logits: Tensor, labels: Tensor) -> Tensor:
+    return logits.gather(1, labels[:, None]).squeeze(1)
+
+
+def _num_hits(logits: Tensor, labels: Tensor) -> Tensor:
+    if logits.device.type == "cpu":
+        # A maximum is ten times faster than its place, which only rows that may hit need.
+        may_hit = _at(logits, labels) == logits.amax(dim=1)
+        logits, labels = logits[may_hit], labels[may_hit]
+    return (logits.argmax(dim=1) == labels).sum()

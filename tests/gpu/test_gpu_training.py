@@ -1,0 +1,158 @@
+"""The GPU's ways against the CPU's: attention without padding, compiled parts, whole steps."""
+
+import pytest
+import torch
+
+from bertsmith.batches import PretrainingBatch
+from bertsmith.model import (
+    BertConfig,
+    BertForPreTraining,
+    PackedSequences,
+    PaddedLayout,
+    layout_for,
+    packed_attention,
+)
+from bertsmith.model.attention import VarlenLayout
+from bertsmith.objectives import MaskedLM, chunked_sums, whole_sums
+from bertsmith.training import LoopSettings, compile_parts, sums_for
+from bertsmith.training.update import Updater
+from bertsmith.training.window import Window
+
+pytestmark = pytest.mark.gpu
+
+LENGTHS = [128, 5, 77, 1, 128, 64]
+GPU = torch.device("cuda")
+
+
+def make_batch(vocab_size=1000, lengths=tuple(LENGTHS)):
+    generator = torch.Generator().manual_seed(0)
+    packed = PackedSequences.from_lists(
+        [torch.randint(5, vocab_size, (n,), generator=generator).tolist() for n in lengths]
+    )
+    positions = torch.arange(1, packed.num_tokens, 7)
+    return PretrainingBatch(
+        packed.input_ids,
+        packed.token_type_ids,
+        packed.position_ids,
+        packed.cu_seqlens,
+        packed.max_seqlen,
+        positions,
+        packed.input_ids[positions],
+        torch.arange(len(lengths)) % 2,
+    )
+
+
+def make_model(**changes):
+    config = BertConfig.of_size("mini", vocab_size=1000, **changes)
+    return BertForPreTraining(config, generator=torch.Generator().manual_seed(1))
+
+
+def query_key_value(requires_grad=False):
+    generator = torch.Generator().manual_seed(2)
+    shape = (3, sum(LENGTHS), 4, 64)
+    values = torch.randn(shape, generator=generator).to(GPU, torch.bfloat16)
+    return [x.clone().requires_grad_(requires_grad) for x in values]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_without_padding_is_with_padding_in_double_precision(causal):
+    packed = make_batch().to(GPU)
+    varlen = layout_for(packed, torch.bfloat16, 64)
+    assert isinstance(varlen, VarlenLayout)
+    inputs = query_key_value(requires_grad=True)
+    output = packed_attention(*inputs, varlen, causal=causal)
+    exact = [x.detach().double().requires_grad_() for x in inputs]
+    expected = packed_attention(*exact, PaddedLayout.of(packed), causal=causal)
+    torch.testing.assert_close(output.double(), expected, atol=1e-2, rtol=2e-2)
+    weights = torch.randn_like(expected)
+    gradients = torch.autograd.grad((output.double() * weights).sum(), inputs)
+    expected_gradients = torch.autograd.grad((expected * weights).sum(), exact)
+    for gradient, wanted in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(gradient.double(), wanted, atol=3e-2, rtol=3e-2)
+
+
+def test_dropout_keeps_the_mean_and_follows_the_seed():
+    packed = make_batch().to(GPU)
+    layout = layout_for(packed, torch.bfloat16, 64)
+    query, key, _ = query_key_value()
+    ones = torch.ones_like(query)
+    torch.manual_seed(3)
+    first = packed_attention(query, key, ones, layout, dropout_p=0.1)
+    torch.manual_seed(3)
+    again = packed_attention(query, key, ones, layout, dropout_p=0.1)
+    other = packed_attention(query, key, ones, layout, dropout_p=0.1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert abs(first.float().mean().item() - 1) < 0.01
+    assert first.float().std() > 0.01
+
+
+def test_fp32_pads_and_bf16_does_not():
+    packed = make_batch().to(GPU)
+    assert isinstance(layout_for(packed, torch.float32, 64), PaddedLayout)
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        assert isinstance(layout_for(packed, torch.float32, 64), VarlenLayout)
+    assert isinstance(layout_for(packed, torch.bfloat16, 36), PaddedLayout)
+
+
+def losses(device, *, precision, is_compiled=False, num_steps=6):
+    model = make_model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).to(device)
+    if is_compiled:
+        compile_parts(model)
+    update = Updater(
+        model,
+        MaskedLM(sums_for(is_compiled)),
+        LoopSettings(precision=precision, learning_rate=1e-3),
+    )
+    found = []
+    for step in range(num_steps):
+        window = Window()
+        lengths = (*LENGTHS, 10 + step)
+        update([make_batch(lengths=lengths), make_batch(lengths=(31 + step, 9))], 1.0, window)
+        found.append(window.means())
+    return [[means["mlm_loss"], means["nsp_loss"]] for means in found]
+
+
+def test_steps_on_the_gpu_are_those_on_the_cpu():
+    torch.testing.assert_close(
+        losses(GPU, precision="fp32"),
+        losses(torch.device("cpu"), precision="fp32"),
+        atol=2e-3,
+        rtol=0,
+    )
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_bf16_steps_without_padding_are_near_those_of_fp32(is_compiled):
+    torch.testing.assert_close(
+        losses(GPU, precision="bf16", is_compiled=is_compiled),
+        losses(GPU, precision="fp32"),
+        atol=3e-2,
+        rtol=0,
+    )
+
+
+def test_packed_is_one_by_one():
+    model = make_model().to(GPU).eval()
+    batch = make_batch()
+    with torch.no_grad(), torch.autocast("cuda", dtype=torch.bfloat16):
+        together = model.bert.forward_packed(batch.to(GPU)).last_hidden_state
+        start = 0
+        for length in LENGTHS:
+            ids = batch.input_ids[start : start + length].tolist()
+            alone = model.bert.forward_packed(PackedSequences.from_lists([ids]).to(GPU))
+            torch.testing.assert_close(
+                together[start : start + length], alone.last_hidden_state, atol=5e-2, rtol=5e-2
+            )
+            start += length
+
+
+def test_the_sums_of_cross_entropy_agree():
+    logits = torch.randn(5000, 3000, device=GPU).bfloat16()
+    labels = torch.randint(3000, (5000,), device=GPU)
+    expected = torch.nn.functional.cross_entropy(logits.double(), labels, reduction="sum")
+    hits = (logits.argmax(1) == labels).sum()
+    for sums in (chunked_sums, whole_sums, torch.compile(whole_sums, dynamic=True)):
+        total, found = sums(logits, labels)
+        torch.testing.assert_close(total.double(), expected, rtol=1e-5, atol=0)
+        assert found == hits

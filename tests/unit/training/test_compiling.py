@@ -1,0 +1,64 @@
+"""A compiled model gives the numbers of the plain one."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from bertsmith.training import resolve_compile
+
+# In a process of its own: the shape checks of the tests can't be compiled.
+SCRIPT = """
+import torch
+from bertsmith.batches import PretrainingBatch
+from bertsmith.model import BertConfig, BertForPreTraining, PackedSequences
+from bertsmith.objectives import MaskedLM
+from bertsmith.training import LoopSettings, compile_parts, sums_for
+from bertsmith.training.update import Updater
+from bertsmith.training.window import Window
+
+def batch(*lengths):
+    packed = PackedSequences.from_lists([list(range(5, 5 + n)) for n in lengths])
+    positions = torch.arange(1, packed.num_tokens, 3)
+    parts = [getattr(packed, name) for name in packed.__dataclass_fields__]
+    return PretrainingBatch(
+        *parts, positions, packed.input_ids[positions], torch.arange(len(lengths)) % 2
+    )
+
+def train(is_compiled):
+    config = BertConfig.of_size(
+        "tiny", vocab_size=90, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0))
+    names = list(model.state_dict())
+    if is_compiled:
+        compile_parts(model)
+    assert list(model.state_dict()) == names
+    settings = LoopSettings(precision="fp32", learning_rate=1e-3)
+    update = Updater(model, MaskedLM(sums_for(is_compiled)), settings)
+    for step in range(4):
+        update([batch(30 + step, 7), batch(12, 40)], 1.0, Window())
+    return list(model.parameters())
+
+for plain, compiled in zip(train(False), train(True), strict=True):
+    torch.testing.assert_close(plain, compiled, atol=2e-5, rtol=1e-4)
+print("equal")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="PyTorch's compiler needs g++ on a CPU")
+def test_a_compiled_model_trains_to_the_same_weights():
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT], check=False, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "equal", result.stderr[-2000:]
+
+
+def test_compiling_is_for_gpus_unless_said_otherwise():
+    cpu = torch.device("cpu")
+    assert not resolve_compile("auto", cpu)
+    assert resolve_compile(True, cpu)
+    assert not resolve_compile(False, torch.device("cuda"))
