@@ -8,7 +8,6 @@ documentation on this machine. The table comes last.
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -160,5 +159,4 @@ def _profile(case: Case, store: TokenStore, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")
     main()
