@@ -32,6 +32,7 @@ class Speed:
         seconds_per_step: the median.
         sequences_per_second: sequences of whatever length.
         peak_bytes: most memory allocated on a GPU; 0 on a CPU.
+        host_seconds_per_step: until a step has been handed to the device.
     """
 
     tokens_per_second: float
@@ -39,6 +40,7 @@ class Speed:
     seconds_per_step: float
     sequences_per_second: float
     peak_bytes: int = 0
+    host_seconds_per_step: float = 0.0
 
 
 def our_pretraining(
@@ -121,4 +123,10 @@ def time_steps(
     synchronize(device)
     seconds = time.perf_counter() - start
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    return Speed(tokens / seconds, flops / seconds, seconds / num_steps, sequences / seconds, peak)
+    start = time.perf_counter()
+    step(chosen[0])
+    host = time.perf_counter() - start
+    synchronize(device)
+    return Speed(
+        tokens / seconds, flops / seconds, seconds / num_steps, sequences / seconds, peak, host
+    )

@@ -11,12 +11,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from bertsmith.model.autocast import compute_dtype
 from bertsmith.model.dropout import dropout
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.rounding import num_rows_for, with_rows
+from bertsmith.model.short_attention import block_for, short_attention
 from bertsmith.model.varlen import has_varlen_kernel, varlen_attention
 
-__all__ = ["AttentionLayout", "PaddedLayout", "VarlenLayout", "layout_for", "packed_attention"]
+__all__ = [
+    "AttentionLayout",
+    "PaddedLayout",
+    "VarlenLayout",
+    "layout_for",
+    "packed_attention",
+    "self_attention",
+]
 
 
 # Longest sequences, in tokens, whose attention is trained in plain steps on a CPU.
@@ -67,37 +76,64 @@ class VarlenLayout:
         max_seqlen: length of the longest sequence, or more.
         num_tokens: number of tokens T.
         num_rows: rows of the hidden states: the tokens.
+        block: the block of `short_attention`; None where sequences are too long for it.
     """
 
     cu_seqlens: Int[Tensor, "B_plus_1"]
     max_seqlen: int
     num_tokens: int
     num_rows: int
+    block: int | None
 
 
 AttentionLayout = PaddedLayout | VarlenLayout
 
 
-def layout_for(packed: PackedSequences, dtype: torch.dtype, head_size: int) -> AttentionLayout:
+def layout_for(
+    packed: PackedSequences, hidden: Float[Tensor, "T D"], head_size: int
+) -> AttentionLayout:
     """Chooses how a batch is laid out for attention: as it is where a kernel allows that.
 
     Args:
         packed: the batch, on the model's device.
-        dtype: type of the hidden states outside of autocast.
+        hidden: hidden states, of which only type and device matter.
         head_size: width of one head.
 
     Example:
         >>> packed = PackedSequences.from_lists([[5, 6, 7], [8]])
-        >>> type(layout_for(packed, torch.float32, 64)).__name__
+        >>> type(layout_for(packed, torch.zeros(4, 64), 64)).__name__
         'PaddedLayout'
     """
-    device = packed.input_ids.device
-    if torch.is_autocast_enabled(device.type):
-        dtype = torch.get_autocast_dtype(device.type)
-    if not has_varlen_kernel(device, dtype, head_size):
+    if not has_varlen_kernel(hidden.device, compute_dtype(hidden), head_size):
         return PaddedLayout.of(packed)
-    T = packed.num_tokens
-    return VarlenLayout(packed.cu_seqlens, packed.max_seqlen, T, T)
+    T, S = packed.num_tokens, packed.max_seqlen
+    return VarlenLayout(packed.cu_seqlens, S, T, T, block_for(S, head_size))
+
+
+def self_attention(
+    query_key_value: Float[Tensor, "T 3 N H"],
+    layout: AttentionLayout,
+    *,
+    dropout_p: float = 0.0,
+    causal: bool = False,
+) -> Float[Tensor, "T N H"]:
+    """`packed_attention` of what one projection gave, by the fastest kernel for the layout.
+
+    Args:
+        query_key_value: query, key and value of every token and head.
+        layout: the layout of the packed batch.
+        dropout_p: share of the probabilities that is dropped, in [0, 1).
+        causal: whether a token sees only itself and the tokens before it.
+
+    Returns:
+        The attended values, [T, N, H].
+    """
+    if isinstance(layout, VarlenLayout) and layout.block is not None:
+        return short_attention(
+            query_key_value, layout.cu_seqlens, layout.block, dropout_p=dropout_p, causal=causal
+        )
+    query, key, value = query_key_value.unbind(1)
+    return packed_attention(query, key, value, layout, dropout_p=dropout_p, causal=causal)
 
 
 def packed_attention(

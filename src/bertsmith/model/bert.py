@@ -62,7 +62,7 @@ class BertModel(PretrainedModel[BertModelOutput]):
             output_hidden_states: whether to return the states of all layers.
         """
         embedded_TD = self.embeddings(packed)
-        layout = layout_for(packed, embedded_TD.dtype, self.config.head_size)
+        layout = layout_for(packed, embedded_TD, self.config.head_size)
         hidden_TD, states = self.encoder(embedded_TD, layout, keep_all=output_hidden_states)
         pooled_BD = None
         if self.pooler is not None:

@@ -6,7 +6,8 @@ Shape suffixes: T packed tokens, D hidden, N heads, H head size, F intermediate.
 from torch import Tensor, nn
 
 from bertsmith.model.activations import activation
-from bertsmith.model.attention import AttentionLayout, packed_attention
+from bertsmith.model.attention import AttentionLayout, self_attention
+from bertsmith.model.autocast import compute_dtype
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
 from bertsmith.model.packing import PackedSequences
@@ -54,11 +55,8 @@ class SelfAttention(nn.Module):
     def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the attended tokens, [T, D]."""
         packed_T3NH = self.query_key_value(hidden_TD).unflatten(-1, (3, self.num_heads, -1))
-        query_TNH, key_TNH, value_TNH = packed_T3NH.unbind(1)
-        context_TNH = packed_attention(
-            query_TNH,
-            key_TNH,
-            value_TNH,
+        context_TNH = self_attention(
+            packed_T3NH,
             layout,
             dropout_p=self.dropout_p if self.training else 0.0,
             causal=self.causal,
@@ -69,6 +67,10 @@ class SelfAttention(nn.Module):
 
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward; after each the sum with its input and a LayerNorm.
+
+    The sums keep the type that matrix products come out in: under bf16 autocast the hidden states
+    between layers are bf16, which is half of what memory has to move. LayerNorm itself computes
+    in float32.
 
     **Source**: google-research/bert `transformer_model` (LayerNorm after the sum).
     """
@@ -86,10 +88,10 @@ class EncoderLayer(nn.Module):
     def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""
         attended_TD = self.dropout(self.attention(hidden_TD, layout))
-        hidden_TD = self.attention_layer_norm(hidden_TD + attended_TD)
+        hidden_TD = self.attention_layer_norm(hidden_TD + attended_TD).to(hidden_TD.dtype)
         intermediate_TF = self.activation(self.intermediate(hidden_TD))
         output_TD = self.dropout(self.output(intermediate_TF))
-        next_TD: Tensor = self.output_layer_norm(hidden_TD + output_TD)
+        next_TD: Tensor = self.output_layer_norm(hidden_TD + output_TD).to(hidden_TD.dtype)
         return next_TD
 
 
@@ -104,6 +106,7 @@ class Encoder(nn.Module):
         self, hidden_TD: Tensor, layout: AttentionLayout, *, keep_all: bool = False
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         """Returns the last hidden states [T, D] and, if asked for, the embeddings and all L."""
+        hidden_TD = hidden_TD.to(compute_dtype(hidden_TD))
         states = [hidden_TD]
         hidden_TD = with_rows(hidden_TD, layout.num_rows)
         for layer in self.layers:

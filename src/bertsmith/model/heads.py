@@ -5,12 +5,15 @@ Shape suffixes: B sequences, T tokens (all, or the P masked ones), D hidden, V v
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import linear, pad
 
 from bertsmith.model.activations import activation
 from bertsmith.model.config import BertConfig
 
 __all__ = ["MaskedLMHead", "Pooler"]
+
+# A GPU multiplies matrices of other widths by half the speed: 30,522 is no multiple of 8.
+_COLUMNS = 64
 
 
 class Pooler(nn.Module):
@@ -44,4 +47,9 @@ class MaskedLMHead(nn.Module):
     def forward(self, hidden_TD: Tensor, word_embeddings_VD: Tensor) -> Tensor:
         """Returns a logit for every token id, [T, V]."""
         hidden_TD = self.layer_norm(self.activation(self.transform(hidden_TD)))
-        return linear(hidden_TD, word_embeddings_VD, self.bias)
+        V = word_embeddings_VD.shape[0]
+        if hidden_TD.device.type == "cpu" or V % _COLUMNS == 0:
+            return linear(hidden_TD, word_embeddings_VD, self.bias)
+        missing = -V % _COLUMNS
+        wide_VD, wide_V = pad(word_embeddings_VD, (0, 0, 0, missing)), pad(self.bias, (0, missing))
+        return linear(hidden_TD, wide_VD, wide_V)[:, :V]
