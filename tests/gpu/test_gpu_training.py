@@ -12,6 +12,7 @@ from bertsmith.model import (
     layout_for,
 )
 from bertsmith.model.attention import VarlenLayout, self_attention
+from bertsmith.model.residual_norm import ResidualNorm
 from bertsmith.objectives import MaskedLM, chunked_sums, whole_sums
 from bertsmith.training import LoopSettings, compile_parts, sums_for
 from bertsmith.training.update import Updater
@@ -97,6 +98,42 @@ def test_fp32_pads_and_bf16_does_not():
     with torch.autocast("cuda", dtype=torch.bfloat16):
         assert isinstance(layout_for(packed, hidden(torch.float32), 64), VarlenLayout)
     assert isinstance(layout_for(packed, hidden(), 36), PaddedLayout)
+
+
+def test_the_fused_norm_is_that_of_double_precision():
+    norm = ResidualNorm(768, 1e-12, 0.0).to(GPU)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    values, residual, upper = (
+        torch.randn(3000, 768, device=GPU).bfloat16().requires_grad_() for _ in range(3)
+    )
+    exact = ResidualNorm(768, 1e-12, 0.0).to(GPU, torch.float64)
+    exact.load_state_dict(norm.state_dict())
+    wide = [x.detach().double().requires_grad_() for x in (values, residual)]
+    output, expected = norm(values, residual), exact(*wide)
+    torch.testing.assert_close(output.double(), expected, atol=2e-2, rtol=1e-2)
+    got = torch.autograd.grad(output, [values, residual, norm.weight, norm.bias], upper)
+    wanted = torch.autograd.grad(
+        expected, [*wide, exact.weight, exact.bias], upper.detach().double()
+    )
+    for gradient, other in zip(got, wanted, strict=True):
+        error = (gradient.double() - other).abs().max() / other.abs().max()
+        assert error < 1e-2
+
+
+def test_the_fused_norm_drops_what_the_seed_says():
+    norm = ResidualNorm(768, 1e-12, 0.1).to(GPU)
+    values = torch.randn(3000, 768, device=GPU).bfloat16().requires_grad_()
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        output = norm(values, torch.zeros_like(values))
+        (gradient,) = torch.autograd.grad(output, values, torch.randn_like(output))
+        found.append((output, gradient == 0))
+    assert torch.equal(found[0][0], found[1][0])
+    assert not torch.equal(found[0][0], found[2][0])
+    share = found[0][1].double().mean().item()
+    assert abs(share - 0.1) < 0.002
 
 
 def losses(device, *, precision, is_compiled=False, num_steps=6):

@@ -11,6 +11,7 @@ from bertsmith.model.autocast import compute_dtype
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.residual_norm import ResidualNorm
 from bertsmith.model.rounding import with_rows
 
 __all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
@@ -78,20 +79,18 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.attention = SelfAttention(config)
-        self.attention_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        norm = config.hidden_size, config.layer_norm_eps, config.hidden_dropout_prob
+        self.attention_layer_norm = ResidualNorm(*norm)
         self.intermediate = nn.Linear(config.hidden_size, config.intermediate_size)
         self.activation = activation(config.hidden_act)
         self.output = nn.Linear(config.intermediate_size, config.hidden_size)
-        self.output_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = Dropout(config.hidden_dropout_prob)
+        self.output_layer_norm = ResidualNorm(*norm)
 
     def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""
-        attended_TD = self.dropout(self.attention(hidden_TD, layout))
-        hidden_TD = self.attention_layer_norm(hidden_TD + attended_TD).to(hidden_TD.dtype)
+        hidden_TD = self.attention_layer_norm(self.attention(hidden_TD, layout), hidden_TD)
         intermediate_TF = self.activation(self.intermediate(hidden_TD))
-        output_TD = self.dropout(self.output(intermediate_TF))
-        next_TD: Tensor = self.output_layer_norm(hidden_TD + output_TD).to(hidden_TD.dtype)
+        next_TD: Tensor = self.output_layer_norm(self.output(intermediate_TF), hidden_TD)
         return next_TD
 
 

@@ -5,12 +5,13 @@ what the memory allows: made for long rows, its backward pass is three kernels w
 between. Here a head's scores fit on the chip whole.
 """
 
-import importlib.util
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from bertsmith.model.triton_ops import dropout_numbers, dropout_seed, has_triton, launchable
 
 __all__ = ["block_for", "short_attention"]
 
@@ -29,7 +30,7 @@ def block_for(max_seqlen: int, head_size: int) -> int | None:
     Returns:
         The least of 32, 64 and 128 that is as long, or None where the kernels can't be used.
     """
-    if head_size not in _HEAD_SIZES or importlib.util.find_spec("triton") is None:
+    if head_size not in _HEAD_SIZES or not has_triton():
         return None
     return next((block for block in _BLOCKS if max_seqlen <= block), None)
 
@@ -57,16 +58,12 @@ def short_attention(
     Returns:
         The attended values, [T, N, H].
     """
-    device = query_key_value.device
-    if dropout_p > 0:
-        seed = torch.randint(2**31 - 1, (1,), dtype=torch.int32, device=device)
-    else:
-        seed = torch.zeros(1, dtype=torch.int32, device=device)
+    seed = dropout_seed(dropout_p, query_key_value.device)
     output: Tensor = _attend(query_key_value, cu_seqlens, seed, block, dropout_p, causal)
     return output
 
 
-@torch.library.custom_op("bertsmith::short_attention", mutates_args=())
+@torch.library.triton_op("bertsmith::short_attention", mutates_args=())
 def _attend(
     query_key_value: Tensor,
     cu_seqlens: Tensor,
@@ -79,14 +76,15 @@ def _attend(
 
     T, _, N, H = query_key_value.shape
     output = query_key_value.new_empty((T, N, H))
-    forward_kernel[(cu_seqlens.shape[0] - 1, N)](
-        query_key_value.contiguous(), output, cu_seqlens, seed, *_numbers(dropout_p, H),
+    launchable(forward_kernel)[(cu_seqlens.shape[0] - 1, N)](
+        query_key_value.contiguous(), output, cu_seqlens, seed,
+        *dropout_numbers(dropout_p), H**-0.5,
         N=N, H=H, S=block, CAUSAL=causal, DROPOUT=dropout_p > 0, num_warps=_NUM_WARPS,
     )  # fmt: skip
     return output
 
 
-@torch.library.custom_op("bertsmith::short_attention_backward", mutates_args=())
+@torch.library.triton_op("bertsmith::short_attention_backward", mutates_args=())
 def _attend_backward(
     grad_output: Tensor,
     query_key_value: Tensor,
@@ -100,44 +98,12 @@ def _attend_backward(
 
     _, _, N, H = query_key_value.shape
     gradient = torch.empty_like(query_key_value, memory_format=torch.contiguous_format)
-    backward_kernel[(cu_seqlens.shape[0] - 1, N)](
+    launchable(backward_kernel)[(cu_seqlens.shape[0] - 1, N)](
         query_key_value.contiguous(), grad_output.contiguous(), gradient, cu_seqlens, seed,
-        *_numbers(dropout_p, H),
+        *dropout_numbers(dropout_p), H**-0.5,
         N=N, H=H, S=block, CAUSAL=causal, DROPOUT=dropout_p > 0, num_warps=_NUM_WARPS,
     )  # fmt: skip
     return gradient
-
-
-def _numbers(dropout_p: float, head_size: int) -> tuple[int, float, float]:
-    """Below which of 2^32 draws a weight is dropped, what the others are scaled by, and 1/√H."""
-    threshold = min(round(dropout_p * 2**32), 2**32 - 1)
-    return threshold, 1.0 / (1.0 - dropout_p), head_size**-0.5
-
-
-@_attend.register_fake
-def _(
-    query_key_value: Tensor,
-    cu_seqlens: Tensor,
-    seed: Tensor,
-    block: int,
-    dropout_p: float,
-    causal: bool,
-) -> Tensor:
-    T, _, N, H = query_key_value.shape
-    return query_key_value.new_empty((T, N, H))
-
-
-@_attend_backward.register_fake
-def _(
-    grad_output: Tensor,
-    query_key_value: Tensor,
-    cu_seqlens: Tensor,
-    seed: Tensor,
-    block: int,
-    dropout_p: float,
-    causal: bool,
-) -> Tensor:
-    return torch.empty_like(query_key_value, memory_format=torch.contiguous_format)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

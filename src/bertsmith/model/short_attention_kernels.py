@@ -10,21 +10,9 @@ Letters: S the block, at least the longest length; H the head size; N heads; T p
 import triton
 import triton.language as tl
 
+from bertsmith.model.random_kernels import mix
+
 __all__ = ["backward_kernel", "forward_kernel"]
-
-
-@triton.jit
-def _mix(x):
-    """A bijection of 32 bits in which every input bit moves about half of the output bits.
-
-    Source: C. Wellons, "Prospecting for hash functions", lowbias32.
-    """
-    x ^= x >> 16
-    x *= 0x7FEB352D
-    x ^= x >> 15
-    x *= 0x846CA68B
-    x ^= x >> 16
-    return x
 
 
 @triton.jit
@@ -32,9 +20,9 @@ def _kept(seed_pointer, threshold, S: tl.constexpr):
     """Which probabilities dropout keeps: a function of seed, sequence, head, query and key."""
     seed = tl.load(seed_pointer).to(tl.uint32)
     program = tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)
-    stream = _mix(_mix(program.to(tl.uint32)) ^ seed)
+    stream = mix(mix(program.to(tl.uint32)) ^ seed)
     places = tl.arange(0, S)[:, None] * S + tl.arange(0, S)[None, :]
-    return _mix(stream + places.to(tl.uint32)) >= threshold.to(tl.uint32)
+    return mix(stream + places.to(tl.uint32)) >= threshold.to(tl.uint32)
 
 
 @triton.jit

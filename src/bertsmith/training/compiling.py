@@ -5,13 +5,11 @@ import importlib.util
 import torch
 from torch import nn
 
-from bertsmith.model.encoder import Embeddings, EncoderLayer
+from bertsmith.model.encoder import Embeddings, Encoder, EncoderLayer
 from bertsmith.model.heads import MaskedLMHead
 from bertsmith.objectives import Sums, chunked_sums, whole_sums
 
 __all__ = ["compile_parts", "resolve_compile", "sums_for"]
-
-_PARTS = (Embeddings, EncoderLayer, MaskedLMHead)
 
 
 def resolve_compile(setting: bool | str, device: torch.device) -> bool:
@@ -33,17 +31,21 @@ def resolve_compile(setting: bool | str, device: torch.device) -> bool:
     return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
-def compile_parts(model: nn.Module) -> None:
-    """Compiles embeddings, layers and the masked-LM head in place, for any number of tokens.
+def compile_parts(model: nn.Module, *, by_layer: bool = False) -> None:
+    """Compiles embeddings, encoder and masked-LM head in place, for any number of tokens.
 
-    All layers share one compiled function, so that a model of 24 layers takes no longer than one
-    of 2. Names of parameters, and so checkpoints, stay as they are.
+    Names of parameters, and so checkpoints, stay as they are.
 
     Args:
         model: a model of this package, on the device where it trains.
+        by_layer: compile one layer, which all share, and not the encoder as a whole. That takes
+            seconds instead of a minute, and each layer's gradients are there as soon as its
+            backward pass is over, for many ranks to exchange; but it keeps the processor busy:
+            a step of a small model on a fast GPU waits for it.
     """
+    parts = (Embeddings, EncoderLayer if by_layer else Encoder, MaskedLMHead)
     for part in model.modules():
-        if isinstance(part, _PARTS):
+        if isinstance(part, parts):
             part.compile(dynamic=True)
 
 

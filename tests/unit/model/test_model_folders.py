@@ -161,7 +161,7 @@ def test_other_labels_start_a_fresh_classifier(config, make, tmp_path):
 def test_dropout_and_other_fields_can_be_changed(saved):
     _, folder = saved
     model = BertModel.from_pretrained(folder, hidden_dropout_prob=0.0, attention="causal")
-    assert model.encoder.layers[0].dropout.p == 0.0
+    assert model.encoder.layers[0].output_layer_norm.dropout_p == 0.0
     assert model.encoder.layers[1].attention.causal
     with pytest.raises(ModelError, match="no field 'hiden_size'"):
         BertModel.from_pretrained(folder, hiden_size=3)

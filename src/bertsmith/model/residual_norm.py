@@ -1,0 +1,143 @@
+"""What stands behind every sub-layer: dropout, the sum with its input, LayerNorm.
+
+Between the matrix products of a GPU these move memory and compute next to nothing, so they are one
+kernel forward and one backward there: three and five times the hidden states are moved, and
+nothing but a mean and a factor of each row is kept.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+
+from bertsmith.model.dropout import dropout
+from bertsmith.model.triton_ops import dropout_numbers, dropout_seed, has_triton, launchable
+
+__all__ = ["ResidualNorm"]
+
+_WIDEST = 8192
+# Rows are shared among so many programs backward, each of which sums its part of the gradients of
+# weight and bias.
+_NUM_PROGRAMS = 1024
+
+
+class ResidualNorm(nn.LayerNorm):
+    """`LayerNorm(residual + dropout(values))`, in the type of the residual.
+
+    Args:
+        size: columns D.
+        eps: added to the variance inside the root.
+        dropout_p: share of the values that is dropped while training, in [0, 1).
+    """
+
+    def __init__(self, size: int, eps: float, dropout_p: float) -> None:
+        super().__init__(size, eps=eps)
+        self.dropout_p = dropout_p
+
+    def forward(  # type: ignore[override]  # a LayerNorm by its weights alone
+        self, values: Float[Tensor, "T D"], residual: Float[Tensor, "T D"]
+    ) -> Float[Tensor, "T D"]:
+        """Returns the normed sums.
+
+        Args:
+            values: what the sub-layer made of the residual.
+            residual: the sub-layer's input.
+        """
+        dropout_p = self.dropout_p if self.training else 0.0
+        if _has_kernel(values, residual):
+            seed = dropout_seed(dropout_p, values.device)
+            output: Tensor = _residual_norm(
+                values, residual, self.weight, self.bias, seed, self.eps, dropout_p
+            )[0]
+            return output
+        summed = residual + dropout(values, dropout_p)
+        return layer_norm(summed, self.normalized_shape, self.weight, self.bias, self.eps).to(
+            residual.dtype
+        )
+
+
+def _has_kernel(values: Tensor, residual: Tensor) -> bool:
+    return (
+        values.device.type == "cuda"
+        and values.dtype == residual.dtype
+        and values.dtype in (torch.bfloat16, torch.float16)
+        and values.shape[-1] <= _WIDEST
+        and has_triton()
+    )
+
+
+@torch.library.triton_op("bertsmith::residual_norm", mutates_args=())
+def _residual_norm(
+    values: Tensor,
+    residual: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    seed: Tensor,
+    eps: float,
+    dropout_p: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    from bertsmith.model.residual_norm_kernels import forward_kernel
+
+    T, D = values.shape
+    output = torch.empty_like(residual, memory_format=torch.contiguous_format)
+    means, factors = (values.new_empty(T, dtype=torch.float32) for _ in range(2))
+    threshold, scale = dropout_numbers(dropout_p)
+    launchable(forward_kernel)[(T,)](
+        values.contiguous(), residual.contiguous(), weight, bias, output, means, factors, seed,
+        threshold, scale, eps, D=D, W=_width(D), DROPOUT=dropout_p > 0, num_warps=4,
+    )  # fmt: skip
+    return output, means, factors
+
+
+@torch.library.triton_op("bertsmith::residual_norm_backward", mutates_args=())
+def _residual_norm_backward(
+    grad_output: Tensor,
+    values: Tensor,
+    residual: Tensor,
+    weight: Tensor,
+    means: Tensor,
+    factors: Tensor,
+    seed: Tensor,
+    dropout_p: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    from bertsmith.model.residual_norm_kernels import backward_kernel
+
+    T, D = values.shape
+    grad_residual = torch.empty_like(residual, memory_format=torch.contiguous_format)
+    # Without dropout both gradients are the same numbers; the operator must not return one twice.
+    grad_values = torch.empty_like(grad_residual if dropout_p > 0 else grad_residual[:0])
+    weight_sums, bias_sums = (
+        values.new_empty((_NUM_PROGRAMS, D), dtype=torch.float32) for _ in range(2)
+    )
+    threshold, scale = dropout_numbers(dropout_p)
+    launchable(backward_kernel)[(_NUM_PROGRAMS,)](
+        grad_output.contiguous(), values.contiguous(), residual.contiguous(), weight,
+        means, factors, grad_values, grad_residual, weight_sums, bias_sums, seed,
+        threshold, scale, T, D=D, W=_width(D), DROPOUT=dropout_p > 0, num_warps=4,
+    )  # fmt: skip
+    return grad_values, grad_residual, weight_sums.sum(0), bias_sums.sum(0)
+
+
+def _width(D: int) -> int:
+    return 1 << (D - 1).bit_length()
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    values, residual, weight, _, seed, _, ctx.dropout_p = inputs
+    _, means, factors = output
+    ctx.mark_non_differentiable(means, factors)
+    ctx.save_for_backward(values, residual, weight, means, factors, seed)
+
+
+def _backward(ctx: Any, grad_output: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    grad_values, grad_residual, grad_weight, grad_bias = _residual_norm_backward(
+        grad_output, *ctx.saved_tensors, ctx.dropout_p
+    )
+    if ctx.dropout_p == 0:
+        grad_values = grad_residual
+    return grad_values, grad_residual, grad_weight, grad_bias, None, None, None
+
+
+_residual_norm.register_autograd(_backward, setup_context=_setup_context)

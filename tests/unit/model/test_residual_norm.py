@@ -1,0 +1,75 @@
+"""Dropout, sum and LayerNorm in one: the kernels, by Triton's interpreter, and the plain way."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from bertsmith.model.residual_norm import ResidualNorm
+
+# In a process of its own: Triton decides at import whether it interprets.
+SCRIPT = """
+import torch
+from torch.nn.functional import layer_norm
+from bertsmith.model import residual_norm as room
+
+room._NUM_PROGRAMS = 3
+T, D, eps = 7, 48, 1e-12
+generator = torch.Generator().manual_seed(0)
+values, residual, upper = (torch.randn(T, D, generator=generator) for _ in range(3))
+weight, bias = (torch.randn(D, generator=generator) for _ in range(2))
+
+def gradients(function):
+    inputs = [x.clone().requires_grad_() for x in (values, residual, weight, bias)]
+    output = function(*inputs)
+    return output.detach(), *torch.autograd.grad((output * upper).sum(), inputs)
+
+def ours(p):
+    seed = torch.full((1,), 9, dtype=torch.int32)
+    return gradients(lambda v, r, w, b: room._residual_norm(v, r, w, b, seed, eps, p)[0])
+
+plain = gradients(lambda v, r, w, b: layer_norm(r + v, (D,), w, b, eps))
+torch.testing.assert_close(ours(0.0), plain, atol=2e-5, rtol=2e-5)
+
+# Which values dropout keeps shows where nothing else is: what it drops has no gradient.
+dropped = ours(0.25)
+kept = dropped[1] != 0
+share = kept.float().mean().item()
+assert 0.66 < share < 0.84, share  # 336 draws: four standard errors are 0.09
+plain = gradients(lambda v, r, w, b: layer_norm(r + v * kept / 0.75, (D,), w, b, eps))
+torch.testing.assert_close(dropped, plain, atol=2e-5, rtol=2e-5)
+print("equal")
+"""
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("triton"), reason="Triton is for x86-64 Linux alone"
+)
+def test_the_kernels_are_layer_norm_in_plain_steps():
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+    )
+    assert result.stdout.strip() == "equal", result.stderr[-3000:]
+
+
+def test_without_training_nothing_is_dropped():
+    norm = ResidualNorm(8, 1e-12, 0.5)
+    values, residual = torch.randn(5, 8), torch.randn(5, 8)
+    expected = torch.nn.functional.layer_norm(values + residual, (8,), eps=1e-12)
+    assert not torch.equal(norm(values, residual), expected)
+    torch.testing.assert_close(norm.eval()(values, residual), expected)
+
+
+def test_the_residual_says_the_type():
+    norm = ResidualNorm(8, 1e-12, 0.0)
+    values, residual = torch.randn(5, 8), torch.randn(5, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert norm(values.bfloat16(), residual.bfloat16()).dtype == torch.bfloat16
+        assert norm(values.bfloat16(), residual).dtype == torch.float32
