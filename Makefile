@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format docs bench-data clean
+.PHONY: help setup demo test test-slow check format docs bench-data bench-train bench-gpu clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ docs: $(STAMP) ## The documentation, into site/; a wrong link or command stops i
 
 bench-data: $(STAMP) ## The data engine's figures; needs BERTSMITH_DATA (and GOOGLE_BERT)
 	$(BIN)/python -m benchmarks.data
+
+bench-train: $(STAMP) ## Training on this machine's cores against transformers; BERTSMITH_DATA for real text
+	$(BIN)/python -m benchmarks.training.cpu
+
+bench-gpu: $(STAMP) ## Training on one GPU against transformers, in ten minutes; STORE=folder
+	$(BIN)/python -m benchmarks.training.gpu $(if $(STORE),--store $(STORE))
 
 format: $(STAMP) ## Put the code into form
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,140 @@
+"""Training on this machine's cores, against `transformers` in the same run on the same data.
+
+    make bench-train [BERTSMITH_DATA=/path/to/data]
+
+Every measurement is a process of its own, in turn, a few rounds; medians count. Speeds are real
+tokens a second by the clock, with data loading, optimizer and evaluation in it. With
+BERTSMITH_DATA, a folder with `pretrain/`, `vocab/` and `finetune/glue`, the texts are real; without
+it they are the documentation on this machine, and fine-tuning is left out.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.figures import Figure, print_table, save_results
+from benchmarks.measuring import Measurement, alternate, measure, median
+from benchmarks.training import runs
+from benchmarks.training.workload import build_store
+
+_CORES = 2
+
+
+def main() -> None:
+    """Measures, prints the table and writes the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument("--rounds", type=int, default=3, help="how often speeds are measured")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/training.json"))
+    arguments = parser.parse_args()
+    data = Path(os.environ["BERTSMITH_DATA"]) if os.environ.get("BERTSMITH_DATA") else None
+    figures = list[Figure]()
+    with tempfile.TemporaryDirectory() as work:
+        store = Path(work) / "store"
+        text = data / "pretrain/wiki_en.jsonl.zst" if data else None
+        vocabulary = data / "vocab/google_uncased_en_vocab.txt" if data else None
+        build_store(store, text, vocabulary)
+        for group in arguments.only:
+            print(f"measuring: {group}", file=sys.stderr, flush=True)
+            measured = list(GROUPS[group](store, data, arguments.rounds))
+            save_results(arguments.results, measured)
+            figures += measured
+    print_table(figures)
+
+
+def _small(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
+    """L4 H256, length 128, batch 32, dropout 0.1, against three ways to run `transformers`."""
+    shape = ("mini", 128, 32, 40)
+    kinds: list[tuple[str, Callable[..., object], tuple[object, ...]]] = [
+        ("ours", runs.ours, ()),
+        ("transformers as it comes, fp32", runs.theirs, ("fp32", False)),
+        ("transformers, bf16 autocast", runs.theirs, ("bf16", False)),
+        ("transformers, bf16, compiled", runs.theirs, ("bf16", True)),
+    ]
+    measured = _measured([(kind, (store, *shape, *more)) for _, kind, more in kinds], rounds)
+    names = [name for name, _, _ in kinds]
+    speeds = {
+        name: [each.result["tokens_per_second"] for each in row]
+        for name, row in zip(names, measured, strict=True)
+    }
+    details = {"tokens/s, each round": speeds, "model": "L4 H256", "batch": 32, "length": 128}
+    ours = median(speeds["ours"])
+    for name, floor in zip(names[1:], (7, 3.5, 2.5), strict=True):
+        yield Figure(
+            "pre-training L4 H256, length 128", ours, "tokens/s", floor,
+            reference=median(speeds[name]), reference_name=name, details=details,
+        )  # fmt: skip
+    yield _share("pre-training L4 H256, length 128", measured[0], 0.45)
+    waits = [each.result["waiting"] for each in measured[0]]
+    yield Figure(
+        "time spent waiting for data", median(waits), "", 0.02, bound="at most",
+        details={"each round": waits},
+    )  # fmt: skip
+    peaks = [median([each.peak_bytes / 1e6 for each in row]) for row in measured]
+    yield Figure(
+        "memory, all of the process", peaks[0], "MB", 0.5, bound="at most",
+        reference=peaks[2], reference_name="transformers, bf16 autocast",
+        details=dict(zip(names, peaks, strict=True)),
+    )  # fmt: skip
+
+
+def _base(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
+    """BERT-base at both lengths of the paper."""
+    for length, batch in ((128, 32), (512, 8)):
+        (measured,) = _measured([(runs.ours, (store, "base", length, batch, 6))], rounds)
+        yield _share(f"pre-training BERT-base, length {length}", measured, 0.60)
+
+
+def _tuning(_: Path, data: Path | None, rounds: int) -> Iterator[Figure]:
+    """BERT-base on the lengths that SST-2 and MRPC really have."""
+    if data is None:
+        print("BERTSMITH_DATA isn't set: fine-tuning is left out", file=sys.stderr)
+        return
+    for task, folder in (("sst2", "SST-2"), ("mrpc", "MRPC")):
+        where = (task, data / "finetune/glue" / folder, data / "vocab/google_uncased_en_vocab.txt")
+        kinds = [
+            (runs.our_tuning, where),
+            (runs.their_tuning, (*where, "fp32", 128)),
+            (runs.their_tuning, (*where, "bf16", None)),
+        ]
+        speeds = [
+            [each.result["tokens_per_second"] for each in row] for row in _measured(kinds, rounds)
+        ]
+        ours, padded, dynamic = map(median, speeds)
+        details = {"tokens/s, each round": speeds}
+        yield Figure(
+            f"fine-tuning BERT-base on {folder}", ours, "tokens/s", 5, reference=padded,
+            reference_name="run_glue's defaults: fp32, padded to 128", details=details,
+        )  # fmt: skip
+        yield Figure(
+            f"fine-tuning BERT-base on {folder}", ours, "tokens/s", 2, reference=dynamic,
+            reference_name="transformers, bf16, padded to the longest", details=details,
+        )  # fmt: skip
+
+
+def _measured(
+    kinds: list[tuple[Callable[..., object], tuple[object, ...]]], rounds: int
+) -> list[list[Measurement]]:
+    def call(function: Callable[..., object], arguments: tuple[object, ...]) -> Measurement:
+        return measure(function, *arguments, cores=_CORES)
+
+    return alternate(
+        [lambda kind=kind, given=given: call(kind, given) for kind, given in kinds], rounds
+    )
+
+
+def _share(name: str, measured: list[Measurement], floor: float) -> Figure:
+    shares = [each.result["flops_per_second"] / each.result["product_rate"] for each in measured]
+    details = {"each round": [each.result for each in measured]}
+    return Figure(
+        f"{name}: share of the bf16 product rate", median(shares), "", floor, details=details
+    )
+
+
+GROUPS = {"small": _small, "base": _base, "tuning": _tuning}
+
+if __name__ == "__main__":
+    main()
