@@ -104,7 +104,12 @@ def _machine() -> dict[str, Any]:
     except (OSError, StopIteration):
         pass
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "memory_GiB": round(memory)}
+    cores = len(os.sched_getaffinity(0))
+    found = {"processor": model, "cores": cores, "memory_GiB": round(memory)}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
 
 
 def _versions() -> dict[str, str]:

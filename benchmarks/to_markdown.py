@@ -1,4 +1,4 @@
-"""Puts measured figures into the docs: benchmarks/results/data.json → docs/benchmarks.md.
+"""Puts measured figures into the docs: benchmarks/results/*.json → docs/benchmarks.md.
 
 python -m benchmarks.to_markdown
 """
@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.figures import HEADER, Figure
 
-__all__ = ["NOT_MEASURED", "PAGE", "RESULTS", "fill", "to_markdown"]
+__all__ = ["NOT_MEASURED", "PAGE", "RESULTS", "fill", "read_results", "to_markdown"]
 
 _ROOT = Path(__file__).parents[1]
-RESULTS, PAGE = _ROOT / "benchmarks/results/data.json", _ROOT / "docs/benchmarks.md"
-NOT_MEASURED = "No figures are recorded yet; `make bench-data` measures them."
-_START, _END = "<!-- benchmarks/results/data.json -->", "<!-- end of the table -->"
+RESULTS, PAGE = _ROOT / "benchmarks/results", _ROOT / "docs/benchmarks.md"
+NOT_MEASURED = "No figures are recorded yet."
+_START, _END = "<!-- benchmarks/results/{}.json -->", "<!-- end of the table -->"
 
 
 def to_markdown(results: dict[str, Any]) -> str:
@@ -32,27 +32,36 @@ def to_markdown(results: dict[str, Any]) -> str:
     lines += [
         "",
         f"Measured on {' and '.join(dates)}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_GiB']} GiB of memory; "
+        + f"{machine['memory_GiB']} GiB of memory; "
+        + (f"{machine['gpu']}; " if machine.get("gpu") else "")
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + ".",
     ]
     return "\n".join(lines)
 
 
-def fill(page: str, results: dict[str, Any] | None) -> str:
-    """The page with the figures between its two marks.
+def read_results(name: str) -> dict[str, Any] | None:
+    """What `save_results` wrote under a name: "data", "training", "gpu"; None for nothing."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def fill(page: str, name: str, results: dict[str, Any] | None) -> str:
+    """The page with the figures between their two marks.
 
     Args:
         page: the text of docs/benchmarks.md.
+        name: the name of the results' file, which the first mark has.
         results: what `save_results` wrote; None where nothing was measured.
 
     Raises:
         ValueError: a mark is missing.
     """
-    before, start, rest = page.partition(_START)
+    mark = _START.format(name)
+    before, start, rest = page.partition(mark)
     _, end, after = rest.partition(_END)
     if not start or not end:
-        raise ValueError(f"the page needs the marks {_START} and {_END}")
+        raise ValueError(f"the page needs the marks {mark} and {_END}")
     table = NOT_MEASURED if results is None else to_markdown(results)
     return f"{before}{start}\n\n{table}\n\n{end}{after}"
 
@@ -63,8 +72,10 @@ def _row(cells: list[str]) -> str:
 
 def main() -> None:
     """Rewrites the page."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else None
-    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    for name in ("data", "training", "gpu"):
+        page = fill(page, name, read_results(name))
+    PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _small(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
     ours = median(speeds["ours"])
     for name, floor in zip(names[1:], (7, 3.5, 2.5), strict=True):
         yield Figure(
-            "pre-training L4 H256, length 128", ours, "tokens/s", floor,
+            f"pre-training L4 H256, length 128, against {name}", ours, "tokens/s", floor,
             reference=median(speeds[name]), reference_name=name, details=details,
         )  # fmt: skip
     yield _share("pre-training L4 H256, length 128", measured[0], 0.45)
@@ -106,12 +106,12 @@ def _tuning(_: Path, data: Path | None, rounds: int) -> Iterator[Figure]:
         ours, padded, dynamic = map(median, speeds)
         details = {"tokens/s, each round": speeds}
         yield Figure(
-            f"fine-tuning BERT-base on {folder}", ours, "tokens/s", 5, reference=padded,
-            reference_name="run_glue's defaults: fp32, padded to 128", details=details,
+            f"fine-tuning BERT-base on {folder}, against run_glue", ours, "tokens/s", 5,
+            reference=padded, reference_name="run_glue's defaults: fp32, padded to 128", details=details,
         )  # fmt: skip
         yield Figure(
-            f"fine-tuning BERT-base on {folder}", ours, "tokens/s", 2, reference=dynamic,
-            reference_name="transformers, bf16, padded to the longest", details=details,
+            f"fine-tuning BERT-base on {folder}, against bf16", ours, "tokens/s", 2,
+            reference=dynamic, reference_name="transformers, bf16, padded to the longest", details=details,
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from docs_pages import ROOT, read
 
 sys.path.insert(0, str(ROOT))
 from benchmarks.figures import Figure, save_results
-from benchmarks.to_markdown import NOT_MEASURED, PAGE, RESULTS, fill, to_markdown
+from benchmarks.to_markdown import NOT_MEASURED, PAGE, fill, read_results, to_markdown
 
 
 @pytest.fixture
@@ -37,16 +37,17 @@ def test_a_row_a_figure(results):
 
 
 def test_filling_twice_changes_nothing(results):
-    once = fill(read(PAGE), results)
-    assert fill(once, results) == once
-    assert NOT_MEASURED in fill(once, None)
+    once = fill(read(PAGE), "data", results)
+    assert fill(once, "data", results) == once
+    assert NOT_MEASURED in fill(once, "data", None)
 
 
 def test_marks_must_be_there():
     with pytest.raises(ValueError, match="needs the marks"):
-        fill("# Benchmarks\n", None)
+        fill("# Benchmarks\n", "data", None)
 
 
-def test_the_page_agrees_with_what_was_measured():
-    results = json.loads(read(RESULTS)) if RESULTS.exists() else None
-    assert fill(read(PAGE), results) == read(PAGE), "run python -m benchmarks.to_markdown"
+@pytest.mark.parametrize("name", ["data", "training", "gpu"])
+def test_the_page_agrees_with_what_was_measured(name):
+    page = read(PAGE)
+    assert fill(page, name, read_results(name)) == page, "run python -m benchmarks.to_markdown"
