@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 __all__ = ["atomic_file", "atomic_folder", "is_store", "locked", "sha256_of_file", "sync"]
 
@@ -82,15 +83,23 @@ def sync(path: Path) -> None:
 def locked(path: Path) -> Iterator[bool]:
     """Tries to hold a lock file while the body runs; yields whether nobody else holds it.
 
-    The lock ends with the process, however that ends.
+    The lock ends with the process, however that ends. Who holds it may delete the file.
     """
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = _is_open_at(file, path)
         except BlockingIOError:
-            yield False
-        else:
-            yield True
+            is_ours = False
+        yield is_ours
+
+
+def _is_open_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file still stands at its path, and wasn't deleted by who held it before."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_store(folder: Path) -> bool:

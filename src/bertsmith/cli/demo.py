@@ -30,9 +30,10 @@ def command(
     story = Story(output, settings, say=say, warn=warn)
     try:
         story.run()
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt) as stop:
         warn("stopped; run the same command to go on")
-        raise typer.Exit(130) from None
+        code = stop.exit_code if isinstance(stop, Interrupted) else 130
+        raise typer.Exit(code) from None
     report = write_demo_report(story.facts, output)
     say(f"\n{report}: open it in a browser ({time.monotonic() - started:,.0f} s in this sitting)")
     say("\nThe same with your own text:\n")

@@ -47,7 +47,7 @@ def command(
         result = finetune(task, model, data, resolved, output, from_scratch=from_scratch, warn=warn)
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
-        raise typer.Exit(130) from None
+        raise typer.Exit(stop.exit_code) from None
     if as_json:
         emit_json({"path": str(output), **vars(result.state), "scores": result.scores})
         return

@@ -48,7 +48,7 @@ def command(
         result = pretrain(store, resolved, output, init=init, warn=warn)
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
-        raise typer.Exit(130) from None
+        raise typer.Exit(stop.exit_code) from None
     if as_json:
         emit_json({"path": str(output), **vars(result.state), **result.scores})
         return

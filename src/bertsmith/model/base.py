@@ -1,6 +1,7 @@
 """What every model shares: building, the padded interface, loading and saving."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -113,15 +114,19 @@ class PretrainedModel(nn.Module, Generic[OutputT]):
         )
         return model.eval()
 
-    def save_pretrained(self, path: str | Path) -> None:
+    def save_pretrained(
+        self, path: str | Path, *, weights: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Writes config.json and model.safetensors, as Hugging Face's library would.
 
         Each file is whole or absent. Other files in the folder stay as they are.
 
         Args:
             path: the folder; made if absent.
+            weights: what to write instead of the weights as they stand: a copy of `state_dict()`
+                that was taken earlier.
         """
-        save_model(self, Path(path))
+        save_model(self, Path(path), weights)
 
     def num_parameters(self) -> int:
         """Number of weights, tied ones counted once."""

@@ -110,12 +110,14 @@ def load_weights(
     return LoadingReport(source, tuple(missing), tuple(sorted(unused)))
 
 
-def save_model(model: "PretrainedModel[Any]", folder: Path) -> None:
-    """Writes a model's config.json and model.safetensors."""
+def save_model(
+    model: "PretrainedModel[Any]", folder: Path, weights: Mapping[str, Tensor] | None = None
+) -> None:
+    """Writes a model's config.json and model.safetensors; `weights` stand for its own."""
     if folder.exists() and not folder.is_dir():
         raise ModelError("is a file", where=folder, fix="give a folder to save to")
     folder.mkdir(parents=True, exist_ok=True)
-    write_weights(folder / "model.safetensors", to_hf_tensors(model.state_dict()))
+    write_weights(folder / "model.safetensors", to_hf_tensors(weights or model.state_dict()))
     config = to_hf(model.config, type(model).__name__)
     with atomic_file(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -35,13 +35,15 @@ def load_recipe(kind: type[Recipe], stage: str, name: str, changes: Sequence[str
     Args:
         kind: the recipe's class.
         stage: "pretrain" or "finetune": where presets are looked up.
-        name: a preset's name, or the path of a YAML file.
+        name: a preset's name, or the path of a YAML file: the `recipe.yaml` of a run is one.
         changes: `path=value` each, as in `training.learning_rate=1e-4`; the value is YAML.
 
     Raises:
         RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
     """
     values, where = _read(stage, name)
+    # A run's recipe.yaml tells what it was run on, too.
+    values.pop("run", None)
     return change_settings(kind, values, changes, where)
 
 

@@ -1,12 +1,13 @@
 """Fine-tuning a pre-trained model on a task, and scoring a fine-tuned one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from bertsmith._files import sha256_of_file
 from bertsmith._settings import Settings
@@ -17,6 +18,7 @@ from bertsmith.model.pretrained import read_config
 from bertsmith.tasks.base import Task, TaskData
 from bertsmith.tasks.lookup import get_task
 from bertsmith.training import (
+    FREE_TO_CHANGE,
     EpochBatches,
     Evaluation,
     LoopSettings,
@@ -121,7 +123,8 @@ def finetune(
         warn(note)
     run = RunFolder(output)
     with run.lock():
-        run.check_recipe(_identity(task, model_source, data, train, recipe, from_scratch))
+        identity = _identity(task, model_source, data, train, recipe, from_scratch)
+        run.check_recipe(identity, FREE_TO_CHANGE)
         if run.is_finished:
             warn(f"{output}: this run is finished; its result is shown again")
         else:
@@ -235,8 +238,8 @@ class _Session:
         from_scratch: bool,
         warn: Warn,
     ) -> None:
-        self.task, self.recipe, self.run = task, recipe, run
-        self.checkpoint = run.last_good_checkpoint(warn)
+        self.task, self.recipe, self.run, self.warn = task, recipe, run, warn
+        self.checkpoint = run.last_good_checkpoint(warn, FREE_TO_CHANGE)
         torch.manual_seed(recipe.training.seed)
         self.tokenizer = Tokenizer.from_pretrained(source)
         self.model = self._model(source, train, from_scratch, warn).to(_device())
@@ -282,6 +285,7 @@ class _Session:
                 best=self.task.main_metric if training.keep == "best" else None,
             ),
             description=f"fine-tuning {self.task.name}",
+            warn=self.warn,
         )
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
@@ -297,8 +301,8 @@ class _Session:
             scores.update(dev.named(found, first=self.dev[0].split))
         return scores
 
-    def save_model(self, folder: Path) -> None:
-        self.model.save_pretrained(folder)
+    def save_model(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
+        self.model.save_pretrained(folder, weights=weights)
         self.tokenizer.save_pretrained(folder, max_length=self.model.config.max_position_embeddings)
 
     def _model(
@@ -330,8 +334,8 @@ def _trained_for(model_source: str) -> str | None:
     path = Path(model_source)
     if not (path / "recipe.yaml").is_file():
         return None
-    task = RunFolder(path).read_recipe().get("task")
-    return str(task) if task is not None else None
+    run = RunFolder(path).read_recipe().get("run")
+    return run.get("task") if isinstance(run, dict) else None
 
 
 def _length(task: Task[Any, Any, Any], wanted: int | None, model: PretrainedModel[Any]) -> int:
@@ -356,12 +360,15 @@ def _identity(
         for path in sorted(find_folder(source).iterdir())
         if path.suffix in (".safetensors", ".bin") and not path.name.startswith("training_state")
     ]
+    files = dict.fromkeys([*train.files, *dev])
     return {
-        "task": task.name,
-        "model": {"source": source, **{path.name: sha256_of_file(path) for path in weights}},
-        "from_scratch": from_scratch,
-        "data": {str(path): sha256_of_file(path) for path in dict.fromkeys([*train.files, *dev])},
         **recipe.model_dump(mode="json"),
+        "run": {
+            "task": task.name,
+            "model": {"source": source, **{path.name: sha256_of_file(path) for path in weights}},
+            "from_scratch": from_scratch,
+            "data": {str(path): sha256_of_file(path) for path in files},
+        },
     }
 
 

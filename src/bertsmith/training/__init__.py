@@ -1,18 +1,20 @@
 """The training loop, its schedule, checkpoints and run folders; pre-training as a whole."""
 
-from bertsmith.training.checkpoint import TrainingState
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.epochs import EpochBatches
+from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted
-from bertsmith.training.loop import Evaluation, StepBatches, Trainer
+from bertsmith.training.loop import Trainer
 from bertsmith.training.precision import autocast, resolve_precision
 from bertsmith.training.pretraining import PretrainResult, pretrain
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
-from bertsmith.training.settings import LoopSettings, OptimizerSettings
+from bertsmith.training.settings import FREE_TO_CHANGE, LoopSettings, OptimizerSettings
+from bertsmith.training.snapshot import TrainingState
 
 __all__ = [
+    "FREE_TO_CHANGE",
     "ClockHorizon",
     "EpochBatches",
     "Evaluation",

@@ -1,9 +1,9 @@
 """Checkpoints: everything that a run needs to go on as if it had never stopped.
 
-A checkpoint is a model folder (so it can be used as one) with three more files:
+A checkpoint is a model folder (so it can be used as one) with four more files:
 `training_state.safetensors` (optimizer moments by parameter name, random states),
-`training_state.json` (step, seconds, data position, best score) and `hashes.json` (SHA-256 of
-every other file). No pickle is involved.
+`training_state.json` (step, seconds, data position, best score), `recipe.yaml` (the run's) and
+`hashes.json` (SHA-256 of every other file). No pickle is involved.
 
 Differs: the first design named `torch.distributed.checkpoint`; its metadata file is a pickle,
 which we don't load from a user's disk. Sharded states of many ranks can keep this layout, one
@@ -11,10 +11,8 @@ safetensors file a rank.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,53 +21,40 @@ from torch import Tensor, nn
 
 from bertsmith._files import atomic_folder, sha256_of_file
 from bertsmith.errors import CheckpointError
+from bertsmith.training.snapshot import Snapshot, TrainingState
 
-__all__ = ["TrainingState", "load_training_state", "save_checkpoint", "verify_checkpoint"]
+__all__ = ["SaveModel", "load_training_state", "verify_checkpoint", "write_checkpoint"]
 
 _TENSORS, _STATE, _HASHES = "training_state.safetensors", "training_state.json", "hashes.json"
 
-
-@dataclass
-class TrainingState:
-    """Where a run is.
-
-    Attributes:
-        step: optimizer updates done.
-        seconds: time spent so far, over all sittings.
-        batches: what the batches' `state()` gave, to go on without looking back.
-        best_score: the best value of the score that selects the model, or None.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    best_score: float | None = None
-    batches: dict[str, Any] = field(default_factory=dict)
+#: Writes a model folder (weights, config, tokenizer): the folder, and the weights to write.
+SaveModel = Callable[[Path, Mapping[str, Tensor]], None]
 
 
-def save_checkpoint(
-    folder: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    state: TrainingState,
-    save_model: Callable[[Path], None],
+def write_checkpoint(
+    folder: Path, snapshot: Snapshot, save_model: SaveModel, recipe: str = ""
 ) -> None:
     """Writes a checkpoint beside `folder` and renames it when it is whole and synced.
 
     Args:
         folder: where the checkpoint shall stand.
-        model: the model that `optimizer` updates; its parameter names key the moments.
-        optimizer: its state is saved as tensors.
-        state: step, seconds, score and data position.
-        save_model: writes the model folder (weights, config, tokenizer) into a given folder.
+        snapshot: the run as it stood.
+        save_model: writes the model folder.
+        recipe: the text of the run's `recipe.yaml`; empty for none.
+
+    Raises:
+        OSError: the disk is full, or can't be written to; nothing stands at `folder` then.
     """
-    tensors = _optimizer_tensors(model, optimizer) | _random_states()
+    snapshot.wait()
     with atomic_folder(folder) as temporary:
-        save_model(temporary)
+        save_model(temporary, snapshot.weights)
         try:
-            save_file(tensors, temporary / _TENSORS)
+            save_file(snapshot.tensors, temporary / _TENSORS)
         except SafetensorError as error:  # what it makes of a full disk
             raise OSError(str(error)) from error
-        (temporary / _STATE).write_text(json.dumps(vars(state), indent=1) + "\n")
+        (temporary / _STATE).write_text(json.dumps(vars(snapshot.state), indent=1) + "\n")
+        if recipe:
+            (temporary / "recipe.yaml").write_text(recipe, encoding="utf-8")
         hashes = {file.name: sha256_of_file(file) for file in sorted(temporary.iterdir())}
         (temporary / _HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
 
@@ -82,11 +67,12 @@ def verify_checkpoint(folder: Path) -> None:
     """
     try:
         hashes: dict[str, str] = json.loads((folder / _HASHES).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        expected_of = dict(hashes)
+    except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"the checkpoint is incomplete ({_HASHES}: {type(error).__name__})", where=folder
         ) from error
-    for name, expected in hashes.items():
+    for name, expected in expected_of.items():
         file = folder / name
         if not file.is_file():
             raise CheckpointError(f"the checkpoint lacks {name}", where=folder)
@@ -96,8 +82,11 @@ def verify_checkpoint(folder: Path) -> None:
 
 def load_training_state(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> TrainingState:
+) -> tuple[TrainingState, dict[str, Tensor]]:
     """Puts the optimizer's moments and the random states back; the model is loaded before.
+
+    Returns:
+        Where the run was, and all tensors of the training state by name.
 
     Raises:
         CheckpointError: the files can't be read, or belong to a model of another shape.
@@ -109,15 +98,7 @@ def load_training_state(
         raise CheckpointError(f"can't be read ({error})", where=folder) from error
     _restore_optimizer(folder, model, optimizer, tensors)
     _restore_random_states(tensors)
-    return state
-
-
-def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"optimizer.{key}.{name}": value.detach().cpu().contiguous()
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
+    return state, tensors
 
 
 def _restore_optimizer(
@@ -133,13 +114,6 @@ def _restore_optimizer(
             raise CheckpointError(f"its optimizer state {name} fits no parameter", where=folder)
         # The fused optimizer wants its step count, too, where the parameter is.
         optimizer.state.setdefault(parameter, {})[key] = value.to(parameter.device)
-
-
-def _random_states() -> dict[str, Tensor]:
-    states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
-    return states
 
 
 def _restore_random_states(tensors: dict[str, Tensor]) -> None:

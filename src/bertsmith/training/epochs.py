@@ -60,6 +60,15 @@ class EpochBatches(Generic[Feature]):
             yield self.global_batch(step)
             step += 1
 
+    def examples(self, step: int) -> list[tuple[int, int]]:
+        """Which features a step's global batch has: (epoch, index among the features) each."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, epoch_order(len(self.features), self.seed, epoch))
+        start = place * self.global_batch_size
+        chosen = self._order[1][start : start + self.global_batch_size].tolist()
+        return [(epoch, index) for index in chosen]
+
     def state(self) -> dict[str, Any]:
         """Nothing: any step is found by arithmetic."""
         return {}
@@ -69,11 +78,7 @@ class EpochBatches(Generic[Feature]):
 
     def global_batch(self, step: int) -> list[PackedSequences]:
         """The micro-batches of a step."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        if self._order is None or self._order[0] != epoch:
-            self._order = (epoch, epoch_order(len(self.features), self.seed, epoch))
-        start = place * self.global_batch_size
-        chosen = self._order[1][start : start + self.global_batch_size].tolist()
+        chosen = [index for _, index in self.examples(step)]
         return [
             self.collate([self.features[i] for i in chosen[at : at + self.micro_batch_size]])
             for at in range(0, len(chosen), self.micro_batch_size)

@@ -14,24 +14,37 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
     Args:
         step: the optimizer update that it stopped after.
         saved_at: the checkpoint's folder.
+        signal_number: what asked: SIGINT (Ctrl-C) or SIGTERM.
     """
 
-    def __init__(self, step: int, saved_at: str) -> None:
+    def __init__(self, step: int, saved_at: str, signal_number: int = signal.SIGINT) -> None:
         super().__init__(f"stopped after step {step}; saved at {saved_at}")
-        self.step, self.saved_at = step, saved_at
+        self.step, self.saved_at, self.signal_number = step, saved_at, signal_number
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + self.signal_number
 
 
 class StopRequest:
-    """Becomes `wanted` when the user or the system asks the run to stop."""
+    """Becomes `wanted` when the user or the system asks the run to stop.
+
+    Attributes:
+        wanted: whether a signal has come.
+        signal_number: the first that came.
+    """
 
     def __init__(self) -> None:
         self.wanted = False
+        self.signal_number: int = signal.SIGINT
 
     def __call__(self, signal_number: int, frame: FrameType | None) -> None:
         """Handles a signal; a second Ctrl-C stops at once, without saving."""
         if self.wanted and signal_number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.wanted = True
+        if not self.wanted:
+            self.wanted, self.signal_number = True, signal_number
 
 
 @contextmanager

@@ -2,59 +2,28 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 from torch import nn
 
 from bertsmith._progress import progress
 from bertsmith.errors import TrainingError
-from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives import Objective
-from bertsmith.training.checkpoint import TrainingState, load_training_state, save_checkpoint
+from bertsmith.training.checkpoint import SaveModel, load_training_state
 from bertsmith.training.cpu import keep_freed_memory
+from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
 from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.saver import CheckpointSaver
 from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
 from bertsmith.training.settings import LoopSettings
+from bertsmith.training.skips import SkipRecord
+from bertsmith.training.snapshot import TrainingState
 from bertsmith.training.update import Updater
 from bertsmith.training.window import Window
 
-__all__ = ["Evaluation", "StepBatches", "Trainer"]
-
-
-class StepBatches(Protocol):
-    """Where the loop gets its micro-batches from."""
-
-    def steps(self, first_step: int) -> Iterator[Sequence[PackedSequences]]:
-        """Yields, from `first_step` on, the micro-batches of one optimizer update after another."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """What helps a resumed run to find its place; plain JSON values, kept in checkpoints."""
-        ...
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes up what `state` returned."""
-        ...
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How, how often and to what end a run is evaluated.
-
-    Attributes:
-        run: evaluates the model as it stands and returns scores by name.
-        times: how many evaluations the run has, evenly spread; the last is at its end.
-        best: the score (higher is better) by which the model to keep is chosen, or None to keep
-            the last.
-    """
-
-    run: Callable[[], dict[str, float]]
-    times: int
-    best: str | None = None
+__all__ = ["Trainer"]
 
 
 class Trainer:
@@ -67,9 +36,10 @@ class Trainer:
         settings: optimizer, schedule, precision, logging.
         horizon: when the run ends.
         run: the run's folder.
-        save_model: writes the model folder (weights, config, tokenizer) into a given folder.
+        save_model: writes the model folder (weights, config, tokenizer).
         evaluation: how often the model is evaluated.
         description: what the progress bar says.
+        warn: is told, in one line each, about updates that were skipped.
     """
 
     def __init__(
@@ -81,36 +51,47 @@ class Trainer:
         horizon: Horizon,
         run: RunFolder,
         *,
-        save_model: Callable[[Path], None],
+        save_model: SaveModel,
         evaluation: Evaluation,
         description: str,
+        warn: Callable[[str], None],
     ) -> None:
         self.model, self.batches = model, batches
         self.settings, self.horizon, self.run = settings, horizon, run
         self.save_model, self.evaluation, self.description = save_model, evaluation, description
         self.update = Updater(model, objective, settings)
+        self.saver = CheckpointSaver(run, settings, save_model)
+        self.skips = SkipRecord(
+            run, batches, settings.max_skipped_updates, warn=warn, settle=self.saver.wait
+        )
         self.state = TrainingState()
 
     def resume(self, checkpoint: Path) -> None:
         """Restores optimizer, random states and position; the model was loaded from there."""
-        self.state = load_training_state(checkpoint, self.model, self.update.optimizer)
+        self.state, tensors = load_training_state(checkpoint, self.model, self.update.optimizer)
+        self.update.guard.restore(tensors)
         self.batches.restore(self.state.batches)
         self.run.forget_after(self.state.step)
+        best = self.state.best_step
+        if best is not None and not self.run.checkpoint_path(best).exists():
+            # A later one had taken its place, and is lost: the next evaluation names a new one.
+            self.state.best_step = self.state.best_loss = None
 
     def train(self) -> TrainingState:
         """Runs to the horizon and leaves the model in the run's folder.
 
         Raises:
             Interrupted: a signal asked to stop; a checkpoint was written.
-            TrainingError: the loss is no number any more.
+            TrainingError: too many updates had to be skipped, or the model gives no numbers.
+            CheckpointError: a checkpoint couldn't be written.
         """
         if self.update.device.type == "cpu":
             keep_freed_memory()
         self._started = time.monotonic() - self.state.seconds
-        self._last_checkpoint = time.monotonic()
         window = Window()
         with (
             stop_on_signals() as stop,
+            self.saver,
             progress(
                 self.description, total=self._total(), unit=self._unit(), done=self._done()
             ) as bar,
@@ -119,27 +100,33 @@ class Trainer:
                 if self._fraction() >= 1.0:
                     break
                 before, fraction = self._done(), self._fraction()
-                self.update(micro_batches, self._learning_rate_factor(fraction), window)
                 self.state.step += 1
+                factor = self._learning_rate_factor(fraction)
+                self.update(self.state.step, micro_batches, factor, window)
                 self._keep_time()
                 bar.advance(self._done() - before)
                 is_due = self._evaluation_is_due(fraction)
                 if is_due or self.state.step % self.settings.log_every_steps == 0:
                     bar.update(**self._flush(window, fraction))
                     window = Window()
+                is_best = False
                 if is_due:
-                    self._evaluate()
+                    is_best = self._evaluate()
                     window.started = time.monotonic()
-                self._checkpoint_if_due(stop, window, fraction)
+                if stop.wanted or is_best or self.saver.is_due():
+                    window = self._checkpoint(stop, window, fraction, is_best)
+            self.saver.wait()
             self._finish()
         if stop.wanted:
-            raise Interrupted(self.state.step, str(self.run.path))
+            raise Interrupted(self.state.step, str(self.run.path), stop.signal_number)
         return self.state
 
     def _flush(self, window: Window, fraction: float) -> dict[str, str]:
         """Writes the window to the log and returns what the progress bar shows."""
+        self.skips.note(window.verdicts, self.state)
         means = window.means()
-        self._require_numbers(means)
+        if not means:
+            return {}
         rate = window.tokens_per_second()
         self.run.log(
             "train",
@@ -155,7 +142,8 @@ class Trainer:
         }
         return {**shown, "tokens/s": f"{rate:,.0f}"}
 
-    def _evaluate(self) -> None:
+    def _evaluate(self) -> bool:
+        """Evaluates the model; returns whether this is a checkpoint to keep."""
         self.model.eval()
         scores = self.evaluation.run()
         self._require_numbers(scores)
@@ -165,41 +153,48 @@ class Trainer:
             score = scores[self.evaluation.best]
             if self.state.best_score is None or score > self.state.best_score:
                 self.state.best_score = score
-                self.save_model(self.run.path)
+                self._save_model()
+        loss = scores.get(self.evaluation.best_checkpoint or "")
+        if loss is None or (self.state.best_loss is not None and loss >= self.state.best_loss):
+            return False
+        self.state.best_loss, self.state.best_step = loss, self.state.step
+        return True
 
-    def _require_numbers(self, values: dict[str, float]) -> None:
-        """Stops the run before weights that are no numbers are saved anywhere."""
-        if all(math.isfinite(value) for value in values.values()):
-            return
-        checkpoints = self.run.checkpoints()
-        last = f" (--init {checkpoints[0]} starts from its last checkpoint)" if checkpoints else ""
-        raise TrainingError(
-            f"the loss is no number any more at step {self.state.step}",
-            where=self.run.path,
-            fix=f"lower training.learning_rate and give another output folder{last}",
-        )
+    def _require_numbers(self, scores: dict[str, float]) -> None:
+        """Stops the run before weights that give no numbers are saved anywhere."""
+        if not all(math.isfinite(score) for score in scores.values()):
+            raise TrainingError(
+                f"the held-out loss is no number any more at step {self.state.step}",
+                where=self.run.path,
+                fix=self.skips.way_on(self.state.step),
+            )
 
-    def _checkpoint_if_due(self, stop: StopRequest, window: Window, fraction: float) -> None:
-        since = time.monotonic() - self._last_checkpoint
-        if not stop.wanted and since < self.settings.checkpoint_every_seconds:
-            return
-        folder = self.run.checkpoint_path(self.state.step)
-        if window.sums:
+    def _checkpoint(
+        self, stop: StopRequest, window: Window, fraction: float, is_best: bool
+    ) -> Window:
+        """Saves, and ends the run if it was asked to stop; returns the window to go on with."""
+        if window.verdicts:
             self._flush(window, fraction)
-            window.sums.clear()
-            window.counts.clear()
-            window.num_tokens, window.started = 0, time.monotonic()
+            window = Window()
+        if self.skips.last == self.state.step and not (stop.wanted or is_best):
+            return window  # the weights may be at fault: the next update will show
         self.state.batches = self.batches.state()
-        save_checkpoint(folder, self.model, self.update.optimizer, self.state, self.save_model)
-        self.run.remove_old_checkpoints(self.settings.keep_checkpoints)
-        self._last_checkpoint = time.monotonic()
+        guard = self.update.guard.tensors()
+        self.saver.save(self.state, self.model, self.update.optimizer, guard)
         if stop.wanted:
-            raise Interrupted(self.state.step, str(folder))
+            self.saver.wait()
+            folder = self.run.checkpoint_path(self.state.step)
+            raise Interrupted(self.state.step, str(folder), stop.signal_number)
+        return window
+
+    def _save_model(self) -> None:
+        with self.run.writing(self.run.path):
+            self.save_model(self.run.path, self.model.state_dict())
 
     def _finish(self) -> None:
         self.model.eval()
         if self.evaluation.best is None:
-            self.save_model(self.run.path)
+            self._save_model()
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
 
     def _keep_time(self) -> None:

@@ -1,11 +1,12 @@
 """A whole pre-training run: store and recipe in, a model folder out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bertsmith.batches import PretrainingBatch, PretrainingBatches, evaluation_batches
 from bertsmith.errors import CheckpointError, ModelError, RecipeError
@@ -13,7 +14,6 @@ from bertsmith.examples import split_documents
 from bertsmith.model import BertConfig, BertForPreTraining, sinusoidal_positions
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore
-from bertsmith.training.checkpoint import TrainingState
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.evaluation import (
     evaluate_objective,
@@ -21,10 +21,14 @@ from bertsmith.training.evaluation import (
     unigram_accuracy,
 )
 from bertsmith.training.initial_model import load_initial_model
-from bertsmith.training.loop import Evaluation, Trainer
+from bertsmith.training.interfaces import Evaluation
+from bertsmith.training.loop import Trainer
 from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon
+from bertsmith.training.settings import FREE_TO_CHANGE
+from bertsmith.training.snapshot import TrainingState
+from bertsmith.training.store_check import store_identity, verify_store
 
 __all__ = ["PretrainResult", "pretrain"]
 
@@ -70,10 +74,11 @@ def pretrain(
     store = TokenStore(store_path)
     run = RunFolder(output)
     with run.lock():
-        run.check_recipe(_identity(store, recipe, init))
+        run.check_recipe(_identity(store, recipe, init), FREE_TO_CHANGE)
         if run.is_finished:
             warn(f"{output}: this run is finished; its result is shown again")
             return _result(run)
+        verify_store(store, run.store_stamps_path)
         session = _Session(store, recipe, run, init, warn)
         session.trainer().train()
         return _result(run)
@@ -90,8 +95,8 @@ class _Session:
         init: str | None,
         warn: Callable[[str], None],
     ) -> None:
-        self.store, self.recipe, self.run = store, recipe, run
-        self.checkpoint = run.last_good_checkpoint(warn)
+        self.store, self.recipe, self.run, self.warn = store, recipe, run, warn
+        self.checkpoint = run.last_good_checkpoint(warn, FREE_TO_CHANGE)
         torch.manual_seed(recipe.training.seed)
         self.model = self._model(init, warn)
         is_compiled = resolve_compile(recipe.training.compile, _device())
@@ -134,8 +139,13 @@ class _Session:
             self._horizon(),
             self.run,
             save_model=self.save_model,
-            evaluation=Evaluation(self.evaluate, times=training.num_evaluations),
+            evaluation=Evaluation(
+                self.evaluate,
+                times=training.num_evaluations,
+                best_checkpoint=self._main_loss() if training.keep_best else None,
+            ),
             description="pre-training",
+            warn=self.warn,
         )
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
@@ -149,11 +159,14 @@ class _Session:
         )
         return {**scores, "unigram_accuracy": self.unigram}
 
-    def save_model(self, folder: Path) -> None:
-        self.model.save_pretrained(folder)
+    def save_model(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
+        self.model.save_pretrained(folder, weights=weights)
         self.store.tokenizer.save_pretrained(
             folder, max_length=self.model.config.max_position_embeddings
         )
+
+    def _main_loss(self) -> str:
+        return "ltr_loss" if isinstance(self.objective, LeftToRight) else "mlm_loss"
 
     def _model(self, init: str | None, warn: Callable[[str], None]) -> BertForPreTraining:
         source = self.checkpoint or init
@@ -218,6 +231,9 @@ class _Steps:
             pin_memory=_device().type == "cuda",
         )
 
+    def examples(self, step: int) -> list[tuple[int, int]]:
+        return [(epoch, index) for epoch, index in self.batches.global_indices(step).tolist()]
+
     def state(self) -> dict[str, Any]:
         return self.batches.state()
 
@@ -229,8 +245,7 @@ def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> di
     """What must be the same for a run to go on."""
     return {
         **recipe.model_dump(mode="json"),
-        "store": {"shards": [shard.sha256 for shard in store.manifest.shards]},
-        "init": init,
+        "run": {"store": store_identity(store), "init": init},
     }
 
 

@@ -63,6 +63,16 @@ class PretrainTraining(LoopSettings):
     num_evaluation_examples: int = Field(
         2000, ge=1, description="held-out sequences that each evaluation looks at, at most"
     )
+    keep_best: bool = Field(
+        False,
+        description="keep the checkpoint with the lowest held-out loss, too: checkpoints/best",
+    )
+    spike_deviations: float = Field(
+        10.0,
+        ge=0,
+        description="a loss is a spike if it is this many deviations (1.4826 times the median "
+        "absolute deviation, at least 1 % of the loss) above the median of the last 128; 0: never",
+    )
     held_out_fraction: float = Field(
         0.01, gt=0, lt=1, description="share of the documents that is never trained on"
     )

@@ -2,9 +2,10 @@
 
 ```
 runs/x/
-  recipe.yaml            the resolved recipe
+  recipe.yaml            the resolved recipe, and under `run` what it is run on
   metrics.jsonl          one line per log point and evaluation
   checkpoints/step-000123/
+  checkpoints/best       a link to the checkpoint with the lowest held-out loss, if that is kept
   config.json model.safetensors vocab.txt tokenizer.json tokenizer_config.json
 ```
 """
@@ -12,24 +13,32 @@ runs/x/
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bertsmith._files import atomic_file, locked
-from bertsmith.errors import CheckpointError, RecipeError, TrainingError
+from bertsmith.errors import CheckpointError, TrainingError
 from bertsmith.training.checkpoint import verify_checkpoint
+from bertsmith.training.run_recipe import (
+    first_difference,
+    read_recipe,
+    recipe_yaml,
+    require_same,
+)
 
 __all__ = ["RunFolder"]
+
+_CHECKPOINT, _BEST, _DAMAGED = "step-", "best", "damaged-"
+#: How many damaged checkpoints an error names.
+_SHOWN = 3
 
 
 class RunFolder:
     """Paths and files of one run.
 
     Args:
-        path: the folder; it is made if it isn't there.
+        path: the folder; `lock` makes it if it isn't there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,58 +46,90 @@ class RunFolder:
         self.checkpoints_path = path / "checkpoints"
         self.metrics_path = path / "metrics.jsonl"
         self.recipe_path = path / "recipe.yaml"
+        #: Which store's files were compared with their hashes, and when they were written.
+        self.store_stamps_path = path / ".store.json"
         if path.exists() and not path.is_dir():
             raise TrainingError("is not a folder", where=path, fix="give another output folder")
-        path.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the run for this process.
+        """Holds the run for this process; what a killed one left half done is removed.
+
+        A run that fails before its first step leaves nothing behind.
 
         Raises:
             TrainingError: another process is running here.
         """
-        with locked(self.path / ".lock") as is_ours:
+        made = _make(self.path)
+        is_new = not self.recipe_path.exists()
+        lock_path = self.path / ".lock"
+        with locked(lock_path) as is_ours:
             if not is_ours:
                 raise TrainingError(
                     "another run is writing into this folder",
                     where=self.path,
                     fix="wait for it or give another output folder",
                 )
-            yield
+            self._remove_leftovers()
+            try:
+                yield
+            except BaseException:
+                if is_new and not self.read_metrics() and not self.checkpoints():
+                    for path in (self.recipe_path, self.metrics_path, self.store_stamps_path):
+                        path.unlink(missing_ok=True)
+                    lock_path.unlink()
+                    with suppress(OSError):  # not empty: other files are here
+                        for folder in [self.checkpoints_path, *made]:
+                            if folder.exists():
+                                folder.rmdir()
+                raise
 
-    def check_recipe(self, recipe: dict[str, Any]) -> None:
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[None]:
+        """Makes a full disk and the like one line that says how to go on."""
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f"cannot be written ({error.strerror or error})",
+                where=path,
+                fix="make room and run the same command to go on from the last checkpoint",
+            ) from error
+
+    def check_recipe(
+        self, recipe: dict[str, Any], free_to_change: frozenset[str] = frozenset()
+    ) -> None:
         """Saves the recipe of a new run, or compares it with that of the run that is here.
+
+        Args:
+            recipe: the resolved recipe, and under `run` what it is run on.
+            free_to_change: paths of settings that a run may go on with others of.
 
         Raises:
             RecipeError: the folder holds a run of another recipe; the first difference is named.
             TrainingError: the folder holds something else.
         """
         if self.recipe_path.exists():
-            difference = _first_difference(self.read_recipe(), recipe)
-            if difference:
-                raise RecipeError(
-                    f"this folder holds a run with {difference}",
-                    where=self.path,
-                    fix="use the same settings to go on, or another output folder",
-                )
-            return
-        if any(not path.name.startswith(".") for path in self.path.iterdir()):
+            saved = self.read_recipe()
+            require_same(self.path, saved, recipe, free_to_change)
+            if saved == recipe:
+                return
+        elif any(not path.name.startswith(".") for path in self.path.iterdir()):
             raise TrainingError(
                 "holds files that are no run", where=self.path, fix="give another output folder"
             )
-        with atomic_file(self.recipe_path) as temporary:
-            temporary.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+        with self.writing(self.recipe_path), atomic_file(self.recipe_path) as temporary:
+            temporary.write_text(recipe_yaml(recipe), encoding="utf-8")
 
     def read_recipe(self) -> dict[str, Any]:
         """The recipe that the run was started with."""
-        try:
-            recipe = yaml.safe_load(self.recipe_path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RecipeError("can't be read", where=self.recipe_path) from error
-        if not isinstance(recipe, dict):
-            raise RecipeError("is no recipe", where=self.recipe_path)
-        return recipe
+        return read_recipe(self.recipe_path)
+
+    def recipe_text(self) -> str:
+        """The recipe's file; empty where there is none."""
+        if not self.recipe_path.exists():
+            return ""
+        return self.recipe_path.read_text(encoding="utf-8")
 
     @property
     def is_finished(self) -> bool:
@@ -107,70 +148,113 @@ class RunFolder:
                 break
         return records
 
-    def log(self, kind: str, step: int, **values: float | int | str) -> None:
-        """Appends a record: kind "train", "evaluation", "start" or "end"."""
-        with self.metrics_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+    def log(self, kind: str, step: int, **values: Any) -> None:
+        """Appends a record: kind "train", "evaluation", "skipped" or "end"; plain JSON values."""
+        line = json.dumps({"kind": kind, "step": step, **values}) + "\n"
+        with self.writing(self.metrics_path), self.metrics_path.open("a", encoding="utf-8") as file:
+            file.write(line)
 
     def forget_after(self, step: int) -> None:
-        """Drops log records and checkpoints of steps that a resumed run does again."""
+        """Drops log records of steps that a resumed run does again, and sets checkpoints aside.
+
+        The only checkpoints after the last good one are damaged ones. They are renamed, so that
+        they neither count nor are lost.
+        """
         kept = [record for record in self.read_metrics() if record["step"] <= step]
-        with atomic_file(self.metrics_path) as temporary:
+        with self.writing(self.metrics_path), atomic_file(self.metrics_path) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
         for folder in self.checkpoints():
-            if _step_of(folder) > step:
-                shutil.rmtree(folder)
+            if self.step_of(folder) > step:
+                aside = folder.with_name(f"{_DAMAGED}{folder.name}")
+                shutil.rmtree(aside, ignore_errors=True)
+                folder.rename(aside)
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step stands."""
-        return self.checkpoints_path / f"step-{step:06d}"
+        return self.checkpoints_path / f"{_CHECKPOINT}{step:06d}"
+
+    @staticmethod
+    def step_of(checkpoint: Path) -> int:
+        """The step that a checkpoint is of."""
+        return int(checkpoint.name.removeprefix(_CHECKPOINT))
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints, newest first, good or not."""
-        folders = self.checkpoints_path.glob("step-*")
-        return sorted(folders, key=_step_of, reverse=True)
+        folders = self.checkpoints_path.glob(f"{_CHECKPOINT}*")
+        return sorted(folders, key=self.step_of, reverse=True)
 
-    def last_good_checkpoint(self, warn: Callable[[str], None]) -> Path | None:
+    def last_good_checkpoint(
+        self, warn: Callable[[str], None], free_to_change: frozenset[str] = frozenset()
+    ) -> Path | None:
         """The newest checkpoint whose hashes hold; None for a run that has none yet.
 
         Args:
             warn: is told about each damaged checkpoint that is passed over.
+            free_to_change: paths of settings that may differ from the checkpoint's.
 
         Raises:
-            CheckpointError: there are checkpoints, and all of them are damaged.
+            CheckpointError: there are checkpoints, and all of them are damaged, or the newest good
+                one is of another recipe.
         """
-        folders = self.checkpoints()
-        for folder in folders:
+        damages: list[CheckpointError] = []
+        for folder in self.checkpoints():
             try:
                 verify_checkpoint(folder)
             except CheckpointError as error:
-                warn(f"{error}; passing it over")
+                damages.append(error)
                 continue
+            self._require_own(folder, free_to_change)
+            for damage in damages:
+                warn(f"{damage}; going on from {folder.name}, the last good one")
             return folder
-        if folders:
+        if damages:
+            told = [f"{Path(str(error.where)).name}: {error.what}" for error in damages[:_SHOWN]]
+            more = ["..."] if len(damages) > _SHOWN else []
             raise CheckpointError(
-                f"none of the {len(folders)} checkpoints can be used",
+                f"none of the {len(damages)} checkpoints can be used ({', '.join(told + more)})",
                 where=self.checkpoints_path,
-                fix="give another output folder to start anew",
+                fix="copy one back from elsewhere, or give another output folder to start anew",
             )
         return None
 
-    def remove_old_checkpoints(self, keep: int) -> None:
-        """Deletes all but the newest `keep` checkpoints."""
-        for folder in self.checkpoints()[keep:]:
-            shutil.rmtree(folder)
+    def keep_checkpoints(self, newest: int, best_step: int | None = None) -> None:
+        """Deletes all but the newest checkpoints and the best one, and links `best` to that.
+
+        Args:
+            newest: how many of the newest stay.
+            best_step: the step of the best one, which stays whatever its age.
+        """
+        if best_step is not None:
+            new_link = self.checkpoints_path / f".{_BEST}.tmp"
+            new_link.unlink(missing_ok=True)
+            new_link.symlink_to(self.checkpoint_path(best_step).name)
+            new_link.replace(self.checkpoints_path / _BEST)
+        for folder in self.checkpoints()[newest:]:
+            if self.step_of(folder) != best_step:
+                shutil.rmtree(folder)
+
+    def _require_own(self, checkpoint: Path, free_to_change: frozenset[str]) -> None:
+        """A checkpoint that was put here from another run must not be gone on from."""
+        path = checkpoint / "recipe.yaml"
+        difference = path.exists() and first_difference(
+            read_recipe(path), self.read_recipe(), free_to_change
+        )
+        if difference:
+            raise CheckpointError(
+                f"is a checkpoint of another run: its recipe has {difference}",
+                where=checkpoint,
+                fix="move it out of this run's folder",
+            )
+
+    def _remove_leftovers(self) -> None:
+        """Half-written files of a process that was killed; the lock says that it is gone."""
+        for folder in (self.path, self.checkpoints_path):
+            for path in folder.glob(".*.tmp"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.split("-")[1])
-
-
-def _first_difference(saved: object, wanted: object, path: str = "") -> str | None:
-    if isinstance(saved, dict) and isinstance(wanted, dict):
-        for key in [*saved, *(key for key in wanted if key not in saved)]:
-            below = f"{path}.{key}" if path else str(key)
-            difference = _first_difference(saved.get(key), wanted.get(key), below)
-            if difference:
-                return difference
-        return None
-    return None if saved == wanted else f"{path} = {saved!r}, not {wanted!r}"
+def _make(path: Path) -> list[Path]:
+    """Makes a folder; returns those that weren't there before, the innermost first."""
+    made = [folder for folder in [path, *path.parents] if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    return made

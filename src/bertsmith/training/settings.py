@@ -6,7 +6,19 @@ from pydantic import Field
 
 from bertsmith._settings import Settings
 
-__all__ = ["LoopSettings", "OptimizerSettings"]
+__all__ = ["FREE_TO_CHANGE", "LoopSettings", "OptimizerSettings"]
+
+#: Settings of the loop that weights don't depend on: a run may go on with others.
+FREE_TO_CHANGE = frozenset(
+    f"training.{name}"
+    for name in (
+        "log_every_steps",
+        "checkpoint_every_seconds",
+        "keep_checkpoints",
+        "keep_best",
+        "max_skipped_updates",
+    )
+)
 
 
 class OptimizerSettings(Settings):
@@ -60,3 +72,15 @@ class LoopSettings(OptimizerSettings):
         600.0, gt=0, description="seconds between checkpoints (one is written at Ctrl-C too)"
     )
     keep_checkpoints: int = Field(2, ge=1, description="how many of the newest checkpoints stay")
+    max_skipped_updates: int = Field(
+        10,
+        ge=0,
+        description="an update whose loss or gradient is no number, or whose loss is a spike, is "
+        "skipped; a run with more of them than this is stopped",
+    )
+    spike_deviations: float = Field(
+        0.0,
+        ge=0,
+        description="a loss is a spike if it is this many deviations (1.4826 times the median "
+        "absolute deviation, at least 1 % of the loss) above the median of the last 128; 0: never",
+    )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bertsmith.model.packing import PackedSequences
-from bertsmith.objectives import Objective
+from bertsmith.objectives import Measure, Objective
+from bertsmith.training.guard import Guard, step_unless
 from bertsmith.training.optimizer import build_optimizer
 from bertsmith.training.precision import autocast, resolve_precision
 from bertsmith.training.settings import LoopSettings
@@ -19,7 +20,8 @@ class Updater:
     """Optimizer updates of a model.
 
     One update minimises the sum over the objective's names of `total / count`, with totals and
-    counts taken over the whole global batch, so that accumulation is exact.
+    counts taken over the whole global batch, so that accumulation is exact. An update that the
+    guard rejects leaves weights and optimizer as they are.
 
     Args:
         model: what is trained, on the device where it shall train.
@@ -32,36 +34,51 @@ class Updater:
         self.device = next(model.parameters()).device
         self.precision = resolve_precision(settings.precision, self.device)
         self.optimizer = build_optimizer(model, settings)
+        self.guard = Guard(settings, self.device)
 
     def __call__(
-        self, micro_batches: Sequence[PackedSequences], factor: float, window: Window
+        self, step: int, micro_batches: Sequence[PackedSequences], factor: float, window: Window
     ) -> None:
         """Does one update.
 
         Args:
+            step: its number as in the log, from 1.
             micro_batches: the global batch.
             factor: the learning rate as a factor of its peak.
             window: where losses and hits are added.
         """
-        self._backward(micro_batches, window)
-        if self.settings.max_grad_norm > 0:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        loss, measures = self._backward(micro_batches)
+        verdict = self.guard(loss, self._clip())
+        window.add(step, measures, sum(batch.num_tokens for batch in micro_batches), verdict)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * factor
-        self.optimizer.step()
+        step_unless(verdict.skip, self.optimizer)
 
-    def _backward(self, micro_batches: Sequence[PackedSequences], window: Window) -> None:
-        """Leaves the gradients of the whole global batch in the parameters."""
+    def _backward(
+        self, micro_batches: Sequence[PackedSequences]
+    ) -> tuple[Tensor, list[dict[str, Measure]]]:
+        """Leaves the gradients of the whole global batch in the parameters; returns its loss."""
         global_counts = self._counts(micro_batches)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
+        losses, measured = [], []
         for batch in micro_batches:
             on_device = batch.to(self.device, non_blocking=True)
             with autocast(self.precision, self.device):
                 measures = self.objective(self.model, on_device)
             terms = [m.loss.total / max(global_counts[name], 1) for name, m in measures.items()]
-            torch.autograd.backward(torch.stack(terms).sum())
-            window.add(measures, batch.num_tokens)
+            loss = torch.stack(terms).sum()
+            torch.autograd.backward(loss)
+            losses.append(loss.detach())
+            measured.append(measures)
+        return torch.stack(losses).sum(), measured
+
+    def _clip(self) -> Tensor:
+        """Scales the gradients down to the largest norm; returns what their norm was."""
+        if self.settings.max_grad_norm > 0:
+            return nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        return nn.utils.get_total_norm(gradients)
 
     def _counts(self, micro_batches: Sequence[PackedSequences]) -> dict[str, int]:
         """How many items each loss has in the whole global batch."""

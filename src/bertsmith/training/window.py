@@ -1,12 +1,14 @@
 """What happened since the last log line."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from bertsmith.objectives import Measure
+from bertsmith.training.guard import Verdict
 
 __all__ = ["Window"]
 
@@ -17,32 +19,55 @@ class Window:
 
     Attributes:
         sums: totals by score, such as "mlm_loss", one tensor a micro-batch.
-        counts: number of items by objective name, such as "mlm".
+        counts: numbers of items by objective name, such as "mlm", one a micro-batch.
+        skips: whether the update that a micro-batch belongs to was skipped.
+        verdicts: step and verdict of each update.
         num_tokens: real tokens that the model saw.
         started: when the window was opened, by the monotonic clock.
     """
 
     sums: dict[str, list[Tensor]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    skips: list[Tensor] = field(default_factory=list)
+    verdicts: list[tuple[int, Verdict]] = field(default_factory=list)
     num_tokens: int = 0
     started: float = field(default_factory=time.monotonic)
 
-    def add(self, measures: dict[str, Measure], num_tokens: int) -> None:
-        """Adds what came of a micro-batch."""
+    def add(
+        self, step: int, measures: Sequence[dict[str, Measure]], num_tokens: int, verdict: Verdict
+    ) -> None:
+        """Adds what came of an update.
+
+        Args:
+            step: its number.
+            measures: of each micro-batch.
+            num_tokens: real tokens in all of them.
+            verdict: whether it was skipped.
+        """
+        self.verdicts.append((step, verdict))
         self.num_tokens += num_tokens
-        for name, measure in measures.items():
-            self.counts[name] = self.counts.get(name, 0) + measure.loss.count
-            self.sums.setdefault(f"{name}_loss", []).append(measure.loss.total.detach())
-            if measure.num_correct is not None:
-                self.sums.setdefault(f"{name}_accuracy", []).append(measure.num_correct)
+        for measured in measures:
+            self.skips.append(verdict.skip)
+            for name, measure in measured.items():
+                self.counts.setdefault(name, []).append(measure.loss.count)
+                self.sums.setdefault(f"{name}_loss", []).append(measure.loss.total.detach())
+                if measure.num_correct is not None:
+                    self.sums.setdefault(f"{name}_accuracy", []).append(measure.num_correct)
 
     def means(self) -> dict[str, float]:
-        """Mean losses and accuracies per item."""
-        return {
-            key: float(torch.stack([value.double() for value in values]).sum())
-            / max(self.counts[key.rsplit("_", 1)[0]], 1)
-            for key, values in self.sums.items()
-        }
+        """Mean losses and accuracies per item, over the updates that were made; may be empty."""
+        if not self.skips:
+            return {}
+        kept = ~torch.stack(self.skips)
+        if not bool(kept.any()):
+            return {}
+        is_kept = kept.tolist()
+        means = {}
+        for key, values in self.sums.items():
+            counts = zip(self.counts[key.rsplit("_", 1)[0]], is_kept, strict=True)
+            total = torch.stack([value.double() for value in values])[kept].sum()
+            means[key] = float(total) / max(sum(count for count, keep in counts if keep), 1)
+        return means
 
     def tokens_per_second(self) -> float:
         """Real tokens a second since the window was opened."""

@@ -9,14 +9,14 @@ from torch import nn
 
 from bertsmith.errors import CheckpointError, RecipeError, TrainingError
 from bertsmith.training.checkpoint import (
-    TrainingState,
     load_training_state,
-    save_checkpoint,
     verify_checkpoint,
+    write_checkpoint,
 )
 from bertsmith.training.optimizer import build_optimizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.settings import OptimizerSettings
+from bertsmith.training.snapshot import Snapshots, TrainingState
 
 
 @pytest.fixture
@@ -31,14 +31,13 @@ def trained():
     return model, optimizer
 
 
-def save(folder, trained, step=3):
-    model, optimizer = trained
+def save_weights(target, weights):
+    torch.save(weights, target / "weights.bin")
 
-    def save_model(target):
-        torch.save(model.state_dict(), target / "weights.bin")
 
+def save(folder, trained, step=3, save_model=save_weights):
     state = TrainingState(step=step, seconds=1.5, best_score=0.25)
-    save_checkpoint(folder, model, optimizer, state, save_model)
+    write_checkpoint(folder, Snapshots().take(state, *trained, {}), save_model)
     return folder
 
 
@@ -49,7 +48,7 @@ def test_checkpoint_brings_optimizer_and_random_state_back(tmp_path, trained):
     twin = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 1))
     twin.load_state_dict(torch.load(folder / "weights.bin", weights_only=True))
     twin_optimizer = build_optimizer(twin, OptimizerSettings())
-    state = load_training_state(folder, twin, twin_optimizer)
+    state, _ = load_training_state(folder, twin, twin_optimizer)
     assert (state.step, state.seconds, state.best_score) == (3, 1.5, 0.25)
     assert torch.equal(torch.rand(4), expected_draw)
     for one, other in zip(model.parameters(), twin.parameters(), strict=True):
@@ -92,11 +91,20 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_last_good_one(tmp_path, tra
     os.truncate(run.checkpoint_path(6) / "weights.bin", 10)
     said = []
     assert run.last_good_checkpoint(said.append) == run.checkpoint_path(3)
-    assert len(said) == 1
-    assert "step-000006" in said[0]
+    assert said == [
+        f"{run.checkpoint_path(6)}: weights.bin is damaged: its hash differs; "
+        "going on from step-000003, the last good one"
+    ]
     os.truncate(run.checkpoint_path(3) / "weights.bin", 10)
-    with pytest.raises(CheckpointError, match="none of the 2 checkpoints"):
+    with pytest.raises(CheckpointError) as error:
         run.last_good_checkpoint(said.append)
+    assert str(error.value) == (
+        f"{run.checkpoints_path}: none of the 2 checkpoints can be used "
+        "(step-000006: weights.bin is damaged: its hash differs, "
+        "step-000003: weights.bin is damaged: its hash differs); "
+        "copy one back from elsewhere, or give another output folder to start anew"
+    )
+    assert len(said) == 1
     assert run.checkpoint_path(6).is_dir()
 
 
@@ -104,12 +112,12 @@ def test_saving_that_fails_leaves_no_half_checkpoint(tmp_path, trained):
     run = RunFolder(tmp_path)
     save(run.checkpoint_path(3), trained)
 
-    def fail(target):
+    def fail(target, weights):
         (target / "weights.bin").write_bytes(b"half")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        save_checkpoint(run.checkpoint_path(6), *trained, TrainingState(6), fail)
+        save(run.checkpoint_path(6), trained, 6, fail)
     assert [folder.name for folder in run.checkpoints()] == ["step-000003"]
     assert [path.name for path in run.checkpoints_path.iterdir()] == ["step-000003"]
 
@@ -118,8 +126,25 @@ def test_old_checkpoints_go(tmp_path, trained):
     run = RunFolder(tmp_path)
     for step in (3, 100, 1_000_000):
         save(run.checkpoint_path(step), trained, step)
-    run.remove_old_checkpoints(2)
+    run.keep_checkpoints(2)
     assert [folder.name for folder in run.checkpoints()] == ["step-1000000", "step-000100"]
+
+
+def test_the_best_checkpoint_stays_and_has_a_name(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    best = run.checkpoints_path / "best"
+    for step, best_step, kept in (
+        (3, 3, [3]),
+        (6, 3, [6, 3]),
+        (9, 3, [9, 3]),
+        (12, 12, [12]),
+        (15, 12, [15, 12]),
+    ):
+        save(run.checkpoint_path(step), trained, step)
+        run.keep_checkpoints(1, best_step)
+        assert run.checkpoints() == [run.checkpoint_path(step) for step in kept]
+        assert best.resolve() == run.checkpoint_path(best_step).resolve()
+    assert (best / "weights.bin").is_file()
 
 
 def test_a_run_of_another_recipe_is_refused(tmp_path):

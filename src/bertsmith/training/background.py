@@ -1,0 +1,57 @@
+"""One piece of work at a time, done by a thread beside the training loop."""
+
+from collections.abc import Callable
+from threading import Thread
+
+__all__ = ["Background"]
+
+
+class Background:
+    """Runs one job in the background; the next one waits for it.
+
+    What a job raises is raised in the caller's thread at its next call. The thread is a daemon's:
+    a process that has to end at once doesn't wait for it.
+
+    Example:
+        >>> done = []
+        >>> background = Background("adding")
+        >>> background.start(lambda: done.append(1))
+        >>> background.wait()
+        >>> done
+        [1]
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread: Thread | None = None
+        self._error: BaseException | None = None
+
+    def start(self, job: Callable[[], None]) -> None:
+        """Starts a job, after the one before is done."""
+        self.wait()
+        self._thread = Thread(target=self._run, args=(job,), name=self._name, daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raises what the last job raised, without waiting for one that is under way."""
+        if self._thread is not None and not self._thread.is_alive():
+            self.wait()
+
+    def wait(self) -> None:
+        """Waits for the job under way, and raises what it raised."""
+        self.join()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def join(self) -> None:
+        """Waits for the job under way, whatever comes of it."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            self._error = error

@@ -1,0 +1,48 @@
+"""What the training loop asks of those who use it: batches by step, and how to evaluate."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bertsmith.model.packing import PackedSequences
+
+__all__ = ["Evaluation", "StepBatches"]
+
+
+class StepBatches(Protocol):
+    """Where the loop gets its micro-batches from."""
+
+    def steps(self, first_step: int) -> Iterator[Sequence[PackedSequences]]:
+        """Yields, from `first_step` on, the micro-batches of one optimizer update after another."""
+        ...
+
+    def examples(self, step: int) -> list[tuple[int, int]]:
+        """Which examples a step's global batch has: (epoch, index in the epoch) each."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What helps a resumed run to find its place; plain JSON values, kept in checkpoints."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` returned."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How, how often and to what end a run is evaluated.
+
+    Attributes:
+        run: evaluates the model as it stands and returns scores by name.
+        times: how many evaluations the run has, evenly spread; the last is at its end.
+        best: the score (higher is better) by which the model to keep is chosen, or None to keep
+            the last.
+        best_checkpoint: the loss (lower is better) whose best value's checkpoint is kept whatever
+            its age, or None to keep the newest alone.
+    """
+
+    run: Callable[[], dict[str, float]]
+    times: int
+    best: str | None = None
+    best_checkpoint: str | None = None

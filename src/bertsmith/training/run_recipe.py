@@ -1,0 +1,90 @@
+"""A run's `recipe.yaml`: reading, writing, and what two of them differ in."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bertsmith.errors import RecipeError
+
+__all__ = ["first_difference", "read_recipe", "recipe_yaml", "require_same"]
+
+_HEAD = "# The whole recipe of this run; --recipe takes this file. `run` is what it was run on.\n"
+
+
+def recipe_yaml(recipe: dict[str, Any]) -> str:
+    """A resolved recipe as text."""
+    return _HEAD + yaml.safe_dump(recipe, sort_keys=False)
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Reads what `recipe_yaml` wrote.
+
+    Raises:
+        RecipeError: the file can't be read, or holds something else.
+    """
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError("can't be read", where=path) from error
+    if not isinstance(recipe, dict):
+        raise RecipeError("is no recipe", where=path)
+    return recipe
+
+
+def require_same(
+    run: Path, saved: dict[str, Any], wanted: dict[str, Any], free_to_change: frozenset[str]
+) -> None:
+    """Refuses to go on with a run on another recipe, or another store.
+
+    Args:
+        run: the run's folder.
+        saved: what it was started with.
+        wanted: what it shall go on with.
+        free_to_change: paths that may differ.
+
+    Raises:
+        RecipeError: the first difference is named.
+    """
+    difference = first_difference(saved, wanted, free_to_change)
+    if difference is None:
+        return
+    if difference.startswith("run.store."):
+        raise RecipeError(
+            "this run was started on another store, or the store has changed since "
+            f"({difference.removeprefix('run.')})",
+            where=run,
+            fix="give the store as it was to go on, or another output folder",
+        )
+    raise RecipeError(
+        f"this folder holds a run with {difference}",
+        where=run,
+        fix="use the same settings to go on, or another output folder",
+    )
+
+
+def first_difference(
+    saved: object, wanted: object, free_to_change: frozenset[str] = frozenset(), path: str = ""
+) -> str | None:
+    """Says what a recipe has otherwise than another, or returns None.
+
+    Args:
+        saved: one recipe, or a part of it.
+        wanted: the other.
+        free_to_change: paths that aren't compared.
+        path: where in the recipe the two stand.
+
+    Example:
+        >>> first_difference({"training": {"seed": 1}}, {"training": {"seed": 2}})
+        'training.seed = 1, not 2'
+    """
+    if path in free_to_change:
+        return None
+    if isinstance(saved, dict) and isinstance(wanted, dict):
+        for key in [*saved, *(key for key in wanted if key not in saved)]:
+            below = f"{path}.{key}" if path else str(key)
+            difference = first_difference(saved.get(key), wanted.get(key), free_to_change, below)
+            if difference:
+                return difference
+        return None
+    return None if saved == wanted else f"{path} = {saved!r}, not {wanted!r}"

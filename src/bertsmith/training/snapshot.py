@@ -1,0 +1,117 @@
+"""What a checkpoint holds, copied at one moment, so that training can go on while it is written."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Snapshot", "Snapshots", "TrainingState"]
+
+
+@dataclass
+class TrainingState:
+    """Where a run is.
+
+    Attributes:
+        step: global batches that were trained on, skipped ones included.
+        seconds: time spent so far, over all sittings.
+        best_score: the best value of the score that selects the model (higher is better), or None.
+        best_loss: the lowest held-out loss, where the run keeps the checkpoint that has it.
+        best_step: the step of that checkpoint.
+        num_skipped: updates that were skipped because their loss was no number, or far too high.
+        batches: what the batches' `state()` gave, to go on without looking back.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best_score: float | None = None
+    best_loss: float | None = None
+    best_step: int | None = None
+    num_skipped: int = 0
+    batches: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run as it stood after a step.
+
+    Attributes:
+        state: where the run was.
+        weights: the model's `state_dict()`, in host memory.
+        tensors: optimizer moments by parameter name, random states and the like, in host memory.
+        copied: the event after which the tensors hold their values; None if they already do.
+    """
+
+    state: TrainingState
+    weights: dict[str, Tensor]
+    tensors: dict[str, Tensor]
+    copied: torch.cuda.Event | None = None
+
+    def wait(self) -> None:
+        """Waits until the copies have come from the device."""
+        if self.copied is not None:
+            self.copied.synchronize()
+
+
+class Snapshots:
+    """Takes snapshots, always into the same memory: one copy of weights and optimizer, no more.
+
+    On a GPU the copies go to pinned memory behind the work that is already under way, and nobody
+    waits for them but who writes the snapshot. The next snapshot overwrites the last one.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[str, Tensor] = {}
+
+    def take(
+        self,
+        state: TrainingState,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        further: Mapping[str, Tensor],
+    ) -> Snapshot:
+        """Copies everything.
+
+        Args:
+            state: where the run is.
+            model: the model that `optimizer` updates; its parameter names key the moments.
+            optimizer: its state is copied.
+            further: other tensors that the run needs to go on, by name.
+        """
+        weights = {
+            name: self._copy(f"weights.{name}", value) for name, value in model.state_dict().items()
+        }
+        tensors = {
+            name: self._copy(name, value)
+            for name, value in (optimizer_tensors(model, optimizer) | dict(further)).items()
+        }
+        on_gpu = next(model.parameters()).is_cuda
+        copied = torch.cuda.current_stream().record_event() if on_gpu else None
+        return Snapshot(deepcopy(state), weights, tensors | random_states(), copied)
+
+    def _copy(self, name: str, value: Tensor) -> Tensor:
+        memory = self._memory.get(name)
+        if memory is None or memory.shape != value.shape or memory.dtype != value.dtype:
+            memory = torch.empty(value.shape, dtype=value.dtype, pin_memory=value.is_cuda)
+            self._memory[name] = memory
+        return memory.copy_(value.detach(), non_blocking=True)
+
+
+def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state as `optimizer.KEY.PARAMETER` → tensor, where it lies."""
+    return {
+        f"optimizer.{key}.{name}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def random_states() -> dict[str, Tensor]:
+    """The states of the random generators that dropout draws from."""
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states
