@@ -23,7 +23,13 @@ from bertsmith._files import atomic_folder, sha256_of_file
 from bertsmith.errors import CheckpointError
 from bertsmith.training.snapshot import Snapshot, TrainingState
 
-__all__ = ["SaveModel", "load_training_state", "verify_checkpoint", "write_checkpoint"]
+__all__ = [
+    "SaveModel",
+    "is_sound",
+    "load_training_state",
+    "verify_checkpoint",
+    "write_checkpoint",
+]
 
 _TENSORS, _STATE, _HASHES = "training_state.safetensors", "training_state.json", "hashes.json"
 
@@ -78,6 +84,15 @@ def verify_checkpoint(folder: Path) -> None:
             raise CheckpointError(f"the checkpoint lacks {name}", where=folder)
         if sha256_of_file(file) != expected:
             raise CheckpointError(f"{name} is damaged: its hash differs", where=folder)
+
+
+def is_sound(folder: Path) -> bool:
+    """Whether every file of a checkpoint has its recorded hash."""
+    try:
+        verify_checkpoint(folder)
+    except CheckpointError:
+        return False
+    return True
 
 
 def load_training_state(

@@ -231,7 +231,9 @@ class RunFolder:
             new_link.replace(self.checkpoints_path / _BEST)
         for folder in self.checkpoints()[newest:]:
             if self.step_of(folder) != best_step:
-                shutil.rmtree(folder)
+                # Renamed first, so that no half of a checkpoint counts as one.
+                doomed = folder.rename(folder.with_name(f".{folder.name}.tmp"))
+                shutil.rmtree(doomed)
 
     def _require_own(self, checkpoint: Path, free_to_change: frozenset[str]) -> None:
         """A checkpoint that was put here from another run must not be gone on from."""

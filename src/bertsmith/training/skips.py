@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import groupby
 
 from bertsmith.errors import TrainingError
+from bertsmith.training.checkpoint import is_sound
 from bertsmith.training.guard import SkippedUpdate, Verdict, skipped_updates
 from bertsmith.training.interfaces import StepBatches
 from bertsmith.training.run_folder import RunFolder
@@ -72,7 +73,7 @@ class SkipRecord:
         """
         self.settle()
         older = (p for p in self.run.checkpoints() if self.run.step_of(p) < first_bad_step - 1)
-        good = next(older, None)
+        good = next(filter(is_sound, older), None)
         if good is None:
             return "there is no good checkpoint; start anew with a lower training.learning_rate"
         return (
