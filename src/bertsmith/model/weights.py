@@ -1,7 +1,9 @@
 """Files of weights: safetensors and PyTorch pickles, whole or in shards."""
 
 import json
+import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from torch import Tensor
 from bertsmith._files import atomic_file
 from bertsmith.errors import ModelError
 
-__all__ = ["read_json", "read_weights", "write_weights"]
+__all__ = ["read_json", "read_weights", "save_tensors", "write_weights"]
 
 #: Where weights may lie, the best first.
 _CANDIDATES = (
@@ -46,11 +48,23 @@ def read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
 def write_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes a safetensors file, whole or not at all."""
     with atomic_file(path) as temporary:
+        save_tensors(temporary, tensors)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Writes a safetensors file.
+
+    Raises:
+        OSError: the disk is full, or can't be written to.
+    """
+    try:
         # `transformers` refuses a file that doesn't say which library its tensors are for.
-        try:
-            save_file(dict(tensors), temporary, metadata={"format": "pt"})
-        except SafetensorError as error:  # what it makes of a full disk
+        save_file(dict(tensors), path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
             raise OSError(str(error)) from error
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bertsmith._files import atomic_folder, sha256_of_file
 from bertsmith.errors import CheckpointError
+from bertsmith.model.weights import save_tensors
 from bertsmith.training.snapshot import Snapshot, TrainingState
 
 __all__ = [
@@ -54,10 +55,7 @@ def write_checkpoint(
     snapshot.wait()
     with atomic_folder(folder) as temporary:
         save_model(temporary, snapshot.weights)
-        try:
-            save_file(snapshot.tensors, temporary / _TENSORS)
-        except SafetensorError as error:  # what it makes of a full disk
-            raise OSError(str(error)) from error
+        save_tensors(temporary / _TENSORS, snapshot.tensors)
         (temporary / _STATE).write_text(json.dumps(vars(snapshot.state), indent=1) + "\n")
         if recipe:
             (temporary / "recipe.yaml").write_text(recipe, encoding="utf-8")
