@@ -43,7 +43,7 @@ def gradients_of_an_update(source, size):
     settings = recipe(*NO_DROPOUT, "training.max_grad_norm=0").training
     update = Updater(fresh_model(source), MaskedLM(), settings)
     window = Window()
-    update(1, micro_batches(source, size), 1.0, window)
+    update(micro_batches(source, size), 1.0, window)
     gradients = {name: p.grad.clone() for name, p in update.model.named_parameters()}
     weights = {name: p.detach().clone() for name, p in update.model.named_parameters()}
     return gradients, weights, window.means()

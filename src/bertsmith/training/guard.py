@@ -4,7 +4,7 @@ Whether an update is made is decided where the loss is, so that a GPU need not b
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -137,20 +137,21 @@ def step_on_device(skip: Tensor, optimizer: torch.optim.Optimizer) -> None:
         del optimizer.found_inf  # type: ignore[attr-defined]
 
 
-def skipped_updates(verdicts: list[tuple[int, Verdict]]) -> list[SkippedUpdate]:
+def skipped_updates(verdicts: Sequence[Verdict], first_step: int) -> list[SkippedUpdate]:
     """Which of some updates were skipped; waits for the device once.
 
     Args:
-        verdicts: step and verdict of each update.
+        verdicts: of one update after another.
+        first_step: the number of the first.
     """
     if not verdicts:
         return []
     rows = torch.stack(
-        [torch.stack([v.skip.float(), v.loss, v.grad_norm.to(v.loss)]) for _, v in verdicts]
+        [torch.stack([v.skip.float(), v.loss, v.grad_norm.to(v.loss)]) for v in verdicts]
     ).tolist()
     return [
         SkippedUpdate(step, loss, grad_norm)
-        for (step, _), (skip, loss, grad_norm) in zip(verdicts, rows, strict=True)
+        for step, (skip, loss, grad_norm) in enumerate(rows, first_step)
         if skip
     ]
 

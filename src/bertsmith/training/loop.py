@@ -88,7 +88,7 @@ class Trainer:
         if self.update.device.type == "cpu":
             keep_freed_memory()
         self._started = time.monotonic() - self.state.seconds
-        window = Window()
+        window = Window(self.state.step + 1)
         with (
             stop_on_signals() as stop,
             self.saver,
@@ -102,13 +102,13 @@ class Trainer:
                 before, fraction = self._done(), self._fraction()
                 self.state.step += 1
                 factor = self._learning_rate_factor(fraction)
-                self.update(self.state.step, micro_batches, factor, window)
+                self.update(micro_batches, factor, window)
                 self._keep_time()
                 bar.advance(self._done() - before)
                 is_due = self._evaluation_is_due(fraction)
                 if is_due or self.state.step % self.settings.log_every_steps == 0:
                     bar.update(**self._flush(window, fraction))
-                    window = Window()
+                    window = Window(self.state.step + 1)
                 is_best = False
                 if is_due:
                     is_best = self._evaluate()
@@ -123,7 +123,7 @@ class Trainer:
 
     def _flush(self, window: Window, fraction: float) -> dict[str, str]:
         """Writes the window to the log and returns what the progress bar shows."""
-        self.skips.note(window.verdicts, self.state)
+        self.skips.note(window.verdicts, window.first_step, self.state)
         means = window.means()
         if not means:
             return {}
@@ -175,7 +175,7 @@ class Trainer:
         """Saves, and ends the run if it was asked to stop; returns the window to go on with."""
         if window.verdicts:
             self._flush(window, fraction)
-            window = Window()
+            window = Window(self.state.step + 1)
         if self.skips.last == self.state.step and not (stop.wanted or is_best):
             return window  # the weights may be at fault: the next update will show
         self.state.batches = self.batches.state()

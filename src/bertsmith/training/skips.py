@@ -1,7 +1,7 @@
 """Updates that were skipped: told with their batch, counted, and too many of them stop the run."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from bertsmith.errors import TrainingError
@@ -44,13 +44,18 @@ class SkipRecord:
         self.warn, self.settle = warn, settle
         self.last = self._first_of_row = 0
 
-    def note(self, verdicts: list[tuple[int, Verdict]], state: TrainingState) -> None:
+    def note(self, verdicts: Sequence[Verdict], first_step: int, state: TrainingState) -> None:
         """Tells and counts those among some updates that were skipped.
+
+        Args:
+            verdicts: of one update after another.
+            first_step: the number of the first.
+            state: where they are counted.
 
         Raises:
             TrainingError: there were too many; the message names the last good checkpoint.
         """
-        for update in skipped_updates(verdicts):
+        for update in skipped_updates(verdicts, first_step):
             state.num_skipped += 1
             if update.step != self.last + 1:
                 self._first_of_row = update.step

@@ -37,19 +37,18 @@ class Updater:
         self.guard = Guard(settings, self.device)
 
     def __call__(
-        self, step: int, micro_batches: Sequence[PackedSequences], factor: float, window: Window
+        self, micro_batches: Sequence[PackedSequences], factor: float, window: Window
     ) -> None:
         """Does one update.
 
         Args:
-            step: its number as in the log, from 1.
             micro_batches: the global batch.
             factor: the learning rate as a factor of its peak.
             window: where losses and hits are added.
         """
         loss, measures = self._backward(micro_batches)
         verdict = self.guard(loss, self._clip())
-        window.add(step, measures, sum(batch.num_tokens for batch in micro_batches), verdict)
+        window.add(measures, sum(batch.num_tokens for batch in micro_batches), verdict)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * factor
         step_unless(verdict.skip, self.optimizer)

@@ -18,33 +18,34 @@ class Window:
     """Sums since the last log line; they stay on the device until somebody asks for the means.
 
     Attributes:
+        first_step: the number of its first update, from 1.
         sums: totals by score, such as "mlm_loss", one tensor a micro-batch.
         counts: numbers of items by objective name, such as "mlm", one a micro-batch.
         skips: whether the update that a micro-batch belongs to was skipped.
-        verdicts: step and verdict of each update.
+        verdicts: of each update.
         num_tokens: real tokens that the model saw.
         started: when the window was opened, by the monotonic clock.
     """
 
+    first_step: int = 1
     sums: dict[str, list[Tensor]] = field(default_factory=dict)
     counts: dict[str, list[int]] = field(default_factory=dict)
     skips: list[Tensor] = field(default_factory=list)
-    verdicts: list[tuple[int, Verdict]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     num_tokens: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def add(
-        self, step: int, measures: Sequence[dict[str, Measure]], num_tokens: int, verdict: Verdict
+        self, measures: Sequence[dict[str, Measure]], num_tokens: int, verdict: Verdict
     ) -> None:
-        """Adds what came of an update.
+        """Adds what came of the next update.
 
         Args:
-            step: its number.
             measures: of each micro-batch.
             num_tokens: real tokens in all of them.
             verdict: whether it was skipped.
         """
-        self.verdicts.append((step, verdict))
+        self.verdicts.append(verdict)
         self.num_tokens += num_tokens
         for measured in measures:
             self.skips.append(verdict.skip)
