@@ -1,15 +1,23 @@
 """One piece of work at a time, done by a thread beside the training loop."""
 
+import os
+import sys
 from collections.abc import Callable
-from threading import Thread
+from contextlib import suppress
+from threading import Thread, get_native_id
 
 __all__ = ["Background"]
+
+
+#: The lowest priority that there is: the job takes what the training threads leave.
+_NICE = 19
 
 
 class Background:
     """Runs one job in the background; the next one waits for it.
 
-    What a job raises is raised in the caller's thread at its next call. The thread is a daemon's:
+    On Linux the thread runs at the lowest priority: where training keeps every core busy, a
+    thread beside it would make all of them wait for the one that it disturbs. What a job raises is raised in the caller's thread at its next call. The thread is a daemon's:
     a process that has to end at once doesn't wait for it.
 
     Example:
@@ -51,6 +59,9 @@ class Background:
             self._thread = None
 
     def _run(self, job: Callable[[], None]) -> None:
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
         try:
             job()
         except BaseException as error:
