@@ -16,9 +16,10 @@ _NICE = 19
 class Background:
     """Runs one job in the background; the next one waits for it.
 
-    On Linux the thread runs at the lowest priority: where training keeps every core busy, a
-    thread beside it would make all of them wait for the one that it disturbs. What a job raises is raised in the caller's thread at its next call. The thread is a daemon's:
-    a process that has to end at once doesn't wait for it.
+    What a job raises is raised in the caller's thread at its next call. The thread is a daemon's:
+    a process that has to end at once doesn't wait for it. On Linux it has the lowest priority:
+    where training keeps every core busy, a thread beside it would make all of them wait for the
+    one that it disturbs.
 
     Example:
         >>> done = []

@@ -18,20 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith._files import atomic_file, locked
-from bertsmith.errors import CheckpointError, TrainingError
-from bertsmith.training.checkpoint import verify_checkpoint
-from bertsmith.training.run_recipe import (
-    first_difference,
-    read_recipe,
-    recipe_yaml,
-    require_same,
-)
+from bertsmith.errors import TrainingError
+from bertsmith.training.good_checkpoint import newest_good
+from bertsmith.training.run_recipe import read_recipe, recipe_yaml, require_same
 
 __all__ = ["RunFolder"]
 
 _CHECKPOINT, _BEST, _DAMAGED = "step-", "best", "damaged-"
-#: How many damaged checkpoints an error names.
-_SHOWN = 3
 
 
 class RunFolder:
@@ -168,6 +161,9 @@ class RunFolder:
                 aside = folder.with_name(f"{_DAMAGED}{folder.name}")
                 shutil.rmtree(aside, ignore_errors=True)
                 folder.rename(aside)
+        best = self.checkpoints_path / _BEST
+        if best.is_symlink() and not best.exists():
+            best.unlink()
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step stands."""
@@ -196,26 +192,9 @@ class RunFolder:
             CheckpointError: there are checkpoints, and all of them are damaged, or the newest good
                 one is of another recipe.
         """
-        damages: list[CheckpointError] = []
-        for folder in self.checkpoints():
-            try:
-                verify_checkpoint(folder)
-            except CheckpointError as error:
-                damages.append(error)
-                continue
-            self._require_own(folder, free_to_change)
-            for damage in damages:
-                warn(f"{damage}; going on from {folder.name}, the last good one")
-            return folder
-        if damages:
-            told = [f"{Path(str(error.where)).name}: {error.what}" for error in damages[:_SHOWN]]
-            more = ["..."] if len(damages) > _SHOWN else []
-            raise CheckpointError(
-                f"none of the {len(damages)} checkpoints can be used ({', '.join(told + more)})",
-                where=self.checkpoints_path,
-                fix="copy one back from elsewhere, or give another output folder to start anew",
-            )
-        return None
+        return newest_good(
+            self.checkpoints(), self.read_recipe, warn=warn, free_to_change=free_to_change
+        )
 
     def keep_checkpoints(self, newest: int, best_step: int | None = None) -> None:
         """Deletes all but the newest checkpoints and the best one, and links `best` to that.
@@ -235,24 +214,12 @@ class RunFolder:
                 doomed = folder.rename(folder.with_name(f".{folder.name}.tmp"))
                 shutil.rmtree(doomed)
 
-    def _require_own(self, checkpoint: Path, free_to_change: frozenset[str]) -> None:
-        """A checkpoint that was put here from another run must not be gone on from."""
-        path = checkpoint / "recipe.yaml"
-        difference = path.exists() and first_difference(
-            read_recipe(path), self.read_recipe(), free_to_change
-        )
-        if difference:
-            raise CheckpointError(
-                f"is a checkpoint of another run: its recipe has {difference}",
-                where=checkpoint,
-                fix="move it out of this run's folder",
-            )
-
     def _remove_leftovers(self) -> None:
         """Half-written files of a process that was killed; the lock says that it is gone."""
         for folder in (self.path, self.checkpoints_path):
             for path in folder.glob(".*.tmp"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                is_folder = path.is_dir() and not path.is_symlink()
+                shutil.rmtree(path) if is_folder else path.unlink()
 
 
 def _make(path: Path) -> list[Path]:

@@ -245,13 +245,27 @@ def test_a_start_that_fails_leaves_nothing(bertsmith, store, finished, tmp_path,
 
 
 def test_the_recipe_of_a_run_is_a_recipe(bertsmith, store, finished, tmp_path):
-    """For another run; and for a fine-tuned one too."""
     again = tmp_path / "again"
     assert bertsmith("pretrain", store, "--recipe", finished / "recipe.yaml", "-o", again)[0] == 0
     assert same(weights(finished), weights(again))
     assert (again / "recipe.yaml").read_text() == (finished / "recipe.yaml").read_text()
     in_checkpoint = again / "checkpoints/step-000008/recipe.yaml"
     assert in_checkpoint.read_text() == (again / "recipe.yaml").read_text()
+
+
+def test_the_recipe_of_a_fine_tuned_run_is_a_recipe(bertsmith, finished, tmp_path):
+    rows = [("red river .", 0), ("old city .", 1)] * 8
+    lines = "".join(f"{text}\t{label}\n" for text, label in rows)
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text(f"sentence\tlabel\n{lines}")
+    first, again = tmp_path / "first", tmp_path / "again"
+    command = ("finetune", "sst2", "--model", finished, "--data", tmp_path)
+    changes = ("--set", "training.num_epochs=1", "--set", "max_seq_length=16")
+    assert bertsmith(*command, "-o", first, *changes)[0] == 0
+    assert bertsmith(*command, "-o", again, "--recipe", first / "recipe.yaml")[0] == 0
+    assert same(weights(first), weights(again))
+    _, _, err = bertsmith("evaluate", "mrpc", "--model", first, "--data", tmp_path)
+    assert "was fine-tuned for sst2, not mrpc" in err, "recipe.yaml says what it was run on"
 
 
 def test_the_best_checkpoint_is_a_model(bertsmith, store, tmp_path):

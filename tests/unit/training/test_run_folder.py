@@ -208,6 +208,42 @@ def test_a_resumed_run_forgets_what_lies_after_its_checkpoint(tmp_path, trained)
     assert [record["step"] for record in run.read_metrics()] == [3]
 
 
+def test_a_lost_best_checkpoint_has_no_name_any_more(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    for step in (3, 6):
+        save(run.checkpoint_path(step), trained, step)
+        run.keep_checkpoints(2, step)
+    run.forget_after(3)
+    assert sorted(path.name for path in run.checkpoints_path.iterdir()) == [
+        "damaged-step-000006",
+        "step-000003",
+    ]
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    save(run.checkpoint_path(3), trained)
+    save(run.checkpoints_path / ".step-000006.abc.tmp", trained)
+    (run.checkpoints_path / ".best.tmp").symlink_to("step-000003")
+    (tmp_path / ".metrics.jsonl.abc.tmp").write_text("half")
+    with run.lock():
+        assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+            [".lock", "checkpoints", "step-000003"]
+            + [path.name for path in run.checkpoint_path(3).iterdir()]
+        )
+
+
+def test_a_lock_that_was_deleted_by_its_holder_is_no_lock(tmp_path):
+    """Who waited for it must not run beside who made a new one."""
+    with RunFolder(tmp_path / "run").lock():
+        (tmp_path / "run/.lock").unlink()
+        with RunFolder(tmp_path / "run").lock():
+            pass
+    with pytest.raises(ValueError, match="bad start"), RunFolder(tmp_path / "new").lock():
+        raise ValueError("bad start")
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
     (tmp_path / "model.safetensors").write_text("precious")
     with pytest.raises(TrainingError, match="no run"):
