@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import subprocess
@@ -233,15 +234,23 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path, trained):
         )
 
 
-def test_a_lock_that_was_deleted_by_its_holder_is_no_lock(tmp_path):
-    """Who waited for it must not run beside who made a new one."""
-    with RunFolder(tmp_path / "run").lock():
-        (tmp_path / "run/.lock").unlink()
-        with RunFolder(tmp_path / "run").lock():
-            pass
-    with pytest.raises(ValueError, match="bad start"), RunFolder(tmp_path / "new").lock():
+def test_a_start_that_fails_takes_its_folder_along(tmp_path):
+    with pytest.raises(ValueError, match="bad start"), RunFolder(tmp_path / "a/new").lock():
         raise ValueError("bad start")
-    assert not (tmp_path / "new").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_file_is_gone_is_no_lock(tmp_path, monkeypatch):
+    """Its last holder deleted it in between: somebody may hold a new one already."""
+    original = fcntl.flock
+
+    def too_late(file, operation):
+        original(file, operation)
+        (tmp_path / ".lock").unlink()
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    with pytest.raises(TrainingError, match="another run"), RunFolder(tmp_path).lock():
+        pass
 
 
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
