@@ -208,7 +208,9 @@ def _size(preset: str) -> int:
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, list):
+            yield from _flat({str(i): item for i, item in enumerate(value)}, f"{prefix}{name}.")
+        elif isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

@@ -37,7 +37,7 @@ def command(
     ),
     strategy: str | None = typer.Option(None, help="embed: mean, cls or pooler."),
     truncate: bool = typer.Option(False, help="Cut text that is too long instead of refusing it."),
-    precision: str = typer.Option("fp32", help="fp32, bf16, or auto."),
+    precision: str = typer.Option("fp32", help="fp32, bf16, fp16 (GPUs), or auto."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON lines."),
 ) -> None:
     """Runs the command."""

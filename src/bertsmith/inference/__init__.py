@@ -14,7 +14,7 @@ from bertsmith.inference.loading import Runner, RunnerOptions
 from bertsmith.inference.pipelines import TASKS, Pipeline, pipeline
 from bertsmith.inference.predicting import predict_rows
 from bertsmith.inference.reading import InputRow, read_inputs
-from bertsmith.inference.running import Precision, run_packed, split_tokens
+from bertsmith.inference.running import run_packed, split_tokens
 from bertsmith.inference.tagging import TagWindow, tag_windows
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Entity",
     "InputRow",
     "Pipeline",
-    "Precision",
     "Runner",
     "RunnerOptions",
     "TagScheme",

@@ -5,12 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, Self, TypedDict, TypeVar
 
-import torch
-
-from bertsmith.errors import InputError, ModelError
+from bertsmith.errors import ModelError
 from bertsmith.inference.encoding import encode_texts
-from bertsmith.inference.running import EncodedSequence, Precision, run_packed
-from bertsmith.model import PackedSequences, PretrainedModel
+from bertsmith.inference.running import EncodedSequence, run_packed
+from bertsmith.model import PackedSequences, Precision, PretrainedModel, find_device
 from bertsmith.model.hub import find_folder
 from bertsmith.model.weights import read_json
 from bertsmith.wordpiece import Encoding, Tokenizer
@@ -31,7 +29,8 @@ class RunnerOptions(TypedDict, total=False):
 
     Attributes:
         device: where to run; `auto` is the first GPU, or else the CPU.
-        precision: `fp32`, `bf16`, or `auto` for bf16 where the hardware multiplies in it.
+        precision: `fp32`, `bf16`, `fp16` (on GPUs), or `auto` for bf16 where the hardware
+            multiplies in it.
         max_tokens_per_batch: tokens in a batch.
         truncate: whether to cut text that is too long instead of refusing it.
     """
@@ -100,7 +99,7 @@ class Runner(Generic[ModelT]):
         if len(tokenizer.vocabulary) != model.config.vocab_size:
             sizes = f"{len(tokenizer.vocabulary)} tokens, its model {model.config.vocab_size}"
             raise ModelError(f"the vocabulary has {sizes}", where=folder)
-        model.to(_device(device))
+        model.to(find_device(device))
         return cls(model, tokenizer, precision, max_tokens_per_batch, truncate)
 
     @property
@@ -167,16 +166,3 @@ def _wrong_head(
     if missing is not None:
         what += f" without {missing}"
     return ModelError(what, where=source, fix=f"give a folder of {' or '.join(wanted)}")
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        fix = "use cpu, cuda, cuda:N or auto"
-        raise InputError(f"cannot be used ({reason})", where=f"device {name}", fix=fix) from None
-    return device

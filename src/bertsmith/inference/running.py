@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,11 +10,10 @@ from torch import Tensor, nn
 
 from bertsmith.batches import length_sorted_batches
 from bertsmith.errors import InputError
-from bertsmith.model.packing import PackedSequences
+from bertsmith.model import PackedSequences, Precision, resolve_precision
+from bertsmith.model.precision import autocast
 
-__all__ = ["EncodedSequence", "Precision", "run_packed", "split_tokens"]
-
-Precision = Literal["fp32", "bf16", "auto"]
+__all__ = ["EncodedSequence", "run_packed", "split_tokens"]
 
 
 @runtime_checkable
@@ -57,8 +55,8 @@ def run_packed(
             one result for each of them; see `split_tokens`.
         max_tokens_per_batch: tokens in a batch if it were padded; one longer sequence makes a
             batch by itself.
-        precision: `fp32` for exactness, `bf16` for autocast, `auto` for bf16 where the hardware
-            multiplies in it.
+        precision: `fp32` for exactness, `bf16` or (on GPUs) `fp16` for autocast, `auto` for bf16
+            where the hardware multiplies in it.
 
     Returns:
         The results in the order of `sequences`.
@@ -78,11 +76,10 @@ def run_packed(
     if max_tokens_per_batch < 1:
         raise InputError(f"is {max_tokens_per_batch}", where="max_tokens_per_batch")
     device = next(model.parameters()).device
-    dtype = _autocast_dtype(precision, device)
+    number_format = resolve_precision(precision, device)
     results: dict[int, R] = {}
     lengths = [len(sequence.input_ids) for sequence in sequences]
-    autocast = torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
-    with _evaluation_mode(model), torch.inference_mode(), autocast:
+    with _evaluation_mode(model), torch.inference_mode(), autocast(number_format, device):
         for group in length_sorted_batches(lengths, max_tokens_per_batch):
             members = [sequences[index] for index in group]
             packed = PackedSequences.from_lists(
@@ -109,20 +106,3 @@ def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
-
-
-def _autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
-    """The autocast type, or None for plain fp32."""
-    if precision not in ("fp32", "bf16", "auto"):
-        raise InputError(f"is {precision!r}", where="precision", fix="use fp32, bf16 or auto")
-    if precision == "bf16" or (precision == "auto" and _multiplies_bf16(device)):
-        return torch.bfloat16
-    return None
-
-
-def _multiplies_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if device.type == "cpu" and cpuinfo.exists() else []
-    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -13,6 +13,7 @@ from bertsmith.model.classification import (
     BertForTokenClassification,
 )
 from bertsmith.model.config import SIZES, BertConfig
+from bertsmith.model.device import find_device
 from bertsmith.model.extension import extend_embeddings
 from bertsmith.model.initialization import sinusoidal_positions
 from bertsmith.model.outputs import (
@@ -26,10 +27,12 @@ from bertsmith.model.outputs import (
     TokenClassifierOutput,
 )
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.precision import PRECISIONS, Precision, resolve_precision
 from bertsmith.model.pretrained import LoadingReport
 from bertsmith.model.pretraining import BertForMaskedLM, BertForPreTraining
 
 __all__ = [
+    "PRECISIONS",
     "SIZES",
     "AttentionLayout",
     "BertConfig",
@@ -48,12 +51,15 @@ __all__ = [
     "PackedSequences",
     "PaddedLayout",
     "PreTrainingOutput",
+    "Precision",
     "PretrainedModel",
     "QuestionAnsweringOutput",
     "SequenceClassifierOutput",
     "TokenClassifierOutput",
     "extend_embeddings",
+    "find_device",
     "layout_for",
     "packed_attention",
+    "resolve_precision",
     "sinusoidal_positions",
 ]

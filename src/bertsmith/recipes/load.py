@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -88,10 +88,12 @@ def describe_settings(kind: type[BaseModel], prefix: str = "") -> Iterator[tuple
     for name, field in kind.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from describe_settings(field.annotation, f"{prefix}{name}.")
-        else:
-            required = field.default is PydanticUndefined
-            default = "" if required or field.default is None else str(field.default)
-            yield f"{prefix}{name}", default, field.description or ""
+            continue
+        has_none = field.default in (PydanticUndefined, None, ())
+        yield f"{prefix}{name}", "" if has_none else str(field.default), field.description or ""
+        item = next(iter(get_args(field.annotation)), None)
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            yield from describe_settings(item, f"{prefix}{name}.N.")
 
 
 def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
@@ -116,7 +118,7 @@ def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
     return values or {}, name
 
 
-def _apply(values: dict[str, Any], change: str) -> None:
+def _apply(settings: dict[str, Any], change: str) -> None:
     path, equals, text = change.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
@@ -127,12 +129,24 @@ def _apply(values: dict[str, Any], change: str) -> None:
         value = _number(yaml.safe_load(text))
     except (yaml.YAMLError, ValueError) as error:
         raise RecipeError("its value is not YAML", where=f"--set {change}") from error
+    values: Any = settings
     for key in keys[:-1]:
-        below = values.setdefault(key, {})
-        if not isinstance(below, dict):
+        if isinstance(values, list):
+            below = values[_index(values, key, change)]
+        else:
+            below = values.setdefault(key, {})
+        if not isinstance(below, dict | list):
             raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
         values = below
-    values[keys[-1]] = value
+    last = _index(values, keys[-1], change) if isinstance(values, list) else keys[-1]
+    values[last] = value
+
+
+def _index(values: list[Any], key: str, change: str) -> int:
+    if key.isdecimal() and int(key) < len(values):
+        return int(key)
+    known = f"0 to {len(values) - 1}" if values else "none"
+    raise RecipeError(f"there is no {key} in this list; known are {known}", where=f"--set {change}")
 
 
 def _number(value: Any) -> Any:

@@ -13,7 +13,7 @@ from bertsmith.tasks.data.splits import files_of_split, find_files, hold_out, re
 
 if TYPE_CHECKING:
     from bertsmith.batches import LabelledBatch
-    from bertsmith.inference.running import Precision
+    from bertsmith.model import Precision
     from bertsmith.model.base import PretrainedModel
     from bertsmith.model.config import ProblemType
     from bertsmith.objectives import Objective

@@ -12,7 +12,7 @@ from torch import Tensor
 from bertsmith._files import sha256_of_file
 from bertsmith._settings import Settings
 from bertsmith.errors import DataError, ModelError, RecipeError
-from bertsmith.model import PretrainedModel
+from bertsmith.model import Precision, PretrainedModel, find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.tasks.base import Task, TaskData
@@ -27,7 +27,7 @@ from bertsmith.training import (
     Trainer,
     TrainingState,
     compile_parts,
-    resolve_precision,
+    require_layers,
 )
 from bertsmith.wordpiece import Tokenizer
 
@@ -118,6 +118,9 @@ def finetune(
         Interrupted: a signal asked to stop; the state is saved.
     """
     task = get_task(task_name)
+    resolve_precision(recipe.training.precision, find_device())
+    config = read_config(find_folder(model_source))
+    require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
     train = task.read(data, "train")
     for note in train.notes:
         warn(note)
@@ -151,7 +154,7 @@ def evaluate(
         data: a folder, or a file.
         split: which of the task's splits; "dev" scores every dev set that there is.
         max_seq_length: tokens in a sequence; by default the task's.
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto", "fp32", "bf16" or "fp16".
         predictions: where each example's prediction is written, as JSON lines.
         warn: is told what the user should know.
 
@@ -160,7 +163,8 @@ def evaluate(
         DataError: the data can't be read, or has no labels.
     """
     task = get_task(task_name)
-    model = task.model_class.from_pretrained(model_source).to(_device())
+    number_format = resolve_precision(precision, find_device())
+    model = task.model_class.from_pretrained(model_source).to(find_device())
     report = model.loading_report
     if report is not None and report.missing:
         raise ModelError(
@@ -180,7 +184,7 @@ def evaluate(
         for note in read.notes:
             warn(note)
         encoded = _Encoded(task, name, read, tokenizer, model, length)
-        predicted = encoded.predict(model, precision)
+        predicted = encoded.predict(model, number_format)
         scores.update(encoded.named(task.score(read.examples, predicted), first=splits[0]))
         if predictions is not None:
             path = predictions
@@ -207,15 +211,8 @@ class _Encoded:
             data.examples, tokenizer, labels=model.config.labels, max_seq_length=max_seq_length
         )
 
-    def predict(self, model: PretrainedModel[Any], precision: str) -> list[Any]:
-        device = next(model.parameters()).device
-        resolved = resolve_precision(precision, device)
-        return self.task.predict(
-            model,
-            self.data.examples,
-            self.features,
-            precision="bf16" if resolved == "bf16" else "fp32",
-        )
+    def predict(self, model: PretrainedModel[Any], precision: Precision) -> list[Any]:
+        return self.task.predict(model, self.data.examples, self.features, precision=precision)
 
     def named(self, scores: dict[str, float], *, first: str) -> dict[str, float]:
         """The first dev set's scores by their names, the others' with the split before."""
@@ -242,7 +239,7 @@ class _Session:
         self.checkpoint = run.last_good_checkpoint(warn, FREE_TO_CHANGE)
         torch.manual_seed(recipe.training.seed)
         self.tokenizer = Tokenizer.from_pretrained(source)
-        self.model = self._model(source, train, from_scratch, warn).to(_device())
+        self.model = self._model(source, train, from_scratch, warn).to(find_device())
         if recipe.training.compile is True:
             compile_parts(self.model)
         length = _length(task, recipe.max_seq_length, self.model)
@@ -386,7 +383,3 @@ def _result(run: RunFolder, task: Task[Any, Any, Any]) -> FinetuneResult:
     }
     state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
     return FinetuneResult(run.path, state, scores, read_config(run.path).labels)
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

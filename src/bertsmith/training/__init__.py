@@ -2,10 +2,11 @@
 
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.epochs import EpochBatches
+from bertsmith.training.freezing import require_layers
 from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted
 from bertsmith.training.loop import Trainer
-from bertsmith.training.precision import autocast, resolve_precision
+from bertsmith.training.phases import Phase, PhaseSettings
 from bertsmith.training.pretraining import PretrainResult, pretrain
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
 from bertsmith.training.run_folder import RunFolder
@@ -23,6 +24,8 @@ __all__ = [
     "LoopSettings",
     "ModelSettings",
     "OptimizerSettings",
+    "Phase",
+    "PhaseSettings",
     "PretrainRecipe",
     "PretrainResult",
     "PretrainTraining",
@@ -31,11 +34,10 @@ __all__ = [
     "StepHorizon",
     "Trainer",
     "TrainingState",
-    "autocast",
     "compile_parts",
     "learning_rate_factor",
     "pretrain",
+    "require_layers",
     "resolve_compile",
-    "resolve_precision",
     "sums_for",
 ]

@@ -53,7 +53,9 @@ class EpochBatches(Generic[Feature]):
         """Optimizer updates in one pass over the features."""
         return -(-len(self.features) // self.global_batch_size)
 
-    def steps(self, first_step: int) -> Iterator[list[PackedSequences]]:
+    def steps(
+        self, first_step: int, fraction: Callable[[], float]
+    ) -> Iterator[list[PackedSequences]]:
         """Yields the micro-batches of one step after another, without end."""
         step = first_step
         while True:

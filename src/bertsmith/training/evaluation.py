@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from bertsmith.batches import PretrainingBatch
+from bertsmith.model.precision import autocast, resolve_precision
 from bertsmith.objectives import Objective
 from bertsmith.store import TokenStore
-from bertsmith.training.precision import autocast, resolve_precision
 
 __all__ = ["evaluate_objective", "most_frequent_token", "unigram_accuracy"]
 
@@ -27,7 +27,7 @@ def evaluate_objective(
         model: set to evaluation mode by the caller.
         objective: what is measured.
         batches: held-out batches.
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto", "fp32", "bf16" or "fp16".
 
     Returns:
         `{name}_loss` in nats per item and `{name}_accuracy` in [0, 1], for each name.

@@ -12,8 +12,15 @@ __all__ = ["Evaluation", "StepBatches"]
 class StepBatches(Protocol):
     """Where the loop gets its micro-batches from."""
 
-    def steps(self, first_step: int) -> Iterator[Sequence[PackedSequences]]:
-        """Yields, from `first_step` on, the micro-batches of one optimizer update after another."""
+    def steps(
+        self, first_step: int, fraction: Callable[[], float]
+    ) -> Iterator[Sequence[PackedSequences]]:
+        """Yields, from `first_step` on, the micro-batches of one optimizer update after another.
+
+        Args:
+            first_step: number of the first update.
+            fraction: tells how much of the run is done, in [0, 1]; the batches may follow it.
+        """
         ...
 
     def examples(self, step: int) -> list[tuple[int, int]]:

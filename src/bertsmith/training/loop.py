@@ -16,7 +16,13 @@ from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.saver import CheckpointSaver
-from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
+from bertsmith.training.schedule import (
+    ClockHorizon,
+    Horizon,
+    StepHorizon,
+    learning_rate_factor,
+    warmup_ratio_of,
+)
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.skips import SkipRecord
 from bertsmith.training.snapshot import TrainingState
@@ -59,6 +65,7 @@ class Trainer:
         self.model, self.batches = model, batches
         self.settings, self.horizon, self.run = settings, horizon, run
         self.save_model, self.evaluation, self.description = save_model, evaluation, description
+        self.warmup_ratio = warmup_ratio_of(settings, horizon)
         self.update = Updater(model, objective, settings)
         self.saver = CheckpointSaver(run, settings, save_model)
         self.skips = SkipRecord(
@@ -71,6 +78,7 @@ class Trainer:
         self.state, tensors = load_training_state(checkpoint, self.model, self.update.optimizer)
         self.update.guard.restore(tensors)
         self.batches.restore(self.state.batches)
+        self.update.scaler.restore(self.state.loss_scaler)
         self.run.forget_after(self.state.step)
         best = self.state.best_step
         if best is not None and not self.run.checkpoint_path(best).exists():
@@ -96,7 +104,7 @@ class Trainer:
                 self.description, total=self._total(), unit=self._unit(), done=self._done()
             ) as bar,
         ):
-            for micro_batches in self.batches.steps(self.state.step):
+            for micro_batches in self.batches.steps(self.state.step, self._fraction):
                 if self._fraction() >= 1.0:
                     break
                 before, fraction = self._done(), self._fraction()
@@ -134,6 +142,7 @@ class Trainer:
             **{name: round(value, 6) for name, value in means.items()},
             learning_rate=self.settings.learning_rate * self._learning_rate_factor(fraction),
             tokens_per_second=round(rate, 1),
+            **self.update.scaler.log_values(),
             seconds=round(self.state.seconds, 3),
         )
         shown = {
@@ -179,6 +188,7 @@ class Trainer:
         if self.skips.last == self.state.step and not (stop.wanted or is_best):
             return window  # the weights may be at fault: the next update will show
         self.state.batches = self.batches.state()
+        self.state.loss_scaler = self.update.scaler.state()
         guard = self.update.guard.tensors()
         self.saver.save(self.state, self.model, self.update.optimizer, guard)
         if stop.wanted:
@@ -209,7 +219,13 @@ class Trainer:
         return reached > math.floor(fraction_before * times + 1e-9)
 
     def _learning_rate_factor(self, fraction: float) -> float:
-        return learning_rate_factor(fraction, self.settings.warmup_ratio, self.settings.schedule)
+        return learning_rate_factor(
+            fraction,
+            self.warmup_ratio,
+            self.settings.schedule,
+            decay_ratio=self.settings.decay_ratio,
+            decay_curve=self.settings.decay_curve,
+        )
 
     def _unit(self) -> str:
         return "s" if isinstance(self.horizon, ClockHorizon) else "steps"

@@ -1,15 +1,21 @@
-"""AdamW with BERT's parameter groups."""
+"""The optimizers by name, with BERT's parameter groups."""
+
+from typing import Any
 
 import torch
 from torch import nn
 
+from bertsmith.training.google_adam import GoogleAdam
+from bertsmith.training.lamb import LAMB
 from bertsmith.training.settings import OptimizerSettings
 
 __all__ = ["build_optimizer"]
 
 
-def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
-    """Builds fused AdamW; biases and LayerNorm weights (all one-dimensional) don't decay.
+def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """Builds the optimizer; biases and LayerNorm weights (all one-dimensional) don't decay.
+
+    Parameters that need no gradient are left out.
 
     Source: `optimization.py` of google-research/bert, `exclude_from_weight_decay`.
 
@@ -20,20 +26,17 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.opti
         [(1, 0.01), (3, 0.0)]
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {
-            "params": [parameter for parameter in trainable if parameter.ndim >= 2],
-            "weight_decay": settings.weight_decay,
-        },
-        {
-            "params": [parameter for parameter in trainable if parameter.ndim < 2],
-            "weight_decay": 0.0,
-        },
-    ]
-    return torch.optim.AdamW(
-        groups,
-        lr=settings.learning_rate,
-        betas=(settings.adam_beta1, settings.adam_beta2),
-        eps=settings.adam_epsilon,
-        fused=True,
-    )
+    matrices = [parameter for parameter in trainable if parameter.ndim >= 2]
+    vectors = [parameter for parameter in trainable if parameter.ndim < 2]
+    decaying: dict[str, Any] = {"params": matrices, "weight_decay": settings.weight_decay}
+    others: dict[str, Any] = {"params": vectors, "weight_decay": 0.0}
+    groups = [decaying, others]
+    rate, epsilon = settings.learning_rate, settings.adam_epsilon
+    betas = (settings.adam_beta1, settings.adam_beta2)
+    decay = settings.weight_decay
+    if settings.optimizer == "google_adam":
+        return GoogleAdam(groups, lr=rate, betas=betas, eps=epsilon, weight_decay=decay)
+    if settings.optimizer == "lamb":
+        others["adapts"] = False
+        return LAMB(groups, lr=rate, betas=betas, eps=epsilon, weight_decay=decay)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=True)

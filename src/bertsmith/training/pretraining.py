@@ -1,6 +1,6 @@
 """A whole pre-training run: store and recipe in, a model folder out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertsmith.batches import PretrainingBatch, PretrainingBatches, evaluation_batches
+from bertsmith.batches import PretrainingBatch, evaluation_batches
 from bertsmith.errors import CheckpointError, ModelError, RecipeError
 from bertsmith.examples import split_documents
-from bertsmith.model import BertConfig, BertForPreTraining, sinusoidal_positions
+from bertsmith.model import (
+    BertConfig,
+    BertForPreTraining,
+    find_device,
+    resolve_precision,
+    sinusoidal_positions,
+)
+from bertsmith.model.hub import find_folder
+from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
@@ -20,12 +28,14 @@ from bertsmith.training.evaluation import (
     most_frequent_token,
     unigram_accuracy,
 )
+from bertsmith.training.freezing import require_layers
 from bertsmith.training.initial_model import load_initial_model
 from bertsmith.training.interfaces import Evaluation
 from bertsmith.training.loop import Trainer
+from bertsmith.training.phased_batches import PhasedBatches
+from bertsmith.training.phases import Phase
 from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
-from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon
 from bertsmith.training.settings import FREE_TO_CHANGE
 from bertsmith.training.snapshot import TrainingState
 from bertsmith.training.store_check import store_identity, verify_store
@@ -71,6 +81,7 @@ def pretrain(
         BertsmithError: the store, recipe, model or folder can't be used.
         Interrupted: a signal asked to stop; the state is saved.
     """
+    _require_possible(recipe, init)
     store = TokenStore(store_path)
     run = RunFolder(output)
     with run.lock():
@@ -99,7 +110,7 @@ class _Session:
         self.checkpoint = run.last_good_checkpoint(warn, FREE_TO_CHANGE)
         torch.manual_seed(recipe.training.seed)
         self.model = self._model(init, warn)
-        is_compiled = resolve_compile(recipe.training.compile, _device())
+        is_compiled = resolve_compile(recipe.training.compile, find_device())
         if is_compiled:
             compile_parts(self.model)
         sums = sums_for(is_compiled)
@@ -110,33 +121,21 @@ class _Session:
             held_out_fraction=recipe.training.held_out_fraction,
             seed=recipe.training.seed,
         )
-        self.evaluation_batches = evaluation_batches(
-            store,
-            self.held_out_ids,
-            recipe.examples,
-            num_examples=recipe.training.num_evaluation_examples,
-            micro_batch_size=recipe.training.micro_batch_size,
-            seed=recipe.training.seed,
+        self.batches = PhasedBatches(
+            store, self.training_ids, recipe.resolved_phases, recipe.training.seed
         )
-        self.unigram = unigram_accuracy(
-            self.evaluation_batches, most_frequent_token(store, self.training_ids)
-        )
+        self.common_token = most_frequent_token(store, self.training_ids)
+        self.held_out: dict[Phase, list[PretrainingBatch]] = {}
+        self.held_out_batches()
 
     def trainer(self) -> Trainer:
         training = self.recipe.training
-        batches = PretrainingBatches(
-            self.store,
-            self.training_ids,
-            self.recipe.examples,
-            global_batch_size=training.global_batch_size,
-            seed=training.seed,
-        )
         trainer = Trainer(
             self.model,
             self.objective,
-            _Steps(batches, training.micro_batch_size),
+            self.batches,
             training,
-            self._horizon(),
+            training.horizon,
             self.run,
             save_model=self.save_model,
             evaluation=Evaluation(
@@ -154,10 +153,29 @@ class _Session:
         return trainer
 
     def evaluate(self) -> dict[str, float]:
+        batches = self.held_out_batches()
         scores = evaluate_objective(
-            self.model, self.objective, self.evaluation_batches, self.recipe.training.precision
+            self.model, self.objective, batches, self.recipe.training.precision
         )
-        return {**scores, "unigram_accuracy": self.unigram}
+        return {
+            **scores,
+            "unigram_accuracy": unigram_accuracy(batches, self.common_token),
+            "max_seq_length": self.batches.phase.examples.max_seq_length,
+        }
+
+    def held_out_batches(self) -> list[PretrainingBatch]:
+        """The held-out examples as the phase that the run is in makes them."""
+        phase = self.batches.phase
+        if phase not in self.held_out:
+            self.held_out[phase] = evaluation_batches(
+                self.store,
+                self.held_out_ids,
+                phase.examples,
+                num_examples=self.recipe.training.num_evaluation_examples,
+                micro_batch_size=phase.micro_batch_size,
+                seed=self.recipe.training.seed,
+            )
+        return self.held_out[phase]
 
     def save_model(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
         self.model.save_pretrained(folder, weights=weights)
@@ -193,14 +211,14 @@ class _Session:
                 fix="prepare the store with the model's own vocab.txt",
             )
         self._require_fit(model.config, str(source))
-        return model.to(_device())
+        return model.to(find_device())
 
     def _require_fit(self, config: BertConfig, source: str) -> None:
         """A model that was loaded has its own shape; the recipe must not contradict it."""
-        longest = self.recipe.examples.max_seq_length
+        longest = self.recipe.longest_sequence
         if longest > config.max_position_embeddings:
             raise RecipeError(
-                f"examples.max_seq_length {longest} is over the model's "
+                f"max_seq_length {longest} is over the model's "
                 f"{config.max_position_embeddings} positions",
                 where=source,
             )
@@ -211,34 +229,12 @@ class _Session:
                 fix=f"--set model.attention={config.attention}",
             )
 
-    def _horizon(self) -> Horizon:
-        training = self.recipe.training
-        if training.budget_seconds is not None:
-            return ClockHorizon(training.budget_seconds)
-        return StepHorizon(training.num_steps)
 
-
-class _Steps:
-    """Pre-training batches in the form that the loop asks for."""
-
-    def __init__(self, batches: PretrainingBatches, micro_batch_size: int) -> None:
-        self.batches, self.micro_batch_size = batches, micro_batch_size
-
-    def steps(self, first_step: int) -> Iterator[list[PretrainingBatch]]:
-        return self.batches.steps(
-            first_step,
-            micro_batch_size=self.micro_batch_size,
-            pin_memory=_device().type == "cuda",
-        )
-
-    def examples(self, step: int) -> list[tuple[int, int]]:
-        return [(epoch, index) for epoch, index in self.batches.global_indices(step).tolist()]
-
-    def state(self) -> dict[str, Any]:
-        return self.batches.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.batches.restore(state)
+def _require_possible(recipe: PretrainRecipe, init: str | None) -> None:
+    """What can be told before a run's folder is made, and what mends it is a setting."""
+    resolve_precision(recipe.training.precision, find_device())
+    config = recipe.model.config(vocab_size=1) if init is None else read_config(find_folder(init))
+    require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
 
 
 def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:
@@ -258,7 +254,3 @@ def _result(run: RunFolder) -> PretrainResult:
     scores = {name: value for name, value in last.items() if name.endswith(("_loss", "_accuracy"))}
     state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
     return PretrainResult(run.path, state, scores)
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

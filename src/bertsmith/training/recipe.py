@@ -2,11 +2,14 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bertsmith._settings import Settings
+from bertsmith.errors import RecipeError
 from bertsmith.examples import ExampleSettings
 from bertsmith.model import BertConfig
+from bertsmith.training.phases import Phase, PhaseSettings, resolve_phases
+from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, warmup_ratio_of
 from bertsmith.training.settings import LoopSettings
 
 __all__ = ["ModelSettings", "PretrainRecipe", "PretrainTraining"]
@@ -77,6 +80,23 @@ class PretrainTraining(LoopSettings):
         0.01, gt=0, lt=1, description="share of the documents that is never trained on"
     )
 
+    @property
+    def horizon(self) -> Horizon:
+        """When the run ends."""
+        if self.budget_seconds is not None:
+            return ClockHorizon(self.budget_seconds)
+        return StepHorizon(self.num_steps)
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Self:
+        try:
+            warmup_ratio_of(self, self.horizon)
+        except RecipeError as error:
+            fix = f"; {error.fix}" if error.fix else ""
+            name = str(error.where).removeprefix("training.")
+            raise ValueError(f"{name}: {error.what}{fix}") from None
+        return self
+
 
 class PretrainRecipe(Settings):
     """Everything that decides a pre-training run, apart from the store."""
@@ -84,14 +104,54 @@ class PretrainRecipe(Settings):
     model: ModelSettings = ModelSettings()
     examples: ExampleSettings = ExampleSettings()
     training: PretrainTraining = PretrainTraining()
+    phases: tuple[PhaseSettings, ...] = Field(
+        (),
+        description="stretches of the run, one after another, under one schedule; null: the whole "
+        "run is one",
+    )
+
+    @field_validator("phases", mode="before")
+    @classmethod
+    def _null_is_none(cls, value: object) -> object:
+        return () if value is None else value
+
+    @property
+    def resolved_phases(self) -> tuple[Phase, ...]:
+        """The phases with nothing left open, at least one."""
+        return resolve_phases(
+            self.phases,
+            self.examples,
+            global_batch_size=self.training.global_batch_size,
+            micro_batch_size=self.training.micro_batch_size,
+        )
+
+    @property
+    def longest_sequence(self) -> int:
+        """Most tokens in an example of any phase."""
+        return max(phase.examples.max_seq_length for phase in self.resolved_phases)
+
+    @model_validator(mode="after")
+    def _phases_add_up(self) -> Self:
+        total = sum(phase.share for phase in self.phases)
+        if self.phases and abs(total - 1) > 1e-6:
+            raise ValueError(f"phases: their shares add up to {total:.6g}, not 1")
+        for room, settings in (("examples", self.examples), ("training", self.training)):
+            for name, field in type(settings).model_fields.items():
+                chosen = getattr(settings, name)
+                values = [getattr(phase, name, None) for phase in self.phases]
+                if values and None not in values and chosen != field.default:
+                    raise ValueError(
+                        f"{room}.{name}={chosen} has no effect: every phase sets its own; change "
+                        f"it there (phases.0.{name}) or set phases=null"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        longest, positions = self.examples.max_seq_length, self.model.max_position_embeddings
+        longest, positions = self.longest_sequence, self.model.max_position_embeddings
         if longest > positions:
             raise ValueError(
-                f"examples.max_seq_length {longest} is over "
-                f"model.max_position_embeddings {positions}"
+                f"max_seq_length {longest} is over model.max_position_embeddings {positions}"
             )
         if self.model.attention == "causal" and self.examples.next_sentence:
             raise ValueError(

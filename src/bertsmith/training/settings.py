@@ -1,10 +1,11 @@
 """Settings of the training loop, shared by pre-training and fine-tuning."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bertsmith._settings import Settings
+from bertsmith.model.precision import Precision
 
 __all__ = ["FREE_TO_CHANGE", "LoopSettings", "OptimizerSettings"]
 
@@ -22,11 +23,13 @@ FREE_TO_CHANGE = frozenset(
 
 
 class OptimizerSettings(Settings):
-    """AdamW as BERT uses it: no decay on biases and LayerNorm, gradients clipped.
+    """Adam as BERT uses it: no decay on biases and LayerNorm, gradients clipped."""
 
-    Differs: with bias correction, which Google's Adam leaves out; see `num_warmup_steps`.
-    """
-
+    optimizer: Literal["adamw", "google_adam", "lamb"] = Field(
+        "adamw",
+        description="'adamw': Adam with decoupled decay; 'google_adam': the same without bias "
+        "correction, as google-research/bert trains; 'lamb': for global batches of thousands",
+    )
     learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
     weight_decay: float = Field(
         0.01, ge=0, description="decoupled weight decay, on matrices and embeddings alone"
@@ -49,15 +52,32 @@ class LoopSettings(OptimizerSettings):
     warmup_ratio: float = Field(
         0.1, ge=0, le=1, description="share of the run in which the learning rate rises from 0"
     )
-    schedule: Literal["linear", "google", "constant"] = Field(
+    num_warmup_steps: int | None = Field(
+        None, ge=0, description="updates in which the learning rate rises, instead of warmup_ratio"
+    )
+    schedule: Literal["linear", "google", "constant", "cosine", "trapezoidal"] = Field(
         "linear",
         description="after warm-up: 'linear' falls from the peak to 0; 'google' falls on the line "
-        "that starts at the peak at step 0, as google-research/bert does; 'constant' stays",
+        "that starts at the peak at step 0, as google-research/bert does; 'constant' stays; "
+        "'cosine' falls along half a cosine; 'trapezoidal' stays, then falls over decay_ratio",
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    decay_ratio: float = Field(
+        0.2, gt=0, le=1, description="trapezoidal: share of the run, at its end, of the decay to 0"
+    )
+    decay_curve: Literal["linear", "1-sqrt"] = Field(
+        "linear", description="trapezoidal: how it decays; '1-sqrt' falls fast first"
+    )
+    precision: Precision = Field(
         "auto",
         description="precision of matrix products; weights and optimizer stay fp32. 'auto' is "
-        "bf16 where the hardware multiplies it natively, else fp32",
+        "bf16 where the hardware multiplies it natively, else fp32; 'fp16', on GPUs alone, "
+        "scales the loss and skips updates whose gradients overflow",
+    )
+    freeze_layers: int | None = Field(
+        None,
+        ge=0,
+        description="freeze the embeddings and this many of the lowest layers; 0 freezes the "
+        "embeddings alone; by default nothing is frozen",
     )
     compile: bool | Literal["auto"] = Field(
         "auto",
@@ -84,3 +104,14 @@ class LoopSettings(OptimizerSettings):
         description="a loss is a spike if it is this many deviations (1.4826 times the median "
         "absolute deviation, at least 1 % of the loss) above the median of the last 128; 0: never",
     )
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        if self.schedule != "trapezoidal" or self.num_warmup_steps is not None:
+            return self
+        if self.warmup_ratio + self.decay_ratio > 1 + 1e-9:
+            raise ValueError(
+                f"warmup_ratio {self.warmup_ratio} + decay_ratio {self.decay_ratio} is over 1; "
+                "lower one of them"
+            )
+        return self

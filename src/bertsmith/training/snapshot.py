@@ -23,6 +23,7 @@ class TrainingState:
         best_step: the step of that checkpoint.
         num_skipped: updates that were skipped because their loss was no number, or far too high.
         batches: what the batches' `state()` gave, to go on without looking back.
+        loss_scaler: what the loss scaler's `state()` gave; nothing outside fp16.
     """
 
     step: int = 0
@@ -32,6 +33,7 @@ class TrainingState:
     best_step: int | None = None
     num_skipped: int = 0
     batches: dict[str, Any] = field(default_factory=dict)
+    loss_scaler: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

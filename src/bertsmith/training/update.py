@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.precision import autocast, resolve_precision
 from bertsmith.objectives import Measure, Objective
+from bertsmith.training.freezing import freeze_lowest
 from bertsmith.training.guard import Guard, step_unless
+from bertsmith.training.loss_scaler import LossScaler
 from bertsmith.training.optimizer import build_optimizer
-from bertsmith.training.precision import autocast, resolve_precision
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.window import Window
 
@@ -26,15 +28,17 @@ class Updater:
     Args:
         model: what is trained, on the device where it shall train.
         objective: model and micro-batch to measures.
-        settings: optimizer and precision.
+        settings: optimizer, precision and what is frozen.
     """
 
     def __init__(self, model: nn.Module, objective: Objective, settings: LoopSettings) -> None:
         self.model, self.objective, self.settings = model, objective, settings
         self.device = next(model.parameters()).device
         self.precision = resolve_precision(settings.precision, self.device)
+        freeze_lowest(model, settings.freeze_layers)
         self.optimizer = build_optimizer(model, settings)
         self.guard = Guard(settings, self.device)
+        self.scaler = LossScaler(self.device, enabled=self.precision == "fp16")
 
     def __call__(
         self, micro_batches: Sequence[PackedSequences], factor: float, window: Window
@@ -47,11 +51,16 @@ class Updater:
             window: where losses and hits are added.
         """
         loss, measures = self._backward(micro_batches)
-        verdict = self.guard(loss, self._clip())
+        self.scaler.unscale(self.optimizer)
+        # An overflow in fp16 is the scaler's business, and no harm.
+        verdict = self.guard(loss, self.scaler.norm_to_judge(self._clip()))
         window.add(measures, sum(batch.num_tokens for batch in micro_batches), verdict)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * factor
-        step_unless(verdict.skip, self.optimizer)
+        if self.scaler.enabled:
+            self.scaler.step(self.optimizer, skip=bool(verdict.skip))
+        else:
+            step_unless(verdict.skip, self.optimizer)
 
     def _backward(
         self, micro_batches: Sequence[PackedSequences]
@@ -67,7 +76,7 @@ class Updater:
                 measures = self.objective(self.model, on_device)
             terms = [m.loss.total / max(global_counts[name], 1) for name, m in measures.items()]
             loss = torch.stack(terms).sum()
-            torch.autograd.backward(loss)
+            torch.autograd.backward(self.scaler.scale(loss))
             losses.append(loss.detach())
             measured.append(measures)
         return torch.stack(losses).sum(), measured

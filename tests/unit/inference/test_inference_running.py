@@ -102,8 +102,10 @@ def test_precision(model, sequences):
 
 def test_nothing_to_run_and_wrong_arguments(model, sequences):
     assert run_packed(model, [], hidden(model)) == []
-    with pytest.raises(InputError, match="precision"):
+    with pytest.raises(InputError, match="fp16 is unusable on CPUs; use bf16 or fp32"):
         run_packed(model, sequences, hidden(model), precision="fp16")
+    with pytest.raises(InputError, match="precision: is 'fp8'; use fp32, bf16, fp16 or auto"):
+        run_packed(model, sequences, hidden(model), precision="fp8")
     with pytest.raises(InputError, match="max_tokens_per_batch"):
         run_packed(model, sequences, hidden(model), max_tokens_per_batch=0)
 

@@ -90,3 +90,72 @@ def test_causal_has_no_masks_to_be_whole_words():
 def test_longest_sequence_fits_the_positions():
     with pytest.raises(RecipeError, match="600 is over"):
         load_recipe(PretrainRecipe, "pretrain", "tiny", ["examples.max_seq_length=600"])
+
+
+PHASES = "phases=[{share: 0.9}, {share: 0.1, max_seq_length: 512, micro_batch_size: 4}]"
+
+
+@pytest.mark.parametrize("name", ["base", "large"])
+def test_the_large_presets_have_the_papers_phases(name):
+    recipe = load_recipe(PretrainRecipe, "pretrain", name)
+    phases = recipe.resolved_phases
+    assert [phase.start for phase in phases] == [0.0, 0.9]
+    examples = [phase.examples for phase in phases]
+    assert [(e.max_seq_length, e.max_predictions) for e in examples] == [(128, 20), (512, 80)]
+    assert {phase.global_batch_size for phase in phases} == {256}
+    assert recipe.longest_sequence == 512
+
+
+@pytest.mark.parametrize("value", ["null", "[]"])
+def test_without_phases_the_whole_run_is_one(value):
+    recipe = load_recipe(PretrainRecipe, "pretrain", "base", [f"phases={value}"])
+    (phase,) = recipe.resolved_phases
+    assert (phase.start, phase.examples) == (0.0, recipe.examples)
+    assert (phase.global_batch_size, phase.micro_batch_size) == (256, 32)
+
+
+def test_one_phase_of_several_is_changed():
+    changes = ["phases.1.max_seq_length=256", "phases.1.max_predictions_per_seq=null"]
+    recipe = load_recipe(PretrainRecipe, "pretrain", "base", changes)
+    assert recipe.resolved_phases[1].examples.max_predictions == 39
+    assert recipe.resolved_phases[0].examples.max_seq_length == 128
+
+
+def test_a_phase_of_another_length_does_not_inherit_the_number_of_predictions():
+    changes = [PHASES, "examples.max_predictions_per_seq=20"]
+    phases = load_recipe(PretrainRecipe, "pretrain", "tiny", changes).resolved_phases
+    assert [phase.examples.max_predictions for phase in phases] == [20, 77]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["phases=[{share: 0.9}]"], "phases: their shares add up to 0.9, not 1"),
+        (["phases=[{share: 0}]"], "phases.0.share = 0: Input should be greater than 0"),
+        (["phases=[{}]"], "phases.0.share"),
+        ([PHASES, "phases.1.lr=3"], "unknown key phases.1.lr"),
+        ([PHASES, "phases.2.share=3"], "there is no 2 in this list; known are 0 to 1"),
+        ([PHASES, "phases.last.share=3"], "there is no last in this list"),
+        (["phases=[]", "phases.0=3"], "there is no 0 in this list; known are none"),
+        ([PHASES, "phases.1.max_seq_length=1024"], "max_seq_length 1024 is over"),
+        (
+            ["phases=[{share: 1, max_seq_length: 64}]", "examples.max_seq_length=32"],
+            "examples.max_seq_length=32 has no effect: every phase sets its own",
+        ),
+        (
+            ["phases=[{share: 1, global_batch_size: 64}]", "training.global_batch_size=16"],
+            "training.global_batch_size=16 has no effect: every phase sets its own; "
+            "change it there (phases.0.global_batch_size) or set phases=null",
+        ),
+    ],
+)
+def test_bad_phases_are_told_in_one_line(changes, message):
+    with pytest.raises(RecipeError) as error:
+        load_recipe(PretrainRecipe, "pretrain", "tiny", changes)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_resolved_recipe_resolves_to_itself():
+    recipe = load_recipe(PretrainRecipe, "pretrain", "large")
+    assert PretrainRecipe.model_validate(recipe.model_dump(mode="json")) == recipe

@@ -102,7 +102,7 @@ def _short_examples(measures: StoreMeasures) -> Iterator[Finding]:
             "short ones alone.",
             remedy="Train at length 128 (or whatever fits), and say so; or put back together what "
             "was cut apart.",
-            command=_pretrain(measures, "examples.max_seq_length=128"),
+            command=_pretrain(measures, "examples.max_seq_length=128", "phases=null"),
         )
 
 
@@ -112,5 +112,6 @@ def _share_of_half_length(epoch: EpochMeasures) -> float:
     return sum(share for edge, share in pairs if edge > half)
 
 
-def _pretrain(measures: StoreMeasures, change: str) -> str:
-    return f"bertsmith pretrain {measures.name} --set {change} -o runs/first"
+def _pretrain(measures: StoreMeasures, *changes: str) -> str:
+    options = " ".join(f"--set {change}" for change in changes)
+    return f"bertsmith pretrain {measures.name} {options} -o runs/first"

@@ -14,9 +14,9 @@ from bertsmith.inference.answering import (
     answer_windows,
     best_answers,
 )
-from bertsmith.inference.running import Precision, run_packed, split_tokens
+from bertsmith.inference.running import run_packed, split_tokens
 from bertsmith.metrics import answer_scores, best_null_threshold, normalize_answer, token_f1
-from bertsmith.model import BertForQuestionAnswering
+from bertsmith.model import BertForQuestionAnswering, Precision
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives.spans import AnswerSpans

@@ -9,9 +9,9 @@ import torch
 
 from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
-from bertsmith.inference.running import Precision, run_packed
+from bertsmith.inference.running import run_packed
 from bertsmith.metrics import accuracy
-from bertsmith.model import BertForMultipleChoice
+from bertsmith.model import BertForMultipleChoice, Precision
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives.choices import MultipleChoice

@@ -9,9 +9,9 @@ import torch
 
 from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
-from bertsmith.inference.running import Precision, run_packed
+from bertsmith.inference.running import run_packed
 from bertsmith.metrics import accuracy, binary_f1, macro_f1, matthews_correlation
-from bertsmith.model import BertForSequenceClassification
+from bertsmith.model import BertForSequenceClassification, Precision
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.config import ProblemType
 from bertsmith.model.packing import PackedSequences

@@ -10,9 +10,9 @@ import torch
 
 from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
-from bertsmith.inference.running import Precision, run_packed
+from bertsmith.inference.running import run_packed
 from bertsmith.metrics import pearson_correlation, spearman_correlation
-from bertsmith.model import BertForSequenceClassification
+from bertsmith.model import BertForSequenceClassification, Precision
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.config import ProblemType
 from bertsmith.model.packing import PackedSequences

@@ -10,10 +10,10 @@ import torch
 from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
 from bertsmith.inference.entities import TagScheme, decode_tags, scheme_of
-from bertsmith.inference.running import Precision, run_packed, split_tokens
+from bertsmith.inference.running import run_packed, split_tokens
 from bertsmith.inference.tagging import TagWindow, tag_windows
 from bertsmith.metrics import accuracy, entity_scores
-from bertsmith.model import BertForTokenClassification
+from bertsmith.model import BertForTokenClassification, Precision
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives.token_labels import IGNORED, TokenLabels

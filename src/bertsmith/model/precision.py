@@ -1,0 +1,62 @@
+"""Which number format the matrix products run in."""
+
+from contextlib import AbstractContextManager
+from typing import Literal, cast, get_args
+
+import torch
+
+from bertsmith.errors import InputError
+
+__all__ = ["PRECISIONS", "NumberFormat", "Precision", "autocast", "resolve_precision"]
+
+NumberFormat = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_precision(precision: str, device: torch.device) -> NumberFormat:
+    """Turns "auto" into "bf16" where the hardware multiplies bf16 natively, else "fp32".
+
+    On a CPU that is AVX512-BF16 or AMX, four to six times faster than fp32; emulated bf16 would
+    be slower than fp32.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        device: where the model lives.
+
+    Raises:
+        InputError: an unknown precision, or fp16 on a CPU.
+
+    Example:
+        >>> resolve_precision("fp32", torch.device("cpu"))
+        'fp32'
+    """
+    if precision not in PRECISIONS:
+        fix = f"use {', '.join(PRECISIONS[1:])} or auto"
+        raise InputError(f"is {precision!r}", where="precision", fix=fix)
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError("fp16 is unusable on CPUs", where="precision", fix="use bf16 or fp32")
+    if precision != "auto":
+        return cast(NumberFormat, precision)
+    return "bf16" if _multiplies_bf16(device) else "fp32"
+
+
+def autocast(number_format: NumberFormat, device: torch.device) -> AbstractContextManager[object]:
+    """The context for forward passes: autocast to a 16-bit format, or plain fp32.
+
+    Args:
+        number_format: as `resolve_precision` returns it.
+        device: where the model lives.
+    """
+    dtype = _TYPES.get(number_format)
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

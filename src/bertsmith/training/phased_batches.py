@@ -1,0 +1,100 @@
+"""The batches of a pre-training run, phase after phase."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertsmith.batches import PretrainingBatch, PretrainingBatches
+from bertsmith.examples import TokenSource
+from bertsmith.model import find_device
+from bertsmith.training.phases import Phase, phase_at
+
+__all__ = ["PhasedBatches"]
+
+
+class PhasedBatches:
+    """Pre-training batches in the form that the loop asks for.
+
+    Every phase begins with its own step 0. When it begins is up to the loop: with a number of
+    steps at a fixed one, with a budget when the time has come.
+
+    Args:
+        source: the token store.
+        documents: ids of the documents to train on.
+        phases: in their order, at least one.
+        seed: the run's seed; each phase has another, so that none repeats the one before it.
+
+    Attributes:
+        phase: the phase that the last batch was of.
+    """
+
+    def __init__(
+        self,
+        source: TokenSource,
+        documents: NDArray[np.int64],
+        phases: Sequence[Phase],
+        seed: int,
+    ) -> None:
+        self._source, self._documents, self._phases, self._seed = source, documents, phases, seed
+        self._before: tuple[int, PretrainingBatches] | None = None
+        self._enter(0, first_step=0)
+
+    def steps(
+        self, first_step: int, fraction: Callable[[], float]
+    ) -> Iterator[list[PretrainingBatch]]:
+        """Yields the micro-batches of one optimizer update after another, see `StepBatches`."""
+        step = first_step
+        while True:
+            number = phase_at(self._phases, fraction())
+            if number != self._number:
+                self._before = self._first_step, self._batches
+                self._enter(number, first_step=step)
+            batches = self._batches.steps(
+                step - self._first_step,
+                micro_batch_size=self.phase.micro_batch_size,
+                pin_memory=find_device().type == "cuda",
+            )
+            with closing(batches):
+                for micro_batches in batches:
+                    yield micro_batches
+                    step += 1
+                    if phase_at(self._phases, fraction()) != number:
+                        break
+
+    def examples(self, step: int) -> list[tuple[int, int]]:
+        """Which examples a step of this phase, or of the one before, has: (epoch, index)."""
+        first_step, batches = self._first_step, self._batches
+        if step < first_step and self._before is not None:
+            first_step, batches = self._before
+        return [(epoch, i) for epoch, i in batches.global_indices(step - first_step).tolist()]
+
+    def state(self) -> dict[str, Any]:
+        """Which phase the run is in and when it began, and the position within it."""
+        return {
+            **self._batches.state(),
+            "phase": self._number,
+            "phase_first_step": self._first_step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` returned.
+
+        Raises:
+            CheckpointError: it comes from other documents, settings or another seed.
+        """
+        self._enter(state.get("phase", 0), first_step=state.get("phase_first_step", 0))
+        self._batches.restore(state)
+
+    def _enter(self, number: int, first_step: int) -> None:
+        self._number, self._first_step = number, first_step
+        self.phase = self._phases[number]
+        self._batches = PretrainingBatches(
+            self._source,
+            self._documents,
+            self.phase.examples,
+            global_batch_size=self.phase.global_batch_size,
+            seed=(self._seed + number) % 2**63,
+        )

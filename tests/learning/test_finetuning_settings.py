@@ -1,0 +1,86 @@
+"""Fine-tuning with the loop's other optimizers, schedules and frozen layers."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bertsmith import BertConfig, BertForPreTraining, Tokenizer
+from bertsmith.errors import InputError, RecipeError
+from bertsmith.recipes import load_recipe
+from bertsmith.tasks import FinetuneRecipe, evaluate, finetune
+from bertsmith.wordpiece import SPECIAL_TOKENS, Vocabulary
+
+WORDS = ["red", "old", "the", "river", "is", "near"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    tokens = [*SPECIAL_TOKENS, *WORDS]
+    config = BertConfig.of_size(
+        "tiny", vocab_size=len(tokens), hidden_size=32, intermediate_size=64, initializer_range=0.3
+    )
+    generator = torch.Generator().manual_seed(0)
+    BertForPreTraining(config, generator=generator).save_pretrained(folder)
+    Tokenizer(Vocabulary(tokens), lowercase=True).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rows = [f"the river is {word} near\t{label}\n" for word, label in (("red", 1), ("old", 0))]
+    for name in ("train", "dev"):
+        (folder / f"{name}.tsv").write_text("sentence\tlabel\n" + "".join(rows * 8))
+    return folder
+
+
+def recipe(*changes):
+    fast = ["num_epochs=12", "learning_rate=1e-2", "global_batch_size=8", "precision=fp32"]
+    changes = [f"training.{change}" for change in (*fast, "keep=last", *changes)]
+    return load_recipe(FinetuneRecipe, "finetune", "default", changes)
+
+
+def silent(line):
+    raise AssertionError(line)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [
+            "freeze_layers=1",
+            "optimizer=google_adam",
+            "learning_rate=1e-3",
+            "schedule=cosine",
+            "num_warmup_steps=2",
+        ],
+        ["freeze_layers=0", "optimizer=lamb", "schedule=trapezoidal", "decay_curve=1-sqrt"],
+    ],
+)
+def test_frozen_parts_stay_and_the_rest_learns(model, data, tmp_path, changes):
+    result = finetune("sst2", model, data, recipe(*changes), tmp_path / "run", warn=silent)
+    assert result.scores["accuracy"] == 1.0
+    before, after = (load_file(f"{folder}/model.safetensors") for folder in (model, result.path))
+    frozen = ["bert.embeddings."]
+    if "freeze_layers=1" in changes:
+        frozen.append("bert.encoder.layer.0.")
+    shared = {name for name in before if name in after}
+    same = {name for name in shared if torch.equal(before[name], after[name])}
+    assert same == {name for name in shared if name.startswith(tuple(frozen))}
+
+
+def test_what_cannot_be_is_told_before_a_folder_is_made(model, data, tmp_path):
+    with pytest.raises(RecipeError, match="freeze_layers: 3 is over the model's 2 layers"):
+        finetune("sst2", model, data, recipe("freeze_layers=3"), tmp_path / "run", warn=silent)
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="fp16 is unusable on CPUs"):
+            finetune("sst2", model, data, recipe("precision=fp16"), tmp_path / "run", warn=silent)
+        with pytest.raises(InputError, match="fp16 is unusable on CPUs"):
+            evaluate("sst2", model, data, precision="fp16", warn=silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_warm_up_than_updates(model, data, tmp_path):
+    with pytest.raises(RecipeError, match="num_warmup_steps: 99 is over the 24 updates"):
+        finetune("sst2", model, data, recipe("num_warmup_steps=99"), tmp_path / "run", warn=silent)

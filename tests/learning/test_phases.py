@@ -1,0 +1,326 @@
+"""Phases under one schedule: positions, exact resume in and across them, and what joins them."""
+
+import functools
+import itertools
+import json
+import os
+import random
+import signal
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bertsmith.batches import PretrainingBatches
+from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.errors import CheckpointError, InputError, RecipeError
+from bertsmith.model import BertForPreTraining
+from bertsmith.recipes import load_recipe
+from bertsmith.store import TokenStore, write_store
+from bertsmith.training import Interrupted, PretrainRecipe, Trainer, pretrain
+from bertsmith.training.phased_batches import PhasedBatches
+from bertsmith.training.update import Updater
+from bertsmith.wordpiece import Tokenizer, learn_vocabulary
+from cli_runs import sentence
+
+FAST = [
+    "model.num_hidden_layers=2",
+    "model.hidden_size=32",
+    "model.max_position_embeddings=64",
+    "model.hidden_dropout_prob=0.1",
+    "examples.max_seq_length=16",
+    "training.global_batch_size=8",
+    "training.micro_batch_size=8",
+    "training.held_out_fraction=0.1",
+    "training.num_evaluations=4",
+    "training.precision=fp32",
+    "training.log_every_steps=1",
+    "training.num_steps=20",
+]
+PHASES = (
+    "phases=[{share: 0.6}, {share: 0.4, max_seq_length: 48, global_batch_size: 6, "
+    "micro_batch_size: 3}]"
+)
+BOUNDARY = 12
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phases")
+    rng = random.Random(3)
+    documents = ["\n".join(sentence(rng) for _ in range(12)) for _ in range(40)]
+    (folder / "corpus.txt").write_text("\n\n".join(documents))
+    corpus = open_corpus([str(folder / "corpus.txt")], CorpusSettings())
+    vocabulary = learn_vocabulary((document.text for document in corpus), size=150)
+    write_store(corpus, Tokenizer(vocabulary, lowercase=True), folder / "store")
+    return folder / "store"
+
+
+def recipe(*changes):
+    return load_recipe(PretrainRecipe, "pretrain", "tiny", [*FAST, *changes])
+
+
+def silent(line):
+    raise AssertionError(line)
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def records(folder, kind):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+
+def without_times(found):
+    return [{k: v for k, v in record.items() if "second" not in k} for record in found]
+
+
+def phased(store, chosen):
+    source = TokenStore(store)
+    documents = np.arange(source.num_documents)
+    return PhasedBatches(source, documents, chosen.resolved_phases, chosen.training.seed)
+
+
+def batches_of(store, chosen, first_step, num_steps, batches=None):
+    """The batches of steps, as the loop takes them."""
+    batches = batches or phased(store, chosen)
+    found = []
+    for micro_batches in batches.steps(first_step, lambda: (first_step + len(found)) / 20):
+        found.append(micro_batches)
+        if len(found) == num_steps:
+            break
+    return found
+
+
+def stop_after(monkeypatch, *steps):
+    """Sends Ctrl-C after some of the process's updates."""
+    original, number = Updater.__call__, itertools.count(1)
+
+    def update(self, *arguments):
+        original(self, *arguments)
+        if next(number) in steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Updater, "__call__", update)
+
+
+def train_with_stops(store, chosen, folder, num_stops, **options):
+    for _ in range(num_stops):
+        with pytest.raises(Interrupted):
+            pretrain(store, chosen, folder, warn=silent, **options)
+        torch.manual_seed(12345)
+    pretrain(store, chosen, folder, warn=silent, **options)
+
+
+def test_a_phase_begins_with_its_own_step_0(store):
+    chosen = recipe(PHASES)
+    found = batches_of(store, chosen, 0, 20)
+    lengths = [[batch.max_seqlen for batch in step] for step in found]
+    assert max(map(max, lengths[:BOUNDARY])) <= 16
+    assert max(map(max, lengths[BOUNDARY:])) > 16
+    sizes = [[batch.batch_size for batch in step] for step in found]
+    assert sizes == [[8]] * BOUNDARY + [[3, 3]] * (20 - BOUNDARY)
+    source = TokenStore(store)
+    long = PretrainingBatches(
+        source,
+        np.arange(source.num_documents),
+        chosen.examples.model_copy(update={"max_seq_length": 48}),
+        global_batch_size=6,
+        seed=chosen.training.seed + 1,
+    )
+    for place in (0, 5):
+        for one, other in zip(found[BOUNDARY + place], long.micro_batches(place, 3), strict=True):
+            assert torch.equal(one.input_ids, other.input_ids)
+
+
+def test_any_step_is_found_from_a_state(store):
+    chosen = recipe(PHASES)
+    whole = batches_of(store, chosen, 0, 20)
+    for first in (5, BOUNDARY, 15):
+        before, after = phased(store, chosen), phased(store, chosen)
+        batches_of(store, chosen, 0, first, before)
+        after.restore(json.loads(json.dumps(before.state())))
+        rest = batches_of(store, chosen, first, 20 - first, after)
+        for one, other in zip(whole[first:], rest, strict=True):
+            assert all(
+                torch.equal(a.input_ids, b.input_ids) for a, b in zip(one, other, strict=True)
+            )
+
+
+def test_a_state_of_other_phases_is_refused(store):
+    batches = phased(store, recipe(PHASES))
+    batches_of(store, None, 0, 15, batches)
+    state = batches.state()
+    assert (state["phase"], state["phase_first_step"]) == (1, BOUNDARY)
+    with pytest.raises(CheckpointError, match="other data"):
+        phased(store, recipe(PHASES.replace("48", "40"))).restore(state)
+
+
+def test_equal_phases_do_not_repeat_each_other(store):
+    chosen = recipe("phases=[{share: 0.5}, {share: 0.5}]")
+    found = batches_of(store, chosen, 0, 20)
+    assert not torch.equal(found[0][0].input_ids, found[10][0].input_ids)
+
+
+def test_resume_in_and_across_phases_is_no_stop(store, tmp_path, monkeypatch):
+    chosen = recipe(PHASES)
+    pretrain(store, chosen, tmp_path / "whole", warn=silent)
+    # In the first phase, between the two (the second isn't begun), and twice in the second.
+    stop_after(monkeypatch, 5, BOUNDARY, BOUNDARY + 1, 18)
+    train_with_stops(store, chosen, tmp_path / "parts", 4)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    for kind in ("train", "evaluation"):
+        whole, parts = (records(tmp_path / name, kind) for name in ("whole", "parts"))
+        assert without_times(whole) == without_times(parts)
+
+
+def test_one_schedule_goes_through_all_phases(store, tmp_path):
+    for name, changes in (("one", []), ("two", [PHASES])):
+        pretrain(store, recipe(*changes), tmp_path / name, warn=silent)
+    rates = [
+        [record["learning_rate"] for record in records(tmp_path / name, "train")]
+        for name in ("one", "two")
+    ]
+    assert rates[0] == rates[1]
+    assert len(rates[0]) == 20
+
+
+def test_the_evaluation_has_the_length_of_its_phase(store, tmp_path):
+    result = pretrain(store, recipe(PHASES), tmp_path / "run", warn=silent)
+    found = records(tmp_path / "run", "evaluation")
+    assert [(record["step"], record["max_seq_length"]) for record in found] == [
+        (5, 16),
+        (10, 16),
+        (15, 48),
+        (20, 48),
+    ]
+    assert found[0]["unigram_accuracy"] != found[-1]["unigram_accuracy"]
+    assert result.scores["mlm_loss"] == found[-1]["mlm_loss"]
+
+
+def test_with_a_budget_phases_follow_the_clock(store, tmp_path, monkeypatch):
+    """Steps take 0.4 s here, by a clock that a busy machine doesn't move."""
+
+    def keep_time(self):
+        self.state.seconds = 0.4 * self.state.step
+
+    monkeypatch.setattr(Trainer, "_keep_time", keep_time)
+    chosen = recipe(PHASES, "training.budget_seconds=6")
+    pretrain(store, chosen, tmp_path / "whole", warn=silent)
+    evaluations = records(tmp_path / "whole", "evaluation")
+    found = [(record["step"], record["max_seq_length"]) for record in evaluations]
+    assert found == [(4, 16), (8, 16), (12, 48), (15, 48)]
+    # Before step 9 3.6 of the 6 seconds have passed; a resumed run must know where that was.
+    stop_after(monkeypatch, 4, 9, 12)
+    train_with_stops(store, chosen, tmp_path / "parts", 3)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    one, other = (records(tmp_path / name, "train") for name in ("whole", "parts"))
+    assert without_times(one) == without_times(other)
+
+
+def test_a_budget_by_the_real_clock(store, tmp_path):
+    pretrain(store, recipe(PHASES, "training.budget_seconds=1.5"), tmp_path / "run", warn=silent)
+    last = records(tmp_path / "run", "evaluation")[-1]
+    assert last["max_seq_length"] == 48
+    assert last["seconds"] >= 1.5
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("google_adam", 1e-2), ("lamb", 5e-2)])
+@pytest.mark.parametrize("schedule", ["cosine", "trapezoidal"])
+def test_every_optimizer_learns_and_resumes_to_the_bit(
+    store, tmp_path, monkeypatch, optimizer, rate, schedule
+):
+    chosen = recipe(
+        PHASES,
+        f"training.optimizer={optimizer}",
+        f"training.schedule={schedule}",
+        f"training.learning_rate={rate}",
+        "training.num_warmup_steps=3",
+        "training.freeze_layers=0",
+    )
+    pretrain(store, chosen, tmp_path / "whole", warn=silent)
+    losses = [record["mlm_loss"] for record in records(tmp_path / "whole", "train")]
+    assert sum(losses[-3:]) / 3 < losses[0] - 0.3
+    stop_after(monkeypatch, 4, 15)
+    train_with_stops(store, chosen, tmp_path / "parts", 2)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def test_going_on_from_another_run_with_everything_at_once(store, tmp_path, monkeypatch):
+    pretrain(store, recipe("training.num_steps=4"), tmp_path / "first", warn=silent)
+    init = str(tmp_path / "first")
+    chosen = recipe(
+        PHASES,
+        "training.optimizer=lamb",
+        "training.schedule=trapezoidal",
+        "training.freeze_layers=1",
+        "training.learning_rate=1e-2",
+    )
+    pretrain(store, chosen, tmp_path / "whole", init=init, warn=silent)
+    before, after = weights(tmp_path / "first"), weights(tmp_path / "whole")
+    frozen = {name for name in before if torch.equal(before[name], after[name])}
+    kinds = ("embeddings.", "encoder.layer.0.", "cls.predictions.decoder.weight")
+    expected = {name for name in before if any(kind in name for kind in kinds)}
+    assert frozen == expected
+    stop_after(monkeypatch, 7, 14)
+    train_with_stops(store, chosen, tmp_path / "parts", 2, init=init)
+    assert same(after, weights(tmp_path / "parts"))
+    BertForPreTraining.from_pretrained(tmp_path / "parts")
+
+
+def test_more_frozen_layers_than_the_model_has(store, tmp_path):
+    with pytest.raises(RecipeError, match=r"training\.freeze_layers: 3 is over .* 2 layers"):
+        pretrain(store, recipe("training.freeze_layers=3"), tmp_path / "run", warn=silent)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU can do it")
+def test_fp16_is_refused_on_a_cpu_before_anything_is_written(store, tmp_path):
+    with pytest.raises(InputError, match="fp16 is unusable on CPUs; use bf16 or fp32"):
+        pretrain(store, recipe("training.precision=fp16"), tmp_path / "run", warn=silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_fp16_skips_overflows_and_resumes_to_the_bit(store, tmp_path, monkeypatch):
+    """PyTorch can do fp16 on a CPU, slowly: with the refusal taken away all of it runs here."""
+    for room in ("pretraining", "update", "evaluation"):
+        monkeypatch.setattr(
+            f"bertsmith.training.{room}.resolve_precision", lambda precision, device: precision
+        )
+    chosen = recipe(
+        PHASES, "training.precision=fp16", "training.learning_rate=1e-2", "training.num_steps=24"
+    )
+    # Fresh models overflow at no factor that GradScaler starts with.
+    grown = functools.partial(torch.amp.GradScaler, init_scale=2.0**30, growth_interval=4)
+    monkeypatch.setattr(torch.amp, "GradScaler", grown)
+    pretrain(store, chosen, tmp_path / "whole", warn=silent)
+    train = records(tmp_path / "whole", "train")
+    assert train[-1]["mlm_loss"] < train[0]["mlm_loss"] - 0.3
+    skipped = [record["overflowed_steps"] for record in train]
+    assert skipped == sorted(skipped)
+    assert 5 < skipped[-1] < 20
+    stop_after(monkeypatch, 3, 11, 20)
+    train_with_stops(store, chosen, tmp_path / "parts", 3)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    assert without_times(records(tmp_path / "parts", "train")) == without_times(train)
+
+
+@pytest.mark.gpu
+def test_fp16_learns_and_resumes_on_a_gpu(store, tmp_path, monkeypatch):
+    chosen = recipe(PHASES, "training.precision=fp16", "training.learning_rate=5e-3")
+    pretrain(store, chosen, tmp_path / "whole", warn=silent)
+    train = records(tmp_path / "whole", "train")
+    assert train[-1]["mlm_loss"] < train[0]["mlm_loss"] - 0.3
+    assert train[-1]["overflowed_steps"] < 5
+    stop_after(monkeypatch, 4, 15)
+    train_with_stops(store, chosen, tmp_path / "parts", 2)
+    parts = records(tmp_path / "parts", "train")
+    assert [r["overflowed_steps"] for r in parts] == [r["overflowed_steps"] for r in train]
+    assert parts[-1]["mlm_loss"] == pytest.approx(train[-1]["mlm_loss"], rel=1e-3)
