@@ -229,7 +229,7 @@ def test_settings_that_weights_do_not_depend_on_may_change(bertsmith, store, fin
                 "--init",
                 "MODEL",
             ),
-            "examples.max_seq_length 128 is over the model's 64 positions",
+            "max_seq_length 128 is over the model's 64 positions",
         ),
     ],
 )
