@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from bertsmith.model.dropout import dropout
-from bertsmith.model.triton_ops import dropout_numbers, dropout_seed, has_triton, launchable
+from bertsmith.model.triton_ops import dropout_numbers, dropout_seed, has_triton
 
 __all__ = ["ResidualNorm"]
 
@@ -68,7 +68,7 @@ def _has_kernel(values: Tensor, residual: Tensor) -> bool:
     )
 
 
-@torch.library.triton_op("bertsmith::residual_norm", mutates_args=())
+@torch.library.custom_op("bertsmith::residual_norm", mutates_args=())
 def _residual_norm(
     values: Tensor,
     residual: Tensor,
@@ -84,14 +84,14 @@ def _residual_norm(
     output = torch.empty_like(residual, memory_format=torch.contiguous_format)
     means, factors = (values.new_empty(T, dtype=torch.float32) for _ in range(2))
     threshold, scale = dropout_numbers(dropout_p)
-    launchable(forward_kernel)[(T,)](
+    forward_kernel[(T,)](
         values.contiguous(), residual.contiguous(), weight, bias, output, means, factors, seed,
-        threshold, scale, eps, D=D, W=_width(D), DROPOUT=dropout_p > 0, num_warps=4,
+        scale, eps, D=D, W=_width(D), THRESHOLD=threshold, num_warps=4,
     )  # fmt: skip
     return output, means, factors
 
 
-@torch.library.triton_op("bertsmith::residual_norm_backward", mutates_args=())
+@torch.library.custom_op("bertsmith::residual_norm_backward", mutates_args=())
 def _residual_norm_backward(
     grad_output: Tensor,
     values: Tensor,
@@ -112,12 +112,43 @@ def _residual_norm_backward(
         values.new_empty((_NUM_PROGRAMS, D), dtype=torch.float32) for _ in range(2)
     )
     threshold, scale = dropout_numbers(dropout_p)
-    launchable(backward_kernel)[(_NUM_PROGRAMS,)](
+    backward_kernel[(_NUM_PROGRAMS,)](
         grad_output.contiguous(), values.contiguous(), residual.contiguous(), weight,
         means, factors, grad_values, grad_residual, weight_sums, bias_sums, seed,
-        threshold, scale, T, D=D, W=_width(D), DROPOUT=dropout_p > 0, num_warps=4,
+        scale, T, D=D, W=_width(D), THRESHOLD=threshold, num_warps=4,
     )  # fmt: skip
     return grad_values, grad_residual, weight_sums.sum(0), bias_sums.sum(0)
+
+
+@_residual_norm.register_fake
+def _(
+    values: Tensor,
+    residual: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    seed: Tensor,
+    eps: float,
+    dropout_p: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    means, factors = (values.new_empty(values.shape[0], dtype=torch.float32) for _ in range(2))
+    output = torch.empty_like(residual, memory_format=torch.contiguous_format)
+    return output, means, factors
+
+
+@_residual_norm_backward.register_fake
+def _(
+    grad_output: Tensor,
+    values: Tensor,
+    residual: Tensor,
+    weight: Tensor,
+    means: Tensor,
+    factors: Tensor,
+    seed: Tensor,
+    dropout_p: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    grad_residual = torch.empty_like(residual, memory_format=torch.contiguous_format)
+    grad_values = torch.empty_like(grad_residual if dropout_p > 0 else grad_residual[:0])
+    return grad_values, grad_residual, torch.empty_like(weight), torch.empty_like(weight)
 
 
 def _width(D: int) -> int:

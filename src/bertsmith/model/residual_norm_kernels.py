@@ -12,15 +12,13 @@ __all__ = ["backward_kernel", "forward_kernel"]
 
 
 @triton.jit
-def _summed(
-    values, residual, row, columns, inside, seed, threshold, scale, D, DROPOUT: tl.constexpr
-):
+def _summed(values, residual, row, columns, inside, seed, scale, D, THRESHOLD: tl.constexpr):
     """A row of residual + dropout(values), in float32, and which values dropout kept."""
     places = row.to(tl.int64) * D + columns
     value = tl.load(values + places, mask=inside, other=0.0).to(tl.float32)
     kept = inside
-    if DROPOUT:
-        kept = mix((mix(row.to(tl.uint32)) ^ seed) + columns.to(tl.uint32)) >= threshold
+    if THRESHOLD > 0:
+        kept = mix((mix(row.to(tl.uint32)) ^ seed) + columns.to(tl.uint32)) >= THRESHOLD
         value = tl.where(kept, value * scale, 0.0)
     return tl.load(residual + places, mask=inside, other=0.0).to(tl.float32) + value, kept
 
@@ -35,19 +33,17 @@ def forward_kernel(
     means,
     factors,
     seed_pointer,
-    threshold,
     scale,
     eps,
     D: tl.constexpr,
     W: tl.constexpr,
-    DROPOUT: tl.constexpr,
+    THRESHOLD: tl.constexpr,
 ):
     row = tl.program_id(0)
     columns = tl.arange(0, W)
     inside = columns < D
     seed = tl.load(seed_pointer).to(tl.uint32)
-    limit = threshold.to(tl.uint32)
-    row_values, _ = _summed(values, residual, row, columns, inside, seed, limit, scale, D, DROPOUT)
+    row_values, _ = _summed(values, residual, row, columns, inside, seed, scale, D, THRESHOLD)
     mean = tl.sum(row_values, 0) / D
     centred = tl.where(inside, row_values - mean, 0.0)
     factor = 1.0 / tl.sqrt(tl.sum(centred * centred, 0) / D + eps)
@@ -72,26 +68,22 @@ def backward_kernel(
     grad_weights,  # [programs, D]
     grad_biases,  # [programs, D]
     seed_pointer,
-    threshold,
     scale,
     T,
     D: tl.constexpr,
     W: tl.constexpr,
-    DROPOUT: tl.constexpr,
+    THRESHOLD: tl.constexpr,
 ):
     columns = tl.arange(0, W)
     inside = columns < D
     seed = tl.load(seed_pointer).to(tl.uint32)
-    limit = threshold.to(tl.uint32)
     gain = tl.load(weight + columns, mask=inside, other=0.0)
     grad_weight = tl.zeros([W], dtype=tl.float32)
     grad_bias = tl.zeros([W], dtype=tl.float32)
     for turn in range(tl.cdiv(T, tl.num_programs(0))):
         row = turn * tl.num_programs(0) + tl.program_id(0)
         here = inside & (row < T)
-        row_values, kept = _summed(
-            values, residual, row, columns, here, seed, limit, scale, D, DROPOUT
-        )
+        row_values, kept = _summed(values, residual, row, columns, here, seed, scale, D, THRESHOLD)
         places = row.to(tl.int64) * D + columns
         upper = tl.load(grad_output + places, mask=here, other=0.0).to(tl.float32)
         factor = tl.load(factors + row, mask=row < T, other=0.0)
@@ -104,7 +96,7 @@ def backward_kernel(
         slope = tl.sum(scaled * normed, 0) / D
         gradient = (scaled - level - normed * slope) * factor
         tl.store(grad_residual + places, gradient, mask=here)
-        if DROPOUT:
+        if THRESHOLD > 0:
             tl.store(grad_values + places, tl.where(kept, gradient * scale, 0.0), mask=here)
     sums = tl.program_id(0) * D + columns
     tl.store(grad_weights + sums, grad_weight, mask=inside)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from bertsmith.model.triton_ops import dropout_numbers, dropout_seed, has_triton, launchable
+from bertsmith.model.triton_ops import dropout_numbers, dropout_seed, has_triton
 
 __all__ = ["block_for", "short_attention"]
 
@@ -63,7 +63,7 @@ def short_attention(
     return output
 
 
-@torch.library.triton_op("bertsmith::short_attention", mutates_args=())
+@torch.library.custom_op("bertsmith::short_attention", mutates_args=())
 def _attend(
     query_key_value: Tensor,
     cu_seqlens: Tensor,
@@ -76,15 +76,16 @@ def _attend(
 
     T, _, N, H = query_key_value.shape
     output = query_key_value.new_empty((T, N, H))
-    launchable(forward_kernel)[(cu_seqlens.shape[0] - 1, N)](
+    threshold, scale = dropout_numbers(dropout_p)
+    forward_kernel[(cu_seqlens.shape[0] - 1, N)](
         query_key_value.contiguous(), output, cu_seqlens, seed,
-        *dropout_numbers(dropout_p), H**-0.5,
-        N=N, H=H, S=block, CAUSAL=causal, DROPOUT=dropout_p > 0, num_warps=_NUM_WARPS,
+        scale, H**-0.5,
+        N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
     )  # fmt: skip
     return output
 
 
-@torch.library.triton_op("bertsmith::short_attention_backward", mutates_args=())
+@torch.library.custom_op("bertsmith::short_attention_backward", mutates_args=())
 def _attend_backward(
     grad_output: Tensor,
     query_key_value: Tensor,
@@ -98,12 +99,39 @@ def _attend_backward(
 
     _, _, N, H = query_key_value.shape
     gradient = torch.empty_like(query_key_value, memory_format=torch.contiguous_format)
-    launchable(backward_kernel)[(cu_seqlens.shape[0] - 1, N)](
+    threshold, scale = dropout_numbers(dropout_p)
+    backward_kernel[(cu_seqlens.shape[0] - 1, N)](
         query_key_value.contiguous(), grad_output.contiguous(), gradient, cu_seqlens, seed,
-        *dropout_numbers(dropout_p), H**-0.5,
-        N=N, H=H, S=block, CAUSAL=causal, DROPOUT=dropout_p > 0, num_warps=_NUM_WARPS,
+        scale, H**-0.5,
+        N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
     )  # fmt: skip
     return gradient
+
+
+@_attend.register_fake
+def _(
+    query_key_value: Tensor,
+    cu_seqlens: Tensor,
+    seed: Tensor,
+    block: int,
+    dropout_p: float,
+    causal: bool,
+) -> Tensor:
+    T, _, N, H = query_key_value.shape
+    return query_key_value.new_empty((T, N, H))
+
+
+@_attend_backward.register_fake
+def _(
+    grad_output: Tensor,
+    query_key_value: Tensor,
+    cu_seqlens: Tensor,
+    seed: Tensor,
+    block: int,
+    dropout_p: float,
+    causal: bool,
+) -> Tensor:
+    return torch.empty_like(query_key_value, memory_format=torch.contiguous_format)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -16,13 +16,13 @@ __all__ = ["backward_kernel", "forward_kernel"]
 
 
 @triton.jit
-def _kept(seed_pointer, threshold, S: tl.constexpr):
+def _kept(seed_pointer, THRESHOLD: tl.constexpr, S: tl.constexpr):
     """Which probabilities dropout keeps: a function of seed, sequence, head, query and key."""
     seed = tl.load(seed_pointer).to(tl.uint32)
     program = tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)
     stream = mix(mix(program.to(tl.uint32)) ^ seed)
     places = tl.arange(0, S)[:, None] * S + tl.arange(0, S)[None, :]
-    return mix(stream + places.to(tl.uint32)) >= threshold.to(tl.uint32)
+    return mix(stream + places.to(tl.uint32)) >= THRESHOLD
 
 
 @triton.jit
@@ -43,14 +43,13 @@ def forward_kernel(
     output,  # [T, N, H]
     cu_seqlens,
     seed,
-    threshold,
     keep_scale,
     scale,
     N: tl.constexpr,
     H: tl.constexpr,
     S: tl.constexpr,
     CAUSAL: tl.constexpr,
-    DROPOUT: tl.constexpr,
+    THRESHOLD: tl.constexpr,
 ):
     start = tl.load(cu_seqlens + tl.program_id(0))
     length = tl.load(cu_seqlens + tl.program_id(0) + 1) - start
@@ -62,8 +61,8 @@ def forward_kernel(
     key = tl.load(places + N * H, mask=is_token, other=0.0)
     value = tl.load(places + 2 * N * H, mask=is_token, other=0.0)
     weights = _probabilities(query, key, length, scale, CAUSAL, S)
-    if DROPOUT:
-        weights = tl.where(_kept(seed, threshold, S), weights * keep_scale, 0.0)
+    if THRESHOLD > 0:
+        weights = tl.where(_kept(seed, THRESHOLD, S), weights * keep_scale, 0.0)
     result = tl.dot(weights.to(value.dtype), value, input_precision="ieee")
     target = output + (start + rows).to(tl.int64) * (N * H) + columns
     tl.store(target, result.to(value.dtype), mask=is_token)
@@ -76,14 +75,13 @@ def backward_kernel(
     grad_query_key_value,  # [T, 3, N, H]
     cu_seqlens,
     seed,
-    threshold,
     keep_scale,
     scale,
     N: tl.constexpr,
     H: tl.constexpr,
     S: tl.constexpr,
     CAUSAL: tl.constexpr,
-    DROPOUT: tl.constexpr,
+    THRESHOLD: tl.constexpr,
 ):
     start = tl.load(cu_seqlens + tl.program_id(0))
     length = tl.load(cu_seqlens + tl.program_id(0) + 1) - start
@@ -101,8 +99,8 @@ def backward_kernel(
     probabilities = _probabilities(query, key, length, scale, CAUSAL, S)
     weights = probabilities
     grad_weights = tl.dot(upper, tl.trans(value), input_precision="ieee")
-    if DROPOUT:
-        kept = _kept(seed, threshold, S)
+    if THRESHOLD > 0:
+        kept = _kept(seed, THRESHOLD, S)
         weights = tl.where(kept, weights * keep_scale, 0.0)
         grad_weights = tl.where(kept, grad_weights * keep_scale, 0.0)
     grad_value = tl.dot(tl.trans(weights.to(upper.dtype)), upper, input_precision="ieee")

@@ -1,26 +1,18 @@
-"""Operators made of Triton kernels: seeds, launches, and where they can run."""
+"""What the operators made of Triton kernels share: seeds, and where they can run."""
 
 import functools
 import importlib.util
-from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["dropout_numbers", "dropout_seed", "has_triton", "launchable"]
+__all__ = ["dropout_numbers", "dropout_seed", "has_triton"]
 
 
 @functools.cache
 def has_triton() -> bool:
     """Whether Triton is installed; it comes with PyTorch's builds for GPUs."""
     return importlib.util.find_spec("triton") is not None
-
-
-def launchable(kernel: Any) -> Any:
-    """A kernel as an operator launches it, so that `torch.compile` sees it, not a black box."""
-    from triton import JITFunction
-
-    return torch.library.wrap_triton(kernel) if isinstance(kernel, JITFunction) else kernel
 
 
 def dropout_seed(dropout_p: float, device: torch.device) -> Tensor:

@@ -249,7 +249,7 @@ class _Session:
         self.tokenizer = Tokenizer.from_pretrained(source)
         self.model = self._model(source, train, from_scratch, warn).to(ranks.device)
         if recipe.training.compile is True:
-            compile_parts(self.model, by_layer=ranks.world_size > 1)
+            compile_parts(self.model)
         length = _length(task, recipe.max_seq_length, self.model)
         self.features = task.trainable(
             task.encode(

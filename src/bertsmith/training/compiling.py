@@ -31,17 +31,17 @@ def resolve_compile(setting: bool | str, device: torch.device) -> bool:
     return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
-def compile_parts(model: nn.Module, *, by_layer: bool = False) -> None:
+def compile_parts(model: nn.Module, *, by_layer: bool = True) -> None:
     """Compiles embeddings, encoder and masked-LM head in place, for any number of tokens.
 
     Names of parameters, and so checkpoints, stay as they are.
 
     Args:
         model: a model of this package, on the device where it trains.
-        by_layer: compile one layer, which all share, and not the encoder as a whole. That takes
-            seconds instead of a minute, and each layer's gradients are there as soon as its
-            backward pass is over, for many ranks to exchange; but it keeps the processor busy:
-            a step of a small model on a fast GPU waits for it.
+        by_layer: compile one layer, which all share. That takes seconds, and each layer's
+            gradients are there as soon as its backward pass is over, for many ranks to exchange.
+            Otherwise the encoder is compiled as a whole, which takes a minute and keeps the
+            processor less busy.
     """
     parts = (Embeddings, EncoderLayer if by_layer else Encoder, MaskedLMHead)
     for part in model.modules():

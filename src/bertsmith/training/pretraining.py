@@ -116,7 +116,7 @@ class _Session:
         self.model = self._model(init, warn)
         is_compiled = resolve_compile(recipe.training.compile, ranks.device)
         if is_compiled:
-            compile_parts(self.model, by_layer=ranks.world_size > 1)
+            compile_parts(self.model)
         sums = sums_for(is_compiled)
         is_causal = self.model.config.attention == "causal"
         self.objective = LeftToRight(sums) if is_causal else MaskedLM(sums)
