@@ -10,6 +10,7 @@ from bertsmith.training.phases import Phase, PhaseSettings
 from bertsmith.training.pretraining import PretrainResult, pretrain
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
 from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.run_log import RunLog, read_run
 from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
 from bertsmith.training.settings import FREE_TO_CHANGE, LoopSettings, OptimizerSettings
 from bertsmith.training.snapshot import TrainingState
@@ -30,6 +31,7 @@ __all__ = [
     "PretrainResult",
     "PretrainTraining",
     "RunFolder",
+    "RunLog",
     "StepBatches",
     "StepHorizon",
     "Trainer",
@@ -37,6 +39,7 @@ __all__ = [
     "compile_parts",
     "learning_rate_factor",
     "pretrain",
+    "read_run",
     "require_layers",
     "resolve_compile",
     "sums_for",

@@ -8,9 +8,7 @@ from typing import Any, Protocol
 
 from bertsmith._files import atomic_file
 
-__all__ = ["TrackedRun", "Tracker"]
-
-Value = float | int | str
+__all__ = ["TrackedRun", "Tracker", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,8 @@ class TrackedRun:
 class Tracker(Protocol):
     """Takes a run's records as they are written."""
 
-    def log(self, kind: str, step: int, values: Mapping[str, Value]) -> None:
-        """Takes a record, see `RunFolder.log`; texts are facts, numbers are points of curves."""
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        """Takes a record, see `RunFolder.log`; numbers are points of curves."""
         ...
 
     def close(self) -> None:
@@ -70,9 +68,14 @@ class Tracker(Protocol):
         ...
 
 
-def numbers(values: Mapping[str, Value]) -> dict[str, float]:
-    """The values that are points of curves."""
-    return {name: float(value) for name, value in values.items() if not isinstance(value, str)}
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """The values that are points of curves.
+
+    Example:
+        >>> numbers({"mlm_loss": 7.5, "reason": "loss nan", "examples": [[0, 3]]})
+        {'mlm_loss': 7.5}
+    """
+    return {name: float(v) for name, v in values.items() if isinstance(v, float | int)}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ class _MLflow:
         self.client, self.run_id = client, run_id
         self.done = {kind: self._last_step(kind) for kind in ("train", "evaluation", "end")}
 
-    def log(self, kind: str, step: int, values: Mapping[str, float | int | str]) -> None:
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         if kind == "start":
             for name, value in values.items():
                 self.client.set_tag(self.run_id, name, str(value))

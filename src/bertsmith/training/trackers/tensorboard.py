@@ -1,7 +1,7 @@
 """TensorBoard: event files under the run's folder, `tensorboard --logdir RUN`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bertsmith.training.trackers.base import TrackedRun, Tracker, numbers
 
@@ -36,7 +36,7 @@ class _TensorBoard:
     def __init__(self, writer: "SummaryWriter") -> None:
         self.writer = writer
 
-    def log(self, kind: str, step: int, values: Mapping[str, float | int | str]) -> None:
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         for name, value in numbers(values).items():
             self.writer.add_scalar(f"{kind}/{name}", value, step)
 

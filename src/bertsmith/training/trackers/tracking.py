@@ -4,7 +4,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch.distributed
 
@@ -16,7 +16,7 @@ __all__ = ["TRACKERS", "TrackerName", "tracking"]
 TrackerName = Literal["tensorboard", "wandb", "mlflow"]
 TRACKERS: tuple[str, ...] = get_args(TrackerName)
 
-Listener = Callable[[str, int, Mapping[str, float | int | str]], None]
+Listener = Callable[[str, int, Mapping[str, Any]], None]
 
 
 @contextmanager
@@ -72,7 +72,7 @@ class _Careful:
     def __init__(self, name: str, tracker: Tracker) -> None:
         self.name, self.tracker, self.works = name, tracker, True
 
-    def log(self, kind: str, step: int, values: Mapping[str, float | int | str]) -> None:
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         if self.works:
             self._try(lambda: self.tracker.log(kind, step, values))
 

@@ -40,7 +40,7 @@ class _WeightsAndBiases:
     def __init__(self, run: Any) -> None:
         self.run = run
 
-    def log(self, kind: str, step: int, values: Mapping[str, float | int | str]) -> None:
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         if kind == "start":
             self.run.config.update({"machine": dict(values)}, allow_val_change=True)
             return
