@@ -58,7 +58,7 @@ def command(
         emit_json(_as_json(plan, corpus, device))
         return
     _show(plan, corpus, device, gpus)
-    _say_next(plan, store, output)
+    _say_next(store, output)
 
 
 def _check(
@@ -157,11 +157,13 @@ def _say_doubts(plan: "Plan", device: "Device") -> None:
         say("  ? no such run is among those that the rule for the loss is fitted to; a guess")
 
 
-def _say_next(plan: "Plan", store: Path | None, output: Path | None) -> None:
-    where = store or "store"
-    recipe = output if output is not None else plan.chosen.size
-    steps = "" if output is not None else f" --set training.num_steps={plan.chosen.num_steps}"
-    table([("next", f"bertsmith pretrain {where} --recipe {recipe}{steps} -o runs/planned")])
+def _say_next(store: Path | None, output: Path | None) -> None:
+    if output is None:
+        say("  -o recipe.yaml writes all of it as a recipe")
+    else:
+        table(
+            [("next", f"bertsmith pretrain {store or 'store'} --recipe {output} -o runs/planned")]
+        )
 
 
 def _as_json(plan: "Plan", corpus: "PlannedCorpus", device: "Device") -> dict[str, Any]:

@@ -35,7 +35,7 @@ def examine_run(folder: str | Path) -> Examination:
 def _facts(measures: RunMeasures) -> tuple[Fact, ...]:
     run = measures.run
     facts = [
-        Fact("step", run.step, "updates", f"{run.step:,} ({percent(measures.fraction)} of the run)"),
+        Fact("step", run.step, "updates", f"{run.step:,}, {percent(measures.fraction)} of the run"),
         Fact("seconds", run.seconds, "training", f"{run.seconds:,.0f} s"),
     ]
     if measures.epochs is not None:

@@ -13,7 +13,8 @@ for u different tokens and r further epochs of them.
 
 E, B and β are fitted to the runs in `loss_points.yaml`: RoBERTa's, the 12 of "When Do You Need
 Billions of Words", and two short ones of ours. They are all of one size or short, so they don't
-tell what size does: the exponent 0.076 is Kaplan's, of left-to-right models, and isn't fitted.
+tell what size does: the exponent 0.076 is Kaplan's, of left-to-right models, and isn't fitted. The
+worse end of the range has twice that exponent for what is smaller than base.
 
 **Source**: Kaplan et al. 2020, section 1.2; Muennighoff et al. 2023, section 5, for repetition.
 """
@@ -43,7 +44,7 @@ class LossRange:
     """What may be expected, in nats a masked token.
 
     Attributes:
-        middle: what the rule says.
+        middle: the middle of the range.
         low: the better end of the range.
         high: the worse end.
         is_extrapolated: whether no such run is among those that the rule is fitted to.
@@ -68,12 +69,19 @@ def expected_loss(num_parameters: float, text_tokens: float, seen_tokens: float)
         >>> round(base_of_the_paper.middle, 2), base_of_the_paper.is_extrapolated
         (1.33, False)
     """
-    middle = loss_rule(num_parameters, text_tokens, seen_tokens)
-    low, high = _KNOWN_SIZES
-    known = seen_tokens >= _KNOWN_TOKENS and low <= num_parameters <= high
+    least, most = _KNOWN_SIZES
+    known = seen_tokens >= _KNOWN_TOKENS and least <= num_parameters <= most
     spread = _SPREAD if known else _WIDE_SPREAD
-    top = min(middle * (1 + spread), UNIGRAM_LOSS)
-    return LossRange(middle, middle * (1 - spread), max(top, middle), not known)
+    rule = loss_rule(num_parameters, text_tokens, seen_tokens)
+    is_small = num_parameters < _BASE_PARAMETERS
+    worse = loss_rule(
+        num_parameters,
+        text_tokens,
+        seen_tokens,
+        size_exponent=_SIZE_EXPONENT * (2 if is_small else 1),
+    )
+    low, high = rule * (1 - spread), min(worse * (1 + spread), UNIGRAM_LOSS)
+    return LossRange((low + high) / 2, low, high, not known)
 
 
 def loss_rule(
@@ -81,10 +89,11 @@ def loss_rule(
     text_tokens: float,
     seen_tokens: float,
     constants: tuple[float, float, float] = (E, LOG_B, BETA),
+    size_exponent: float = _SIZE_EXPONENT,
 ) -> float:
     """The rule itself; `constants` are E, ln B and β."""
     lowest, log_b, beta = constants
-    size = (num_parameters / _BASE_PARAMETERS) ** -_SIZE_EXPONENT
+    size = (num_parameters / _BASE_PARAMETERS) ** -size_exponent
     tokens = effective_tokens(text_tokens, seen_tokens)
     unbounded = lowest * size + math.exp(log_b - beta * math.log(tokens))
     joined: float = (unbounded**-_JOINT + UNIGRAM_LOSS**-_JOINT) ** (-1 / _JOINT)

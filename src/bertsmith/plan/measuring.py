@@ -23,9 +23,7 @@ _NUM_WORDS, _NUM_DOCUMENTS, _SENTENCES, _WORDS = 4000, 60, 40, 25
 _BATCHES = ((768, 8), (0, 32))
 
 
-def measure_device(
-    store: Path | None, sizes: Sequence[str], say: Callable[[str], None]
-) -> Device:
+def measure_device(store: Path | None, sizes: Sequence[str], say: Callable[[str], None]) -> Device:
     """Trains each size for some updates; reading, optimizer and all are counted.
 
     Args:
@@ -45,7 +43,8 @@ def measure_device(
             tokens = statistics.median(log.series("train", "tokens_per_second")[1][1:])
             rate, device = log.facts["matmul_flops_per_second"], log.facts["device"]
             memory = _memory_gb()
-            say(f"{size}: {tokens:,.0f} real tokens/s, {found[size]:.0%} of {rate / 1e12:.3g} TFLOP/s")
+            share = f"{found[size]:.0%} of {rate / 1e12:.3g} TFLOP/s"
+            say(f"{size}: {tokens:,.0f} real tokens/s, {share}")
     where = f"here, {NUM_STEPS} updates"
     measured = {"matmul_tflops": where, **dict.fromkeys(sizes, where)}
     return Device(device, memory, rate, found, measured, "measured on this machine just now")

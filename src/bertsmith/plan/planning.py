@@ -23,8 +23,10 @@ _LONG_SHARE, _SHORT, _LONG = 0.1, 128, 512
 _MOST_STEPS, _FEWEST_STEPS, _LARGEST_BATCH, _SMALLEST_BATCH = 1_000_000, 20_000, 4096, 32
 # Sizes under these hidden sizes are for texts at length 128 alone.
 _HIDDEN_FOR_LONG = 512
-# Tokens in a forward pass for each GB of memory and layer-width; a share that is surely free.
+# Of a token, a layer and a hidden unit: 34 bytes in half precision (Korthikanti et al. 2022), and
+# as much again for attention and the head.
 _BYTES_PER_ACTIVATION = 34 * 2
+_HAS_PHASES = "phases" in PretrainRecipe.model_fields
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _planned(
         length: devices * device.tokens_per_second(size, config, length, mean)
         for length, mean in corpus.mean_lengths.items()
     }
-    is_long = config.hidden_size >= _HIDDEN_FOR_LONG
+    is_long = _HAS_PHASES and config.hidden_size >= _HIDDEN_FOR_LONG
     shares = {_SHORT: 1 - _LONG_SHARE, _LONG: _LONG_SHARE} if is_long else {_SHORT: 1.0}
     tokens_each = sum(share * corpus.mean_lengths[n] for n, share in shares.items())
     seconds_each = sum(share * corpus.mean_lengths[n] / rates[n] for n, share in shares.items())
@@ -153,7 +155,7 @@ def _micro_batch(config: BertConfig, device: Device, batch: int, num_devices: in
     """The largest power of two whose activations take a third of the memory, at length 128."""
     a_sequence = _SHORT * config.hidden_size * config.num_hidden_layers * _BYTES_PER_ACTIVATION
     fits = device.memory_gb * 1e9 / 3 / a_sequence
-    largest = 2 ** max(0, math.floor(math.log2(max(fits, 1))))
+    largest = 1 << math.floor(math.log2(max(fits, 1)))
     share = max(1, batch // num_devices)
     if device.name.startswith("NVIDIA"):
         return min(largest, share)
@@ -174,7 +176,7 @@ def _recipe(planned: Planned) -> dict[str, Any]:
         "warmup_ratio": _warmup(planned.num_steps),
         "schedule": "linear",
     }
-    if "phases" in PretrainRecipe.model_fields:
+    if _HAS_PHASES:
         values["phases"] = _phases(planned)
     PretrainRecipe.model_validate(values)
     return values

@@ -44,7 +44,7 @@ class Series:
     """A line of a plot.
 
     Attributes:
-        label: its name in the legend.
+        label: its name in the legend; "" to leave it out.
         x: horizontal values.
         y: vertical values, as many as `x`.
         dashed: for baselines.
@@ -100,9 +100,12 @@ def line_plot(
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.xaxis.set_major_formatter("{x:,.0f}")
+        if max((max(line.y, default=0) for line in series), default=0) >= 1000:
+            axes.yaxis.set_major_formatter("{x:,.0f}")
         if from_zero:
             axes.set_ylim(bottom=0)
-        axes.legend(frameon=False)
+        if any(line.label for line in series):
+            axes.legend(frameon=False)
         return _svg(figure)
 
 

@@ -108,19 +108,20 @@ class _Plots:
             at, values = run.series("train", name, self.x)
             if values:
                 xs, ys = _thinned(at, [scaled(value) for value in values])
-                lines.append(Series(label, xs, ys, colour=number, width=1.4))
+                called = label if len(self.runs) > 1 else ""
+                lines.append(Series(called, xs, ys, colour=number, width=1.4))
         if not lines:
             return None
         plot = line_plot(lines, x_label=self.x_label, y_label=y_label, size=_SIZE)
-        return Figure(plot, f"{caption}.")
+        return Figure(plot, caption)
 
 
 def _caption(name: str) -> str:
     kind, _, what = name.rpartition("_")
     if what not in ("loss", "accuracy"):
-        return f"{name}, on held-out data."
+        return f"{name}, on held-out data"
     title = _NAMES.get(kind, kind.replace("_", " ").capitalize())
-    return f"{title}: {what}."
+    return f"{title}: {what}"
 
 
 def _thinned(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:

@@ -2,7 +2,7 @@
 
 import os
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,7 @@ def write_run_report(
     write_page(_page(runs, _short_names(runs), x, sentences), path)
 
 
-def _page(
-    runs: Sequence[RunLog], labels: Sequence[str], x: str, sentences: Sequence[str]
-) -> Page:
+def _page(runs: Sequence[RunLog], labels: Sequence[str], x: str, sentences: Sequence[str]) -> Page:
     single = len(runs) == 1
     settings = _settings(runs, labels)
     sections: list[tuple[str, list[Any]]] = [
@@ -117,16 +115,7 @@ def _scores(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
         )
         for name in names
     ]
-    rows += [
-        ("updates", *(f"{run.step:,}" for run in runs)),
-        ("epochs", *(_epochs(run) for run in runs)),
-        ("time", *(_time(run.seconds) for run in runs)),
-        ("real tokens a second, median", *(_shown(run, "tokens_per_second", "{:,.0f}") for run in runs)),
-        ("share of the hardware's limit, median", *(_shown(run, "mfu", "{:.1%}") for run in runs)),
-        ("time waiting for data, median", *(_shown(run, "waiting_share", "{:.1%}") for run in runs)),
-        ("memory, most", *(_memory(run) for run in runs)),
-        ("finished", *("yes" if run.is_finished else "no" for run in runs)),
-    ]  # fmt: skip
+    rows += [(label, *map(shown, runs)) for label, shown in _COURSE.items()]
     return Table(("", *labels), rows)
 
 
@@ -142,7 +131,7 @@ def _settings(runs: Sequence[RunLog], labels: Sequence[str]) -> Table | Text:
 
 
 def _machines(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
-    shown = {
+    shown: dict[str, Callable[[Mapping[str, Any]], object]] = {
         "device": lambda facts: facts.get("device"),
         "threads": lambda facts: facts.get("threads"),
         "precision": lambda facts: facts.get("precision"),
@@ -245,3 +234,16 @@ def _time(seconds: float) -> str:
             whole, rest = divmod(seconds, size)
             return f"{whole:.0f} {unit} {rest // size_below:.0f} {below}"
     return f"{seconds:.1f} s"
+
+
+# How a run went, for the table of results.
+_COURSE: dict[str, Callable[[RunLog], str]] = {
+    "updates": lambda run: f"{run.step:,}",
+    "epochs": _epochs,
+    "time": lambda run: _time(run.seconds),
+    "real tokens a second, median": lambda run: _shown(run, "tokens_per_second", "{:,.0f}"),
+    "share of the hardware's limit, median": lambda run: _shown(run, "mfu", "{:.1%}"),
+    "time waiting for data, median": lambda run: _shown(run, "waiting_share", "{:.1%}"),
+    "memory, most": _memory,
+    "finished": lambda run: "yes" if run.is_finished else "no",
+}

@@ -25,7 +25,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         yield Finding(
             "small_evaluation",
             crossed[0],
-            f"the accuracy is known to ± {100 * noise:.1f} points: it is taken of {number:,} {what}",
+            f"the accuracy is known to ± {100 * noise:.1f} points, from {number:,} {what}",
             noise,
             crossed[1],
             effect="Two runs, or two moments of one, differ by so much through chance alone. "
