@@ -11,7 +11,7 @@ from bertsmith.training import RunLog
 __all__ = ["curves", "own_scores"]
 
 _SIZE = (5.0, 2.9)
-_MOST_POINTS = 300
+_MOST_POINTS, _FEW_POINTS = 300, 5
 _BASELINES = {
     "mlm_loss": ("unigram_loss", "knows no context"),
     "mlm_accuracy": ("unigram_accuracy", "knows no context"),
@@ -83,7 +83,7 @@ class _Plots:
     def _score_lines(self, name: str, scale: float) -> Iterator[Series]:
         for number, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
             for kind, what in (("train", "training"), ("evaluation", "held out")):
-                at, values = run.series(kind, name, self.x)
+                at, values = _full(*run.series(kind, name, self.x))
                 if values:
                     single = len(self.runs) == 1
                     colour = (1 if kind == "train" else 0) if single else number
@@ -105,7 +105,7 @@ class _Plots:
         """What a run's training records say about itself."""
         lines = []
         for number, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
-            at, values = run.series("train", name, self.x)
+            at, values = _full(*run.series("train", name, self.x))
             if values:
                 xs, ys = _thinned(at, [scaled(value) for value in values])
                 called = label if len(self.runs) > 1 else ""
@@ -122,6 +122,20 @@ def _caption(name: str) -> str:
         return f"{name}, on held-out data"
     title = _NAMES.get(kind, kind.replace("_", " ").capitalize())
     return f"{title}: {what}"
+
+
+def _full(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
+    """Without lines that an evaluation or the end cut short: means of few updates jump about.
+
+    Example:
+        >>> _full([20, 40, 43, 60, 80], [7.0, 6.0, 9.0, 5.9, 5.8])
+        ([20, 40, 60, 80], [7.0, 6.0, 5.9, 5.8])
+    """
+    if len(x) < _FEW_POINTS:
+        return x, y
+    gaps = np.diff(x, prepend=0.0)
+    kept = [place for place, gap in enumerate(gaps) if gap >= np.median(gaps) / 2]
+    return [x[place] for place in kept], [y[place] for place in kept]
 
 
 def _thinned(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:

@@ -167,7 +167,7 @@ def _samples(
         return
     if items:
         if not single:
-            yield Text(label)
+            yield Text(f"{label}:")
         yield Samples(items)
 
 
