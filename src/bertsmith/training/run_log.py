@@ -16,7 +16,7 @@ __all__ = ["RunLog", "read_run"]
 Record = Mapping[str, Any]
 
 # What a record has beside scores and measurements.
-_PLACE = ("kind", "step", "seconds")
+_PLACE = ("kind", "step", "seconds", "max_seq_length")
 
 
 @dataclass(frozen=True)
