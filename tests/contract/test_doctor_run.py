@@ -82,12 +82,12 @@ def slow(store, tmp_path_factory):
     original = PretrainingBatches.micro_batches
 
     def slowly(self, *arguments, **keywords):
-        time.sleep(0.05)
+        time.sleep(0.4)
         return original(self, *arguments, **keywords)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PretrainingBatches, "micro_batches", slowly)
-        pretrain(store, recipe("training.num_steps=20"), folder, warn=silent)
+        pretrain(store, recipe("training.num_steps=10"), folder, warn=silent)
     return folder
 
 
@@ -122,6 +122,7 @@ def evaluation_line(step, loss=None, **changes):
         "unigram_accuracy": 0.05,
         "unigram_loss": 7.3,
         "majority_accuracy": 0.55,
+        "max_seq_length": 512,
         "seconds": step / 10,
         **changes,
     }
@@ -158,7 +159,7 @@ def written(folder, *, train=train_line, evaluation=evaluation_line, more=(), ch
     settings = load_recipe(
         PretrainRecipe, "pretrain", "base", ["examples.max_seq_length=512", *changes]
     )
-    content = {**settings.model_dump(mode="json"), "init": None}
+    content = {**settings.model_dump(mode="json"), "run": {"init": None}}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(content))
     steps = [1_000_000 * n // NUM_LINES for n in range(1, NUM_LINES + 1)]
     lines = [start_line(), *(train(step) for step in steps)]
@@ -173,9 +174,11 @@ def fine_tuned(folder):
     """A fine-tuning run that has learned nothing."""
     folder.mkdir(exist_ok=True)
     content = {
-        "task": "rte",
-        "model": {"source": "bert-large"},
-        "data": {"glue/RTE/train.tsv": "0"},
+        "run": {
+            "task": "rte",
+            "model": {"source": "bert-large"},
+            "data": {"glue/RTE/train.tsv": "0"},
+        },
         "training": {"seed": 4, "learning_rate": 3e-5, "micro_batch_size": 32},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(content))

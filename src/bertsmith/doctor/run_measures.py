@@ -33,8 +33,7 @@ class RunMeasures:
     @property
     def is_fresh(self) -> bool:
         """Whether it started from fresh weights."""
-        init = self.run.setting("init", self.run.setting("run.init"))
-        return self.is_pretraining and init is None
+        return self.is_pretraining and self.run.of_run("init") is None
 
     @cached_property
     def loss_name(self) -> str:
@@ -135,9 +134,9 @@ class RunMeasures:
         if self.is_pretraining:
             words = ["pretrain", self.store, *recipe]
             return shlex.join(["bertsmith", *words, *options, "-o", "runs/next"])
-        source = str(self.run.setting("model.source", "MODEL"))
-        files = list(self.run.setting("data") or self.run.setting("run.data") or {"DATA/f": ""})
-        words = ["finetune", str(self.run.recipe["task"]), "--model", source]
+        source = str(self.run.of_run("model.source") or "MODEL")
+        files = list(self.run.of_run("data") or {"DATA/f": ""})
+        words = ["finetune", str(self.run.task), "--model", source]
         data = str(Path(files[0]).parent)
         return shlex.join(["bertsmith", *words, "--data", data, *options, "-o", "runs/next"])
 

@@ -88,7 +88,7 @@ def _short_names(runs: Sequence[RunLog]) -> list[str]:
 
 def _sentence(run: RunLog) -> str:
     state = "finished" if run.is_finished else "not finished"
-    what = "Pre-training" if run.is_pretraining else f"Fine-tuning {run.recipe['task']}"
+    what = "Pre-training" if run.is_pretraining else f"Fine-tuning {run.task}"
     size = run.facts.get("num_parameters")
     model = f" of {size / 1e6:,.1f} million parameters" if size else ""
     return f"{what}{model}: {run.step:,} updates in {_time(run.seconds)}, {state}."

@@ -45,7 +45,18 @@ class RunLog:
     @property
     def is_pretraining(self) -> bool:
         """Whether it is a pre-training run; else it is one of fine-tuning."""
-        return "task" not in self.recipe
+        return self.task is None
+
+    @property
+    def task(self) -> str | None:
+        """What was fine-tuned on; None for pre-training."""
+        task: str | None = self.of_run("task")
+        return task
+
+    def of_run(self, path: str) -> Any:
+        """What the run is of, beside its settings, such as "init" or "model.source"."""
+        # Before there was `run`, it stood among the settings.
+        return self.setting(f"run.{path}", self.setting(path))
 
     @property
     def is_finished(self) -> bool:
