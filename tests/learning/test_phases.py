@@ -79,7 +79,11 @@ def records(folder, kind):
 
 
 def without_times(found):
-    return [{k: v for k, v in record.items() if "second" not in k} for record in found]
+    measured = {"mfu", "waiting_share", "peak_memory_bytes"}
+    return [
+        {k: v for k, v in record.items() if "second" not in k and k not in measured}
+        for record in found
+    ]
 
 
 def phased(store, chosen):
