@@ -107,11 +107,13 @@ def _tuning(_: Path, data: Path | None, rounds: int) -> Iterator[Figure]:
         details = {"tokens/s, each round": speeds}
         yield Figure(
             f"fine-tuning BERT-base on {folder}, against run_glue", ours, "tokens/s", 5,
-            reference=padded, reference_name="run_glue's defaults: fp32, padded to 128", details=details,
+            reference=padded, reference_name="run_glue's defaults: fp32, padded to 128",
+            details=details,
         )  # fmt: skip
         yield Figure(
             f"fine-tuning BERT-base on {folder}, against bf16", ours, "tokens/s", 2,
-            reference=dynamic, reference_name="transformers, bf16, padded to the longest", details=details,
+            reference=dynamic, reference_name="transformers, bf16, padded to the longest",
+            details=details,
         )  # fmt: skip
 
 

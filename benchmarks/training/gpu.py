@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/gpu.json"))
     parser.add_argument("--seconds", type=float, default=480, help="start nothing new after")
+    parser.add_argument("--steps", type=int, default=40, help="updates that are timed")
     parser.add_argument("--profile", type=Path, help="write where the time goes into this folder")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
@@ -73,7 +74,9 @@ def main() -> None:
         )
         figures = list[Figure]()
         for key in arguments.only:
-            for figure in _figures(CASES[key], store, rate, started + arguments.seconds):
+            for figure in _figures(
+                CASES[key], store, rate, arguments.steps, started + arguments.seconds
+            ):
                 figures.append(figure)
                 print_table([figure])
                 save_results(arguments.results, [figure])
@@ -82,7 +85,9 @@ def main() -> None:
     print_table(figures)
 
 
-def _figures(case: Case, store: TokenStore, rate: float, deadline: float) -> Iterator[Figure]:
+def _figures(
+    case: Case, store: TokenStore, rate: float, steps: int, deadline: float
+) -> Iterator[Figure]:
     config = BertConfig.of_size(case.size, vocab_size=len(store.vocabulary))
     batches = _batches(case, store)
     details: dict[str, object] = {
@@ -91,7 +96,7 @@ def _figures(case: Case, store: TokenStore, rate: float, deadline: float) -> Ite
         "sequences in a step": case.batch_size,
         "real tokens of all at this length": _fullness(batches, case.length),
     }
-    ours = _time(our_pretraining(config, GPU, is_compiled=True), batches, config)
+    ours = _time(our_pretraining(config, GPU, is_compiled=True), batches, config, steps)
     details["ours"] = vars(ours)
     yield Figure(
         f"{case.name}: share of the bf16 product rate",
@@ -103,9 +108,8 @@ def _figures(case: Case, store: TokenStore, rate: float, deadline: float) -> Ite
     )  # fmt: skip
     if case.ratio is None or time.monotonic() > deadline:
         return
-    theirs = _time(
-        their_pretraining(config, GPU, is_compiled=True, length=case.length), batches, config
-    )
+    step = their_pretraining(config, GPU, is_compiled=True, length=case.length)
+    theirs = _time(step, batches, config, steps)
     details = {**details, "theirs": vars(theirs)}
     yield Figure(
         f"{case.name}: real tokens", ours.tokens_per_second, "tokens/s", case.ratio,
@@ -122,9 +126,10 @@ def _time(
     step: Callable[[list[PretrainingBatch]], None],
     batches: list[list[PretrainingBatch]],
     config: BertConfig,
+    num_steps: int,
 ) -> Speed:
     torch.cuda.empty_cache()
-    speed = time_steps(step, batches, config, GPU, num_steps=40, num_warmup_steps=12)
+    speed = time_steps(step, batches, config, GPU, num_steps=num_steps, num_warmup_steps=12)
     print(json.dumps(vars(speed)), flush=True)
     return speed
 

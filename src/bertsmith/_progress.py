@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bertsmith._process import speaks
+
 __all__ = ["Progress", "progress"]
 
 _BAR_AFTER_SECONDS, _BAR_EVERY_SECONDS, _LINE_EVERY_SECONDS = 2.0, 0.1, 10.0
@@ -81,7 +83,7 @@ class Progress:
 
 
 class _Silent(Progress):
-    """Inside another one: there is room for one bar."""
+    """Inside another one, or in a process that doesn't speak: there is room for one bar."""
 
     def _show(self) -> None: ...
 
@@ -93,7 +95,8 @@ def progress(
     """Shows how work goes on, with its rate and the time left, if it takes over two seconds.
 
     On a terminal that is a bar, elsewhere a line every ten seconds. It goes to standard error, so
-    that what a command prints for machines stays whole. Inside another `progress` it is silent.
+    that what a command prints for machines stays whole. Inside another `progress`, and on all
+    ranks but the first, it is silent.
 
     Args:
         description: what is being done, such as "reading".
@@ -107,7 +110,7 @@ def progress(
         ...     bar.update(dreams=0.5)
     """
     global _active
-    kind, outermost = (_Silent if _active else Progress), not _active
+    kind, outermost = (Progress if speaks() and not _active else _Silent), not _active
     shown = kind(description, total, unit, done)
     _active = True
     try:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from bertsmith.cli.output import warn
 from bertsmith.errors import BertsmithError
 
 __all__ = ["build_app", "main"]
@@ -73,11 +74,11 @@ def main() -> None:
     try:
         build_app(sys.argv[1:])()
     except BertsmithError as error:
-        sys.stderr.write(f"bertsmith: {error}\n")
+        warn(str(error))
         sys.exit(error.exit_code)
     except OSError as error:  # no permission, a full disk, a folder in a file's place
         where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"bertsmith: {where}{error.strerror or error}\n")
+        warn(f"{where}{error.strerror or error}")
         sys.exit(2)
 
 

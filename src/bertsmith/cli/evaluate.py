@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from bertsmith._process import speaks
 from bertsmith.cli.finetune import score_rows
 from bertsmith.cli.output import emit_json, say, table, warn
 
@@ -24,6 +25,8 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print the scores as JSON."),
 ) -> None:
     """Runs the command."""
+    if not speaks():  # under torchrun one process does all the work
+        return
     from bertsmith.tasks import evaluate
 
     scores = evaluate(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith._files import is_store
+from bertsmith._process import speaks
 from bertsmith.errors import RecipeError
 
 __all__ = ["check_output", "columns", "emit_json", "parse_duration", "say", "table", "warn"]
@@ -20,14 +21,16 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def say(text: str = "") -> None:
-    """Prints a line for people on standard output."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Prints a line for people on standard output; of several processes one does."""
+    if speaks():
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def warn(text: str) -> None:
-    """Prints a line on standard error."""
-    sys.stderr.write(f"bertsmith: {text}\n")
+    """Prints a line on standard error; of several processes one does."""
+    if speaks():
+        sys.stderr.write(f"bertsmith: {text}\n")
 
 
 def emit_json(value: Any) -> None:

@@ -3,7 +3,9 @@
 Shape suffixes: T packed tokens, D hidden, N heads, H head size, F intermediate.
 """
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from bertsmith.model.activations import activation
 from bertsmith.model.attention import AttentionLayout, self_attention
@@ -95,10 +97,16 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The stack of layers."""
+    """The stack of layers.
+
+    Attributes:
+        recomputes: whether a layer's activations are thrown away and computed again, with the same
+            dropout, when backward needs them: less memory, a third more work.
+    """
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
+        self.recomputes = False
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
 
     def forward(
@@ -109,7 +117,10 @@ class Encoder(nn.Module):
         states = [hidden_TD]
         hidden_TD = with_rows(hidden_TD, layout.num_rows)
         for layer in self.layers:
-            hidden_TD = layer(hidden_TD, layout)
+            if self.recomputes and torch.is_grad_enabled():
+                hidden_TD = checkpoint(layer, hidden_TD, layout, use_reentrant=False)
+            else:
+                hidden_TD = layer(hidden_TD, layout)
             if keep_all:
                 states.append(hidden_TD[: layout.num_tokens])
         return hidden_TD[: layout.num_tokens], tuple(states) if keep_all else None

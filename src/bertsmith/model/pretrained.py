@@ -118,7 +118,8 @@ def save_model(
         raise ModelError("is a file", where=folder, fix="give a folder to save to")
     folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder / "model.safetensors", to_hf_tensors(weights or model.state_dict()))
-    config = to_hf(model.config, type(model).__name__)
+    # FSDP2 puts its name before that of the class whose model it shards.
+    config = to_hf(model.config, type(model).__name__.removeprefix("FSDP"))
     with atomic_file(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

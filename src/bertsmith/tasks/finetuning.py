@@ -22,11 +22,15 @@ from bertsmith.training import (
     EpochBatches,
     Evaluation,
     LoopSettings,
+    Ranks,
     RunFolder,
     StepHorizon,
     Trainer,
     TrainingState,
     compile_parts,
+    held_run,
+    joined_ranks,
+    last_good_checkpoint,
     require_layers,
 )
 from bertsmith.wordpiece import Tokenizer
@@ -121,18 +125,20 @@ def finetune(
     resolve_precision(recipe.training.precision, find_device())
     config = read_config(find_folder(model_source))
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
-    train = task.read(data, "train")
-    for note in train.notes:
-        warn(note)
-    run = RunFolder(output)
-    with run.lock():
+    with joined_ranks() as ranks, held_run(output, ranks) as run:
+        train = task.read(data, "train")
+        for note in train.notes:
+            warn(note)
         identity = _identity(task, model_source, data, train, recipe, from_scratch)
-        run.check_recipe(identity, FREE_TO_CHANGE)
-        if run.is_finished:
+        ranks.on_first(lambda: run.check_recipe(identity, FREE_TO_CHANGE))
+        if ranks.on_first(lambda: run.is_finished):
             warn(f"{output}: this run is finished; its result is shown again")
         else:
-            _Session(task, model_source, data, train, recipe, run, from_scratch, warn).train()
-        return _result(run, task)
+            session = _Session(
+                task, model_source, data, train, recipe, run, from_scratch, warn, ranks
+            )
+            session.train()
+        return ranks.on_first(lambda: _result(run, task))
 
 
 def evaluate(
@@ -234,14 +240,16 @@ class _Session:
         run: RunFolder,
         from_scratch: bool,
         warn: Warn,
+        ranks: Ranks,
     ) -> None:
         self.task, self.recipe, self.run, self.warn = task, recipe, run, warn
-        self.checkpoint = run.last_good_checkpoint(warn, FREE_TO_CHANGE)
+        self.ranks = ranks
+        self.checkpoint = last_good_checkpoint(run, ranks, warn, FREE_TO_CHANGE)
         torch.manual_seed(recipe.training.seed)
         self.tokenizer = Tokenizer.from_pretrained(source)
-        self.model = self._model(source, train, from_scratch, warn).to(find_device())
+        self.model = self._model(source, train, from_scratch, warn).to(ranks.device)
         if recipe.training.compile is True:
-            compile_parts(self.model)
+            compile_parts(self.model, by_layer=ranks.world_size > 1)
         length = _length(task, recipe.max_seq_length, self.model)
         self.features = task.trainable(
             task.encode(
@@ -266,6 +274,8 @@ class _Session:
             global_batch_size=training.global_batch_size,
             micro_batch_size=training.micro_batch_size,
             seed=training.seed,
+            rank=self.ranks.rank,
+            world_size=self.ranks.world_size,
         )
         num_epochs = training.num_epochs or self.task.num_epochs
         trainer = Trainer(
@@ -282,6 +292,7 @@ class _Session:
                 best=self.task.main_metric if training.keep == "best" else None,
             ),
             description=f"fine-tuning {self.task.name}",
+            ranks=self.ranks,
             warn=self.warn,
             facts=lambda: {
                 "epoch_examples": len(self.features),
@@ -295,12 +306,13 @@ class _Session:
         trainer.train()
 
     def evaluate(self) -> dict[str, float]:
+        """Every rank runs all examples, as sharded models need; the first one's scores count."""
         scores: dict[str, float] = {}
         for dev in self.dev:
             predictions = dev.predict(self.model, self.recipe.training.precision)
             found = self.task.score(dev.data.examples, predictions)
             scores.update(dev.named(found, first=self.dev[0].split))
-        return scores
+        return self.ranks.on_first(lambda: scores)
 
     def save_model(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
         self.model.save_pretrained(folder, weights=weights)

@@ -1,6 +1,7 @@
 """The training loop, its schedule, checkpoints and run folders; pre-training as a whole."""
 
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
+from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.epochs import EpochBatches
 from bertsmith.training.freezing import require_layers
 from bertsmith.training.interfaces import Evaluation, StepBatches
@@ -13,6 +14,7 @@ from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.run_log import RunLog, read_run
 from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
 from bertsmith.training.settings import FREE_TO_CHANGE, LoopSettings, OptimizerSettings
+from bertsmith.training.shared_run import held_run, last_good_checkpoint
 from bertsmith.training.snapshot import TrainingState
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "PretrainRecipe",
     "PretrainResult",
     "PretrainTraining",
+    "Ranks",
     "RunFolder",
     "RunLog",
     "StepBatches",
@@ -37,6 +40,9 @@ __all__ = [
     "Trainer",
     "TrainingState",
     "compile_parts",
+    "held_run",
+    "joined_ranks",
+    "last_good_checkpoint",
     "learning_rate_factor",
     "pretrain",
     "read_run",

@@ -6,8 +6,8 @@ A checkpoint is a model folder (so it can be used as one) with four more files:
 `hashes.json` (SHA-256 of every other file). No pickle is involved.
 
 Differs: the first design named `torch.distributed.checkpoint`; its metadata file is a pickle,
-which we don't load from a user's disk. Sharded states of many ranks can keep this layout, one
-safetensors file a rank.
+which we don't load from a user's disk. The files are the same for any number of ranks: the first
+one writes them, with whole tensors.
 """
 
 import json
@@ -22,6 +22,9 @@ from torch import Tensor, nn
 from bertsmith._files import atomic_folder, sha256_of_file
 from bertsmith.errors import CheckpointError
 from bertsmith.model.weights import save_tensors
+from bertsmith.training.distributed import Ranks
+from bertsmith.training.full_tensors import sharded_like
+from bertsmith.training.random_states import restore_random_states
 from bertsmith.training.snapshot import Snapshot, TrainingState
 
 __all__ = [
@@ -94,9 +97,21 @@ def is_sound(folder: Path) -> bool:
 
 
 def load_training_state(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    ranks: Ranks | None = None,
+    *,
+    seed: int = 0,
 ) -> tuple[TrainingState, dict[str, Tensor]]:
     """Puts the optimizer's moments and the random states back; the model is loaded before.
+
+    Args:
+        folder: the checkpoint.
+        model: the model that `optimizer` updates.
+        optimizer: gets its moments.
+        ranks: the processes of the run.
+        seed: the run's, for random states of another number of ranks.
 
     Returns:
         Where the run was, and all tensors of the training state by name.
@@ -110,7 +125,7 @@ def load_training_state(
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"can't be read ({error})", where=folder) from error
     _restore_optimizer(folder, model, optimizer, tensors)
-    _restore_random_states(tensors)
+    restore_random_states(tensors, ranks or Ranks(), seed, state.step)
     return state, tensors
 
 
@@ -126,10 +141,4 @@ def _restore_optimizer(
         if parameter is None or (value.ndim and value.shape != parameter.shape):
             raise CheckpointError(f"its optimizer state {name} fits no parameter", where=folder)
         # The fused optimizer wants its step count, too, where the parameter is.
-        optimizer.state.setdefault(parameter, {})[key] = value.to(parameter.device)
-
-
-def _restore_random_states(tensors: dict[str, Tensor]) -> None:
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+        optimizer.state.setdefault(parameter, {})[key] = sharded_like(parameter, value)

@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from bertsmith.errors import RecipeError
 from bertsmith.examples import epoch_order
 from bertsmith.model.packing import PackedSequences
 
@@ -17,20 +18,27 @@ class EpochBatches(Generic[Feature]):
     """Micro-batches by step: a pure function of features, sizes, seed and step.
 
     The last batch of an epoch is smaller where the sizes don't divide; no batch spans two epochs.
+    Every rank gets an equal part of a batch. Where the last one can't be divided, all ranks get the
+    whole of it: sums and counts then grow alike, and the mean is the same.
 
     Args:
         features: what is trained on, at least one.
         collate: features to a packed batch.
-        global_batch_size: features per optimizer update.
+        global_batch_size: features per optimizer update, over all ranks.
         micro_batch_size: features per forward pass.
         seed: decides the order.
+        rank: number of this process, in [0, world_size).
+        world_size: number of processes.
+
+    Raises:
+        RecipeError: the global batch can't be divided evenly.
 
     Example:
         >>> batches = EpochBatches([[2, 5, 3], [2, 6, 3], [2, 7, 3]], PackedSequences.from_lists,
         ...                        global_batch_size=2, micro_batch_size=2, seed=0)
         >>> batches.steps_per_epoch
         2
-        >>> [batch.batch_size for batch in batches.global_batch(0) + batches.global_batch(1)]
+        >>> [batch.batch_size for batch in batches.micro_batches(0) + batches.micro_batches(1)]
         [2, 1]
     """
 
@@ -42,10 +50,18 @@ class EpochBatches(Generic[Feature]):
         global_batch_size: int,
         micro_batch_size: int,
         seed: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        if global_batch_size % world_size:
+            raise RecipeError(
+                f"{global_batch_size} sequences can't be divided over {world_size} processes",
+                where="global_batch_size",
+                fix=f"use a multiple of {world_size}",
+            )
         self.features, self.collate = features, collate
         self.global_batch_size, self.micro_batch_size = global_batch_size, micro_batch_size
-        self.seed = seed
+        self.seed, self.rank, self.world_size = seed, rank, world_size
         self._order: tuple[int, np.ndarray] | None = None
 
     @property
@@ -59,7 +75,7 @@ class EpochBatches(Generic[Feature]):
         """Yields the micro-batches of one step after another, without end."""
         step = first_step
         while True:
-            yield self.global_batch(step)
+            yield self.micro_batches(step)
             step += 1
 
     def examples(self, step: int) -> list[tuple[int, int]]:
@@ -78,9 +94,12 @@ class EpochBatches(Generic[Feature]):
     def restore(self, state: dict[str, Any]) -> None:
         """Does nothing, see `state`."""
 
-    def global_batch(self, step: int) -> list[PackedSequences]:
-        """The micro-batches of a step."""
+    def micro_batches(self, step: int) -> list[PackedSequences]:
+        """This rank's part of a step's global batch."""
         chosen = [index for _, index in self.examples(step)]
+        share, rest = divmod(len(chosen), self.world_size)
+        if not rest:
+            chosen = chosen[self.rank * share : (self.rank + 1) * share]
         return [
             self.collate([self.features[i] for i in chosen[at : at + self.micro_batch_size]])
             for at in range(0, len(chosen), self.micro_batch_size)

@@ -11,6 +11,7 @@ from bertsmith.batches import PretrainingBatch
 from bertsmith.model.precision import autocast, resolve_precision
 from bertsmith.objectives import Objective
 from bertsmith.store import TokenStore
+from bertsmith.training.distributed import Ranks
 
 __all__ = ["baselines", "count_tokens", "evaluate_objective"]
 
@@ -21,6 +22,7 @@ def evaluate_objective(
     objective: Objective,
     batches: Sequence[PretrainingBatch],
     precision: str,
+    ranks: Ranks | None = None,
 ) -> dict[str, float]:
     """Mean loss and accuracy of each of the objective's names over all batches.
 
@@ -29,23 +31,30 @@ def evaluate_objective(
         objective: what is measured.
         batches: held-out batches.
         precision: "auto", "fp32", "bf16" or "fp16".
+        ranks: the processes that share the work; this one alone by default.
 
     Returns:
         `{name}_loss` in nats per item and `{name}_accuracy` in [0, 1], for each name.
     """
     device = next(model.parameters()).device
     resolved = resolve_precision(precision, device)
+    ranks = ranks or Ranks()
     sums: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    for batch in batches:
+    counts: dict[str, float] = {}
+    mine, num_own = ranks.share(batches)
+    for index, batch in enumerate(mine):
+        is_own = index < num_own
         with autocast(resolved, device):
             measures = objective(model, batch.to(device))
         for name, measure in measures.items():
-            counts[name] = counts.get(name, 0) + measure.loss.count
-            sums[f"{name}_loss"] = sums.get(f"{name}_loss", 0.0) + float(measure.loss.total)
+            counts[name] = counts.get(name, 0) + is_own * measure.loss.count
+            sums[f"{name}_loss"] = sums.get(f"{name}_loss", 0.0) + is_own * float(
+                measure.loss.total
+            )
             if measure.num_correct is not None:
                 key = f"{name}_accuracy"
-                sums[key] = sums.get(key, 0.0) + float(measure.num_correct)
+                sums[key] = sums.get(key, 0.0) + is_own * float(measure.num_correct)
+    sums, counts = ranks.sums(sums), ranks.sums(counts)
     return {key: value / max(counts[key.rsplit("_", 1)[0]], 1) for key, value in sums.items()}
 
 

@@ -1,6 +1,7 @@
 """The training loop: the same for pre-training and for every fine-tuning task."""
 
 import math
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,9 +13,12 @@ from bertsmith.errors import TrainingError
 from bertsmith.objectives import Objective
 from bertsmith.training.checkpoint import SaveModel, load_training_state
 from bertsmith.training.cpu import keep_freed_memory
+from bertsmith.training.distributed import Ranks
+from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
 from bertsmith.training.meter import Meter, shown_machine
+from bertsmith.training.random_states import seed_rank
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.saver import CheckpointSaver
 from bertsmith.training.schedule import (
@@ -49,6 +53,7 @@ class Trainer:
         description: what the progress bar says.
         warn: is told, in one line each, about updates that were skipped.
         facts: gives what else the log says about the run when it starts.
+        ranks: the processes that train together; they agree on time and on when to stop.
     """
 
     def __init__(
@@ -65,23 +70,30 @@ class Trainer:
         description: str,
         warn: Callable[[str], None],
         facts: Callable[[], Mapping[str, float | int | str]] = dict,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks = ranks or Ranks()
         self.model, self.batches = model, batches
         self.settings, self.horizon, self.run = settings, horizon, run
         self.save_model, self.evaluation, self.description = save_model, evaluation, description
         self.warmup_ratio = warmup_ratio_of(settings, horizon)
-        self.update = Updater(model, objective, settings)
-        self.saver = CheckpointSaver(run, settings, save_model)
+        self.update = Updater(model, objective, settings, self.ranks)
+        self.saver = CheckpointSaver(run, settings, save_model, self.ranks)
         self.skips = SkipRecord(
             run, batches, settings.max_skipped_updates, warn=warn, settle=self.saver.wait
         )
         self.meter = Meter(model, objective, self.update.device, self.update.precision)
         self.facts = facts
         self.state = TrainingState()
+        self._stop = StopRequest()
+        if not self.ranks.is_first:  # dropout must not be the same everywhere
+            seed_rank(settings.seed, 0, self.ranks)
 
     def resume(self, checkpoint: Path) -> None:
         """Restores optimizer, random states and position; the model was loaded from there."""
-        self.state, tensors = load_training_state(checkpoint, self.model, self.update.optimizer)
+        self.state, tensors = load_training_state(
+            checkpoint, self.model, self.update.optimizer, self.ranks, seed=self.settings.seed
+        )
         self.update.guard.restore(tensors)
         self.batches.restore(self.state.batches)
         self.update.scaler.restore(self.state.loss_scaler)
@@ -113,6 +125,7 @@ class Trainer:
                 self.description, total=self._total(), unit=self._unit(), done=self._done()
             ) as bar,
         ):
+            self._stop = stop
             self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
             for micro_batches in self.meter.timed(
                 self.batches.steps(self.state.step, self._fraction)
@@ -134,21 +147,22 @@ class Trainer:
                 if is_due:
                     is_best = self._evaluate()
                     window.started = time.monotonic()
-                if stop.wanted or is_best or self.saver.is_due():
-                    window = self._checkpoint(stop, window, fraction, is_best)
+                if self._must_stop or is_best or self._must_save:
+                    window = self._checkpoint(window, fraction, is_best)
             self.saver.wait()
             self._finish()
-        if stop.wanted:
-            raise Interrupted(self.state.step, str(self.run.path), stop.signal_number)
+            self._keep_time()
+        if self._must_stop:
+            raise Interrupted(self.state.step, str(self.run.path), self._signal_number)
         return self.state
 
     def _flush(self, window: Window, fraction: float) -> dict[str, str]:
         """Writes the window to the log and returns what the progress bar shows."""
         self.skips.note(window.verdicts, window.first_step, self.state)
-        means = window.means()
+        means = window.means(self.ranks)
         if not means:
             return {}
-        rate = window.tokens_per_second()
+        rate = window.tokens_per_second(self.ranks)
         machine = self.meter.take(time.monotonic() - window.started)
         self.run.log(
             "train",
@@ -193,28 +207,29 @@ class Trainer:
                 fix=self.skips.way_on(self.state.step),
             )
 
-    def _checkpoint(
-        self, stop: StopRequest, window: Window, fraction: float, is_best: bool
-    ) -> Window:
+    def _checkpoint(self, window: Window, fraction: float, is_best: bool) -> Window:
         """Saves, and ends the run if it was asked to stop; returns the window to go on with."""
         if window.verdicts:
             self._flush(window, fraction)
             window = Window(self.state.step + 1)
-        if self.skips.last == self.state.step and not (stop.wanted or is_best):
+        if self.skips.last == self.state.step and not (self._must_stop or is_best):
             return window  # the weights may be at fault: the next update will show
         self.state.batches = self.batches.state()
         self.state.loss_scaler = self.update.scaler.state()
         guard = self.update.guard.tensors()
         self.saver.save(self.state, self.model, self.update.optimizer, guard)
-        if stop.wanted:
+        if self._must_stop:
             self.saver.wait()
             folder = self.run.checkpoint_path(self.state.step)
-            raise Interrupted(self.state.step, str(folder), stop.signal_number)
+            raise Interrupted(self.state.step, str(folder), self._signal_number)
         return window
 
     def _save_model(self) -> None:
-        with self.run.writing(self.run.path):
-            self.save_model(self.run.path, self.model.state_dict())
+        state = self.model.state_dict().items()
+        weights = {name: whole(value) for name, value in state}
+        if self.ranks.is_first:
+            with self.run.writing(self.run.path):
+                self.save_model(self.run.path, weights)
 
     def _finish(self) -> None:
         self.model.eval()
@@ -223,7 +238,22 @@ class Trainer:
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
 
     def _keep_time(self) -> None:
-        self.state.seconds = time.monotonic() - self._started
+        """Reads the clock and the requests to stop, the same on all ranks.
+
+        The first rank's clock counts, and anybody's request.
+        """
+        is_first, stop = self.ranks.is_first, self._stop
+        agreed = self.ranks.sums(
+            {
+                "seconds": is_first * (time.monotonic() - self._started),
+                "save": is_first and self.saver.is_due(),
+                "stop": stop.wanted,
+                "terminate": stop.wanted and stop.signal_number == signal.SIGTERM,
+            }
+        )
+        self.state.seconds = agreed["seconds"]
+        self._must_save, self._must_stop = agreed["save"] > 0, agreed["stop"] > 0
+        self._signal_number = signal.SIGTERM if agreed["terminate"] else signal.SIGINT
 
     def _fraction(self) -> float:
         return self.horizon.fraction(self.state.step, self.state.seconds)

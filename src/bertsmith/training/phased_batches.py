@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bertsmith.batches import PretrainingBatch, PretrainingBatches
 from bertsmith.examples import TokenSource
-from bertsmith.model import find_device
+from bertsmith.training.distributed import Ranks
 from bertsmith.training.phases import Phase, phase_at
 
 __all__ = ["PhasedBatches"]
@@ -26,6 +26,7 @@ class PhasedBatches:
         documents: ids of the documents to train on.
         phases: in their order, at least one.
         seed: the run's seed; each phase has another, so that none repeats the one before it.
+        ranks: the processes that share each global batch.
 
     Attributes:
         phase: the phase that the last batch was of.
@@ -37,7 +38,9 @@ class PhasedBatches:
         documents: NDArray[np.int64],
         phases: Sequence[Phase],
         seed: int,
+        ranks: Ranks | None = None,
     ) -> None:
+        self._ranks = ranks or Ranks()
         self._source, self._documents, self._phases, self._seed = source, documents, phases, seed
         self._before: tuple[int, PretrainingBatches] | None = None
         self._enter(0, first_step=0)
@@ -55,7 +58,9 @@ class PhasedBatches:
             batches = self._batches.steps(
                 step - self._first_step,
                 micro_batch_size=self.phase.micro_batch_size,
-                pin_memory=find_device().type == "cuda",
+                rank=self._ranks.rank,
+                world_size=self._ranks.world_size,
+                pin_memory=self._ranks.device.type == "cuda",
             )
             with closing(batches):
                 for micro_batches in batches:

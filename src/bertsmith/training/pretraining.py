@@ -23,6 +23,7 @@ from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore, describe
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
+from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
 from bertsmith.training.freezing import require_layers
 from bertsmith.training.initial_model import load_initial_model
@@ -33,6 +34,7 @@ from bertsmith.training.phases import Phase
 from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.settings import FREE_TO_CHANGE
+from bertsmith.training.shared_run import held_run, last_good_checkpoint
 from bertsmith.training.snapshot import TrainingState
 from bertsmith.training.store_check import store_identity, verify_store
 
@@ -66,6 +68,8 @@ def pretrain(
 ) -> PretrainResult:
     """Pre-trains a model on a store, or goes on with the run that stands in `output`.
 
+    Processes that torchrun started do it together.
+
     Args:
         store_path: a token store's folder.
         recipe: model, examples and loop.
@@ -78,17 +82,15 @@ def pretrain(
         Interrupted: a signal asked to stop; the state is saved.
     """
     _require_possible(recipe, init)
-    store = TokenStore(store_path)
-    run = RunFolder(output)
-    with run.lock():
-        run.check_recipe(_identity(store, recipe, init), FREE_TO_CHANGE)
-        if run.is_finished:
+    with joined_ranks() as ranks, held_run(output, ranks) as run:
+        store = TokenStore(store_path)
+        ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), FREE_TO_CHANGE))
+        if ranks.on_first(lambda: run.is_finished):
             warn(f"{output}: this run is finished; its result is shown again")
-            return _result(run)
-        verify_store(store, run.store_stamps_path)
-        session = _Session(store, recipe, run, init, warn)
-        session.trainer().train()
-        return _result(run)
+        else:
+            ranks.on_first(lambda: verify_store(store, run.store_stamps_path))
+            _Session(store, recipe, run, init, warn, ranks).trainer().train()
+        return ranks.on_first(lambda: _result(run))
 
 
 class _Session:
@@ -101,14 +103,16 @@ class _Session:
         run: RunFolder,
         init: str | None,
         warn: Callable[[str], None],
+        ranks: Ranks,
     ) -> None:
         self.store, self.recipe, self.run, self.warn = store, recipe, run, warn
-        self.checkpoint = run.last_good_checkpoint(warn, FREE_TO_CHANGE)
+        self.ranks = ranks
+        self.checkpoint = last_good_checkpoint(run, ranks, warn, FREE_TO_CHANGE)
         torch.manual_seed(recipe.training.seed)
         self.model = self._model(init, warn)
-        is_compiled = resolve_compile(recipe.training.compile, find_device())
+        is_compiled = resolve_compile(recipe.training.compile, ranks.device)
         if is_compiled:
-            compile_parts(self.model)
+            compile_parts(self.model, by_layer=ranks.world_size > 1)
         sums = sums_for(is_compiled)
         is_causal = self.model.config.attention == "causal"
         self.objective = LeftToRight(sums) if is_causal else MaskedLM(sums)
@@ -118,7 +122,7 @@ class _Session:
             seed=recipe.training.seed,
         )
         self.batches = PhasedBatches(
-            store, self.training_ids, recipe.resolved_phases, recipe.training.seed
+            store, self.training_ids, recipe.resolved_phases, recipe.training.seed, ranks
         )
         self.token_counts = count_tokens(store, self.training_ids)
         self.held_out: dict[Phase, list[PretrainingBatch]] = {}
@@ -140,6 +144,7 @@ class _Session:
                 best_checkpoint=self._main_loss() if training.keep_best else None,
             ),
             description="pre-training",
+            ranks=self.ranks,
             warn=self.warn,
             facts=self._facts,
         )
@@ -165,7 +170,7 @@ class _Session:
     def evaluate(self) -> dict[str, float]:
         batches = self.held_out_batches()
         scores = evaluate_objective(
-            self.model, self.objective, batches, self.recipe.training.precision
+            self.model, self.objective, batches, self.recipe.training.precision, self.ranks
         )
         return {
             **scores,
@@ -221,7 +226,7 @@ class _Session:
                 fix="prepare the store with the model's own vocab.txt",
             )
         self._require_fit(model.config, str(source))
-        return model.to(find_device())
+        return model.to(self.ranks.device)
 
     def _require_fit(self, config: BertConfig, source: str) -> None:
         """A model that was loaded has its own shape; the recipe must not contradict it."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bertsmith.errors import CheckpointError
 from bertsmith.training.background import Background
 from bertsmith.training.checkpoint import SaveModel, write_checkpoint
+from bertsmith.training.distributed import Ranks
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.snapshot import Snapshot, Snapshots, TrainingState
@@ -29,11 +30,19 @@ class CheckpointSaver:
         run: where checkpoints stand.
         settings: how often they are taken, and how many stay.
         save_model: writes the model folder.
+        ranks: the processes of the run; the first one writes.
     """
 
-    def __init__(self, run: RunFolder, settings: LoopSettings, save_model: SaveModel) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        settings: LoopSettings,
+        save_model: SaveModel,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.ranks = ranks or Ranks()
         self.run, self.settings, self.save_model = run, settings, save_model
-        self._snapshots = Snapshots()
+        self._snapshots = Snapshots(self.ranks)
         self._background = Background("checkpoint")
         self._last = time.monotonic()
 
@@ -66,7 +75,8 @@ class CheckpointSaver:
         """
         self._background.wait()
         snapshot = self._snapshots.take(state, model, optimizer, further)
-        self._background.start(partial(self._write, snapshot, self.run.recipe_text()))
+        if self.ranks.is_first:
+            self._background.start(partial(self._write, snapshot, self.run.recipe_text()))
         self._last = time.monotonic()
 
     def wait(self) -> None:

@@ -20,6 +20,8 @@ FREE_TO_CHANGE = frozenset(
         "keep_best",
         "max_skipped_updates",
         "trackers",
+        "parallel",
+        "activation_checkpointing",
     )
 )
 
@@ -88,6 +90,17 @@ class LoopSettings(OptimizerSettings):
     )
     seed: int = Field(
         42, ge=0, lt=2**63, description="seed of initial weights, masks, order and dropout"
+    )
+    parallel: Literal["auto", "ddp", "fsdp"] = Field(
+        "auto",
+        description="how several processes train one model: 'ddp' has it in each of them, 'fsdp' "
+        "has it in shards; 'auto' is 'fsdp' where weights, gradients and moments would take over "
+        "half of a GPU, else 'ddp'. May change when a run goes on",
+    )
+    activation_checkpointing: bool = Field(
+        False,
+        description="compute each layer's activations again in the backward pass instead of "
+        "keeping them: much less memory, about a third more work. May change when a run goes on",
     )
     log_every_steps: int = Field(20, ge=1, description="optimizer updates between log lines")
     checkpoint_every_seconds: float = Field(

@@ -8,6 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bertsmith.training.distributed import Ranks
+from bertsmith.training.full_tensors import whole
+from bertsmith.training.random_states import random_states
+
 __all__ = ["Snapshot", "Snapshots", "TrainingState"]
 
 
@@ -63,9 +67,14 @@ class Snapshots:
 
     On a GPU the copies go to pinned memory behind the work that is already under way, and nobody
     waits for them but who writes the snapshot. The next snapshot overwrites the last one.
+
+    Args:
+        ranks: the processes of the run. All of them take snapshots together: the first one gets
+            whole tensors, one after the other, the others give their shards and keep nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: Ranks | None = None) -> None:
+        self.ranks = ranks or Ranks()
         self._memory: dict[str, Tensor] = {}
 
     def take(
@@ -92,9 +101,13 @@ class Snapshots:
         }
         on_gpu = next(model.parameters()).is_cuda
         copied = torch.cuda.current_stream().record_event() if on_gpu else None
-        return Snapshot(deepcopy(state), weights, tensors | random_states(), copied)
+        random = random_states(self.ranks)
+        return Snapshot(deepcopy(state), weights, tensors | random, copied)
 
     def _copy(self, name: str, value: Tensor) -> Tensor:
+        value = whole(value)
+        if not self.ranks.is_first:
+            return torch.empty(0)
         memory = self._memory.get(name)
         if memory is None or memory.shape != value.shape or memory.dtype != value.dtype:
             memory = torch.empty(value.shape, dtype=value.dtype, pin_memory=value.is_cuda)
@@ -109,11 +122,3 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dic
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
-
-
-def random_states() -> dict[str, Tensor]:
-    """The states of the random generators that dropout draws from."""
-    states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
-    return states

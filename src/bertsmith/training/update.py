@@ -5,13 +5,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from bertsmith.model.encoder import Encoder
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import autocast, resolve_precision
 from bertsmith.objectives import Measure, Objective
+from bertsmith.training.distributed import Ranks
 from bertsmith.training.freezing import freeze_lowest
+from bertsmith.training.full_tensors import whole
 from bertsmith.training.guard import Guard, step_unless
 from bertsmith.training.loss_scaler import LossScaler
 from bertsmith.training.optimizer import build_optimizer
+from bertsmith.training.parallel import parallelize
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.window import Window
 
@@ -22,20 +26,32 @@ class Updater:
     """Optimizer updates of a model.
 
     One update minimises the sum over the objective's names of `total / count`, with totals and
-    counts taken over the whole global batch, so that accumulation is exact. An update that the
-    guard rejects leaves weights and optimizer as they are.
+    counts taken over the whole global batch, over all ranks, so that accumulation is exact. An
+    update that the guard rejects leaves weights and optimizer as they are.
 
     Args:
         model: what is trained, on the device where it shall train.
         objective: model and micro-batch to measures.
         settings: optimizer, precision and what is frozen.
+        ranks: the processes that share each global batch.
     """
 
-    def __init__(self, model: nn.Module, objective: Objective, settings: LoopSettings) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        settings: LoopSettings,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.ranks = ranks or Ranks()
         self.model, self.objective, self.settings = model, objective, settings
         self.device = next(model.parameters()).device
         self.precision = resolve_precision(settings.precision, self.device)
         freeze_lowest(model, settings.freeze_layers)
+        for module in model.modules():
+            if isinstance(module, Encoder):
+                module.recomputes = settings.activation_checkpointing
+        self.run = parallelize(model, objective, settings.parallel, self.ranks)
         self.optimizer = build_optimizer(model, settings)
         self.guard = Guard(settings, self.device)
         self.scaler = LossScaler(self.device, enabled=self.precision == "fp16")
@@ -46,7 +62,7 @@ class Updater:
         """Does one update.
 
         Args:
-            micro_batches: the global batch.
+            micro_batches: this rank's part of the global batch.
             factor: the learning rate as a factor of its peak.
             window: where losses and hits are added.
         """
@@ -66,32 +82,38 @@ class Updater:
         self, micro_batches: Sequence[PackedSequences]
     ) -> tuple[Tensor, list[dict[str, Measure]]]:
         """Leaves the gradients of the whole global batch in the parameters; returns its loss."""
-        global_counts = self._counts(micro_batches)
+        divisors = self._divisors(micro_batches)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         losses, measured = [], []
-        for batch in micro_batches:
+        for index, batch in enumerate(micro_batches):
+            is_last = index == len(micro_batches) - 1
             on_device = batch.to(self.device, non_blocking=True)
             with autocast(self.precision, self.device):
-                measures = self.objective(self.model, on_device)
-            terms = [m.loss.total / max(global_counts[name], 1) for name, m in measures.items()]
+                measures = self.run(on_device, is_last=is_last)
+            terms = [m.loss.total / divisors[name] for name, m in measures.items()]
             loss = torch.stack(terms).sum()
             torch.autograd.backward(self.scaler.scale(loss))
             losses.append(loss.detach())
             measured.append(measures)
-        return torch.stack(losses).sum(), measured
+        return self.ranks.mean(torch.stack(losses).sum()), measured
 
     def _clip(self) -> Tensor:
         """Scales the gradients down to the largest norm; returns what their norm was."""
         if self.settings.max_grad_norm > 0:
-            return nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+            largest = self.settings.max_grad_norm
+            return whole(nn.utils.clip_grad_norm_(self.model.parameters(), largest))
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        return nn.utils.get_total_norm(gradients)
+        return whole(nn.utils.get_total_norm(gradients))
 
-    def _counts(self, micro_batches: Sequence[PackedSequences]) -> dict[str, int]:
-        """How many items each loss has in the whole global batch."""
-        counts: dict[str, int] = {}
+    def _divisors(self, micro_batches: Sequence[PackedSequences]) -> dict[str, float]:
+        """What each loss is divided by: its items in the global batch, over all ranks.
+
+        Gradients are averaged over the ranks afterwards, hence the division by their number.
+        """
+        counts: dict[str, float] = {}
         for batch in micro_batches:
             for name, count in self.objective.counts(batch).items():
                 counts[name] = counts.get(name, 0) + count
-        return counts
+        world_size = self.ranks.world_size
+        return {name: max(n, 1) / world_size for name, n in self.ranks.sums(counts).items()}

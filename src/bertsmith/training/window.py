@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bertsmith.objectives import Measure
+from bertsmith.training.distributed import Ranks
 from bertsmith.training.guard import Verdict
 
 __all__ = ["Window"]
@@ -55,21 +56,34 @@ class Window:
                 if measure.num_correct is not None:
                     self.sums.setdefault(f"{name}_accuracy", []).append(measure.num_correct)
 
-    def means(self) -> dict[str, float]:
-        """Mean losses and accuracies per item, over the updates that were made; may be empty."""
+    def means(self, ranks: Ranks | None = None) -> dict[str, float]:
+        """Mean losses and accuracies per item, over the updates that were made; may be empty.
+
+        Args:
+            ranks: the processes whose windows count; all of them must call this.
+        """
+        ranks = ranks or Ranks()
         if not self.skips:
             return {}
         kept = ~torch.stack(self.skips)
         if not bool(kept.any()):
             return {}
         is_kept = kept.tolist()
-        means = {}
-        for key, values in self.sums.items():
-            counts = zip(self.counts[key.rsplit("_", 1)[0]], is_kept, strict=True)
-            total = torch.stack([value.double() for value in values])[kept].sum()
-            means[key] = float(total) / max(sum(count for count, keep in counts if keep), 1)
-        return means
+        counts = ranks.sums(
+            {
+                name: sum(count for count, keep in zip(values, is_kept, strict=True) if keep)
+                for name, values in self.counts.items()
+            }
+        )
+        totals = ranks.sums(
+            {
+                key: float(torch.stack([value.double() for value in values])[kept].sum())
+                for key, values in self.sums.items()
+            }
+        )
+        return {key: total / max(counts[key.rsplit("_", 1)[0]], 1) for key, total in totals.items()}
 
-    def tokens_per_second(self) -> float:
-        """Real tokens a second since the window was opened."""
-        return self.num_tokens / max(time.monotonic() - self.started, 1e-9)
+    def tokens_per_second(self, ranks: Ranks | None = None) -> float:
+        """Real tokens a second since the window was opened, of all ranks together."""
+        num_tokens = (ranks or Ranks()).sums({"tokens": self.num_tokens})["tokens"]
+        return num_tokens / max(time.monotonic() - self.started, 1e-9)

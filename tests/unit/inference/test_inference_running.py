@@ -97,7 +97,7 @@ def test_precision(model, sequences):
     gaps = [(a - b).abs().max().item() for a, b in zip(exact, rough, strict=True)]
     assert 1e-5 < max(gaps) < 3e-2  # between 2 and 4, bf16 numbers are 0.016 apart
     auto = run_packed(model, sequences, hidden(model), precision="auto")
-    assert all((a - b).abs().max() < 1e-2 for a, b in zip(exact, auto, strict=True))
+    assert all((a - b).abs().max() < 3e-2 for a, b in zip(exact, auto, strict=True))
 
 
 def test_nothing_to_run_and_wrong_arguments(model, sequences):

@@ -1,0 +1,60 @@
+"""Where one of several processes fails, all end, and one says why."""
+
+import re
+import signal
+import time
+from contextlib import suppress
+
+from torch.distributed import DistError
+from torch.distributed.distributed_c10d import Store
+
+from bertsmith._process import let_speak
+from bertsmith.errors import BertsmithError, WorkerError
+
+__all__ = ["judged"]
+
+# Where all ranks fail alike, the first has the word; the others wait this long for it to take it.
+_GRACE_SECONDS = 0.5
+_LOST = re.compile(r"gloo|NCCL|connection|broken pipe|timed out|timeout", re.IGNORECASE)
+
+
+def judged(error: Exception, rank: int, store: Store) -> Exception:
+    """Decides which process speaks, and returns what this one shall raise.
+
+    Args:
+        error: what happened here.
+        rank: of this process.
+        store: where the processes tell each other that one has spoken.
+
+    Returns:
+        The error itself, with the rank in it where only this rank has it; or a `WorkerError` where
+        it means that another process is gone.
+    """
+    # The launcher ends those that are left as soon as it sees one fail: this one ends by itself.
+    with suppress(ValueError):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if rank > 0:
+        time.sleep(_GRACE_SECONDS)
+    let_speak(_is_first_to_fail(store))
+    if _is_lost(error):
+        return WorkerError(
+            "another process of this run has ended",
+            where=f"rank {rank}",
+            fix="the same command goes on from the last checkpoint",
+        )
+    if rank > 0 and isinstance(error, BertsmithError):
+        return type(error)(f"rank {rank}: {error}")
+    return error
+
+
+def _is_first_to_fail(store: Store) -> bool:
+    try:
+        return bool(store.add("count", 1) == 1)
+    except RuntimeError:  # the store was in the process that is gone
+        return True
+
+
+def _is_lost(error: Exception) -> bool:
+    if isinstance(error, DistError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))

@@ -1,0 +1,164 @@
+"""How several processes train one model: as replicas (DDP), or in shards (FSDP2)."""
+
+import warnings
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import (
+    MixedPrecisionPolicy,
+    fully_shard,
+    register_fsdp_forward_method,
+)
+from torch.nn.parallel import DistributedDataParallel
+
+from bertsmith.model.encoder import EncoderLayer
+from bertsmith.model.packing import PackedSequences
+from bertsmith.objectives import Measure, Objective
+from bertsmith.training.distributed import Ranks
+
+__all__ = ["Parallel", "choose_parallel", "parallelize"]
+
+# Weights, gradients and both moments of AdamW, in fp32.
+_BYTES_PER_WEIGHT = 16
+
+
+class Parallel(Protocol):
+    """Runs the objective so that gradients end up averaged over the ranks."""
+
+    def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
+        """Runs a micro-batch.
+
+        Args:
+            batch: on the model's device.
+            is_last: whether it is the last of its update: then gradients are exchanged.
+        """
+        ...
+
+
+def parallelize(model: nn.Module, objective: Objective, parallel: str, ranks: Ranks) -> Parallel:
+    """Prepares a model for all ranks. Sharding replaces its parameters: optimizers come after it.
+
+    Args:
+        model: the same on every rank, on its device.
+        objective: model and batch to measures.
+        parallel: "auto", "ddp" or "fsdp".
+        ranks: the processes of the run.
+    """
+    if ranks.world_size == 1:
+        return _Alone(model, objective)
+    if choose_parallel(parallel, model, ranks.device) == "ddp":
+        return _Replicas(model, objective)
+    return _Shards(model, objective, ranks)
+
+
+def choose_parallel(parallel: str, model: nn.Module, device: torch.device) -> str:
+    """Turns "auto" into "fsdp" where a replica would take over half of a GPU, else "ddp".
+
+    Example:
+        >>> choose_parallel("auto", nn.Linear(2, 2), torch.device("cpu"))
+        'ddp'
+    """
+    if parallel != "auto":
+        return parallel
+    if device.type != "cuda":
+        return "ddp"
+    num_bytes = _BYTES_PER_WEIGHT * sum(weight.numel() for weight in model.parameters())
+    return (
+        "fsdp" if num_bytes > torch.cuda.get_device_properties(device).total_memory / 2 else "ddp"
+    )
+
+
+class _Alone:
+    """One process: there is nothing to exchange."""
+
+    def __init__(self, model: nn.Module, objective: Objective) -> None:
+        self.model, self.objective = model, objective
+
+    def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
+        return self.objective(self.model, batch)
+
+
+class _Pass(nn.Module):
+    """Model and objective as one module, so that DDP sees the whole forward pass."""
+
+    def __init__(self, model: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, batch: PackedSequences) -> dict[str, Measure]:
+        return self.objective(self.model, batch)
+
+
+class _Replicas:
+    """Every rank has the whole model; gradients are averaged in buckets during backward."""
+
+    def __init__(self, model: nn.Module, objective: Objective) -> None:
+        self._pass = _Pass(model, objective)
+        self._ddp: DistributedDataParallel | None = None
+
+    def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
+        if self._ddp is None:
+            self._ddp = DistributedDataParallel(
+                self._pass,
+                # Looking for them in every step takes time; whether there are any never changes.
+                find_unused_parameters=_has_unused_parameters(self._pass, batch),
+                gradient_as_bucket_view=True,
+            )
+        # What `no_sync` sets, but for forward and backward, which the caller does.
+        self._ddp.require_backward_grad_sync = is_last
+        measures: dict[str, Measure] = self._ddp(batch)
+        return measures
+
+
+class _Shards:
+    """Every rank has a part of every parameter; whole layers exist only while they run.
+
+    Weights travel in fp32 and autocast rounds them, as in one process: so the numbers are the
+    same. Gradients are scattered after every micro-batch, so that no rank ever holds all of them.
+    """
+
+    def __init__(self, model: nn.Module, objective: Objective, ranks: Ranks) -> None:
+        self.model, self.objective = model, objective
+        # It warns of changes in place, for outputs that are views; nobody makes any.
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
+        mesh = init_device_mesh(ranks.device.type, (ranks.world_size,))
+        policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
+        for module in model.modules():
+            if isinstance(module, EncoderLayer):
+                fully_shard(module, mesh=mesh, mp_policy=policy)
+        # All the rest is one group: the word embeddings, which the masked-LM head uses too, are
+        # whole from the first to the last of their uses. By default they would stay so until the
+        # next backward pass, and after an evaluation the model's parameters wouldn't be those that
+        # the optimizer knows.
+        fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
+        register_fsdp_forward_method(model, "forward_packed")
+
+    def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
+        return self.objective(self.model, batch)
+
+
+def _has_unused_parameters(run: nn.Module, batch: PackedSequences) -> bool:
+    """Whether the loss of a batch leaves out parameters, such as the head for next sentences."""
+    devices = [batch.input_ids.device] if batch.input_ids.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        measures: dict[str, Measure] = run(batch)
+    used = _leaves([measure.loss.total for measure in measures.values()])
+    return any(weight.requires_grad and id(weight) not in used for weight in run.parameters())
+
+
+def _leaves(losses: list[Tensor]) -> set[int]:
+    """The ids of all tensors that the losses are derived by."""
+    found: set[int] = set()
+    seen = set()
+    waiting = [loss.grad_fn for loss in losses]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            found.add(id(node.variable))
+        waiting += [following for following, _ in node.next_functions]
+    return found

@@ -1,0 +1,71 @@
+"""The folder of a run that several processes work on: one writes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from bertsmith.errors import CheckpointError
+from bertsmith.training.distributed import Ranks
+from bertsmith.training.run_folder import RunFolder
+
+__all__ = ["FollowedRun", "held_run", "last_good_checkpoint"]
+
+
+class FollowedRun(RunFolder):
+    """A run's folder as ranks other than the first see it: they read, and write nothing.
+
+    Args:
+        run: what the first rank opened.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        vars(self).update(vars(run))
+
+    def log(self, kind: str, step: int, **values: Any) -> None:
+        """Does nothing."""
+
+    def forget_after(self, step: int) -> None:
+        """Does nothing."""
+
+    def keep_checkpoints(self, newest: int, best_step: int | None = None) -> None:
+        """Does nothing."""
+
+
+@contextmanager
+def held_run(output: Path, ranks: Ranks) -> Iterator[RunFolder]:
+    """Opens and locks a run's folder on the first rank; the others get a `FollowedRun`.
+
+    Raises:
+        TrainingError: it is no folder, or another run is writing into it.
+    """
+    with ExitStack() as stack:
+
+        def open_and_lock() -> RunFolder:
+            run = RunFolder(output)
+            stack.enter_context(run.lock())
+            return run
+
+        run = ranks.on_first(open_and_lock)
+        yield run if ranks.is_first else FollowedRun(run)
+
+
+def last_good_checkpoint(
+    run: RunFolder,
+    ranks: Ranks,
+    warn: Callable[[str], None],
+    free_to_change: frozenset[str],
+) -> Path | None:
+    """`RunFolder.last_good_checkpoint`, looked for by the first rank and the same on all.
+
+    Raises:
+        CheckpointError: all are damaged, or this machine doesn't see what the first rank sees.
+    """
+    checkpoint = ranks.on_first(lambda: run.last_good_checkpoint(warn, free_to_change))
+    if checkpoint is not None and not checkpoint.is_dir():
+        raise CheckpointError(
+            "this machine doesn't see the checkpoint that the first one goes on from",
+            where=checkpoint,
+            fix="put the run's folder on a disk that all machines share",
+        )
+    return checkpoint

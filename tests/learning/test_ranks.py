@@ -1,0 +1,285 @@
+"""Several processes train as one does: DDP and FSDP2, stopped, killed, and gone on by others."""
+
+import os
+import shlex
+import signal
+import socket
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bertsmith.recipes import load_recipe
+from bertsmith.training import PretrainRecipe, pretrain
+from ranks_job import do
+from ranks_runs import (
+    ONE_MACHINE,
+    SMALL,
+    losses,
+    make_store,
+    outcome,
+    ranks_of,
+    run_jobs,
+    torchrun,
+    wait_until,
+    weights,
+)
+
+NUM_STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.fixture(scope="module")
+def alone(store, tmp_path_factory):
+    """What one process makes of it."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    recipe = load_recipe(
+        PretrainRecipe, "pretrain", "tiny", [*SMALL, f"training.num_steps={NUM_STEPS}"]
+    )
+    pretrain(store, recipe, folder, warn=print)
+    return folder
+
+
+def job(store, output, *changes, **further):
+    steps = f"training.num_steps={NUM_STEPS}"
+    return {
+        "store": str(store), "output": str(output), "changes": [*SMALL, steps, *changes], **further
+    }  # fmt: skip
+
+
+def command_line(store, output, *changes):
+    sets = [part for change in [*SMALL, *changes] for part in ("--set", change)]
+    return ["-m", "bertsmith", "pretrain", store, "--recipe", "tiny", *sets, "-o", output]
+
+
+def assert_close(one, other):
+    """Equal but for rounding."""
+    expected, found = weights(one), weights(other)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=2e-5, rtol=1e-4, msg=name)
+    assert [entry[:2] for entry in losses(one)] == [entry[:2] for entry in losses(other)]
+    for first, second in zip(losses(one), losses(other), strict=True):
+        assert second[2] == pytest.approx(first[2], rel=1e-4)
+
+
+def said(stderr):
+    """The lines that are ours, without what torchrun says."""
+    return [line for line in stderr.splitlines() if line.startswith("bertsmith: ")]
+
+
+def test_two_ranks_are_one(store, alone, tmp_path):
+    # In each rank one micro-batch, or four that are added up first.
+    many = "training.micro_batch_size=1"
+    jobs = {
+        "ddp": ["training.parallel=ddp"],
+        "ddp-many": ["training.parallel=ddp", many],
+        "fsdp": ["training.parallel=fsdp"],
+        "fsdp-many": [
+            "training.parallel=fsdp", many, "training.activation_checkpointing=true"
+        ],
+    }  # fmt: skip
+    done = run_jobs(*(job(store, tmp_path / name, *changes) for name, changes in jobs.items()))
+    assert [result["step"] for result in done] == [NUM_STEPS] * len(jobs)
+    for name in jobs:
+        assert_close(alone, tmp_path / name)
+    files = {path.name for path in alone.iterdir()}
+    assert {path.name for path in (tmp_path / "fsdp").iterdir()} == files
+    for name in ("config.json", "vocab.txt"):
+        assert (tmp_path / "fsdp" / name).read_bytes() == (alone / name).read_bytes()
+
+
+def test_two_ranks_then_one_then_two(store, alone, tmp_path):
+    run = tmp_path / "run"
+    # Any rank's signal stops all, after the same step.
+    first = job(store, run, "training.parallel=fsdp", stop_at=3, by=1)
+    second = job(store, run, stop_at=1, by=0)
+    third = job(store, run, "training.parallel=ddp")
+    assert run_jobs(first) == [{"stopped": 3}]
+    assert do(second) == {"stopped": 4}
+    assert run_jobs(third)[0]["step"] == NUM_STEPS
+    assert_close(alone, run)
+    names = {path.name for path in (run / "checkpoints" / "step-000004").iterdir()}
+    assert names == {path.name for path in (run / "checkpoints" / "step-000003").iterdir()}
+
+
+def test_a_rank_that_is_killed_ends_all_and_the_run_goes_on(store, tmp_path):
+    changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=0.5"]
+    process = torchrun(*command_line(store, tmp_path / "run", *changes))
+    checkpoints = tmp_path / "run" / "checkpoints"
+    wait_until(lambda: list(checkpoints.glob("step-*")), process)
+    os.kill(ranks_of(process)[1], signal.SIGKILL)
+    code, _, err = outcome(process, seconds=60)
+    assert code != 0
+    assert said(err) == [
+        "bertsmith: rank 0: another process of this run has ended; "
+        "the same command goes on from the last checkpoint"
+    ]
+    last = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
+    again = job(store, tmp_path / "run", stop_at=1, by=0)
+    again["changes"] += changes
+    assert do(again) == {"stopped": last + 1}
+
+
+@pytest.mark.slow
+def test_what_is_wrong_is_said_once(store, tmp_path):
+    uneven = command_line(store, tmp_path / "uneven", "training.global_batch_size=7")
+    unknown = command_line(store, tmp_path / "unknown", "training.lr=1")
+    # On one machine, the store is not where it is on the other.
+    (tmp_path / "store-0").symlink_to(store)
+    one_lacks_it = command_line(f"{tmp_path}/store-$RANK", tmp_path / "lacking")
+    shell = ["--no-python", "sh", "-c", shlex.join([sys.executable, *map(str, one_lacks_it)])]
+    shell[-1] = shell[-1].replace("'", '"')
+    lines = [said(outcome(torchrun(*command))[2]) for command in (uneven, unknown, shell)]
+    assert lines[0] == [
+        "bertsmith: global_batch_size: 7 sequences can't be divided over 2 processes; "
+        "use a multiple of 2"
+    ]
+    assert len(lines[1]) == len(lines[2]) == 1
+    assert "training.lr" in lines[1][0]
+    assert lines[2][0].startswith(f"bertsmith: rank 1: {tmp_path}/store-1: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["c10d", "static"])
+def test_two_machines(store, alone, tmp_path, backend):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = {
+        "c10d": ["--rdzv-id", "7", "--rdzv-endpoint", f"127.0.0.1:{port}"],
+        "static": ["--master-addr", "127.0.0.1", "--master-port", str(port)],
+    }[backend]
+    arguments = command_line(store, tmp_path / "run", f"training.num_steps={NUM_STEPS}")
+    machines = [
+        torchrun(
+            *arguments, processes=2,
+            rendezvous=["--nnodes", "2", "--node-rank", str(rank), "--rdzv-backend", backend,
+                        *address],
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    results = [outcome(machine) for machine in machines]
+    assert [code for code, _, _ in results] == [0, 0], results
+    assert sum("held-out MLM loss" in out for _, out, _ in results) == 1
+    assert_close(alone, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path):
+    dropout = ["model.hidden_dropout_prob=0.2", "model.attention_probs_dropout_prob=0.2"]
+    for parallel in ("ddp", "fsdp"):
+        changes = [*dropout, f"training.parallel={parallel}"]
+        whole, halves = tmp_path / f"{parallel}-whole", tmp_path / f"{parallel}-halves"
+        run_jobs(
+            job(store, whole, *changes),
+            job(store, halves, *changes, stop_at=3, by=1),
+            job(store, halves, *changes),
+        )
+        expected, found = weights(whole), weights(halves)
+        assert all(torch.equal(expected[name], found[name]) for name in expected)
+        assert losses(whole) == losses(halves)
+        states = load_file(halves / "checkpoints" / "step-000003" / "training_state.safetensors")
+        assert not torch.equal(states["random.cpu"], states["random.cpu.1"])
+
+
+@pytest.mark.slow
+def test_a_signal_to_torchrun_saves(store, tmp_path):
+    changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=1000"]
+    process = torchrun(*command_line(store, tmp_path / "run", *changes))
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    wait_until(lambda: metrics.exists() and metrics.stat().st_size > 0, process)
+    process.send_signal(signal.SIGTERM)
+    _, _, err = outcome(process, seconds=60)
+    assert len(said(err)) == 1
+    assert "saved at" in said(err)[0]
+    assert len(list((tmp_path / "run" / "checkpoints").glob("step-*"))) == 1
+
+
+@pytest.mark.slow
+def test_fine_tuning_on_two_ranks(store, alone, tmp_path):
+    rows = [f"{'good' if n % 3 else 'bad'}\tthe old teacher {'paints' if n % 3 else 'sells'}"
+            for n in range(42)]  # fmt: skip
+    data = tmp_path / "data.tsv"
+    data.write_text("\n".join(["label\ttext", *rows]) + "\n")
+    changes = [
+        "training.global_batch_size=4", "training.micro_batch_size=1", "training.precision=fp32",
+        "training.num_epochs=2", "training.keep=last",
+    ]  # fmt: skip
+
+    def tune(output, *further):
+        return {
+            "task": "classify", "model": str(alone), "data": str(data), "output": str(output),
+            "changes": [*changes, *further],
+        }  # fmt: skip
+
+    one = do(tune(tmp_path / "one"))
+    two = run_jobs(
+        tune(tmp_path / "ddp", "training.parallel=ddp"),
+        tune(tmp_path / "fsdp", "training.parallel=fsdp"),
+    )
+    for result, name in zip(two, ("ddp", "fsdp"), strict=True):
+        assert result["step"] == one["step"]
+        assert result["scores"] == pytest.approx(one["scores"])
+        expected, found = weights(tmp_path / "one"), weights(tmp_path / name)
+        for key, value in expected.items():
+            torch.testing.assert_close(found[key], value, atol=2e-5, rtol=1e-3, msg=key)
+
+
+@pytest.mark.slow
+def test_weights_without_a_part_in_the_loss(store, tmp_path):
+    # Without next sentences, pooler and head get no gradient: no rank may wait for them.
+    changes = ["examples.next_sentence=false"]
+    do(job(store, tmp_path / "alone", *changes))
+    run_jobs(
+        job(store, tmp_path / "ddp", *changes, "training.parallel=ddp"),
+        job(store, tmp_path / "fsdp", *changes, "training.parallel=fsdp"),
+    )
+    for name in ("ddp", "fsdp"):
+        assert_close(tmp_path / "alone", tmp_path / name)
+
+
+@pytest.mark.slow
+def test_all_ranks_end_with_the_same_clock(store, tmp_path):
+    (done,) = run_jobs(job(store, tmp_path / "run", "training.budget_seconds=3"))
+    assert done["step"] > 1
+    assert [kind for kind, _, _ in losses(tmp_path / "run")].count("evaluation") == 2
+
+
+@pytest.mark.slow
+def test_torchrun_can_start_a_killed_rank_again(store, tmp_path):
+    changes = ["training.num_steps=200", "training.checkpoint_every_seconds=0.3"]
+    process = torchrun(
+        *command_line(store, tmp_path / "run", *changes),
+        rendezvous=[*ONE_MACHINE, "--max-restarts", "1"],
+    )
+    checkpoints = tmp_path / "run" / "checkpoints"
+    wait_until(lambda: list(checkpoints.glob("step-*")), process)
+    os.kill(ranks_of(process)[1], signal.SIGKILL)
+    code, out, err = outcome(process)
+    assert code == 0, err
+    assert "200 steps" in out
+    # All logged once: what was done again after the checkpoint has replaced what was lost.
+    steps = [step for kind, step, _ in losses(tmp_path / "run") if kind == "train"]
+    assert steps == list(range(1, 201))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [
+    ["training.optimizer=lamb"],
+    ["training.optimizer=google_adam"],
+    ["training.freeze_layers=1", "training.max_grad_norm=0"],
+])  # fmt: skip
+def test_other_updates_are_the_same_too(store, tmp_path, changes):
+    do(job(store, tmp_path / "alone", *changes))
+    run_jobs(
+        *(job(store, tmp_path / name, *changes, f"training.parallel={name}")
+          for name in ("ddp", "fsdp"))
+    )  # fmt: skip
+    for name in ("ddp", "fsdp"):
+        assert_close(tmp_path / "alone", tmp_path / name)

@@ -1,0 +1,102 @@
+"""Starting runs of several processes, as a user would: through torchrun."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.store import write_store
+from bertsmith.wordpiece import Tokenizer, learn_vocabulary
+from cli_runs import sentence
+
+SMALL = [
+    "model.num_hidden_layers=2",
+    "model.hidden_size=32",
+    "model.max_position_embeddings=64",
+    "examples.max_seq_length=32",
+    "training.global_batch_size=8",
+    "training.micro_batch_size=4",
+    "training.held_out_fraction=0.1",
+    "training.num_evaluations=2",
+    "training.precision=fp32",
+    "training.log_every_steps=1",
+]
+ONE_MACHINE = ("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0")
+
+
+def make_store(folder):
+    """A token store of 50 small documents; returns its path."""
+    rng = random.Random(3)
+    documents = ["\n".join(sentence(rng) for _ in range(8)) for _ in range(50)]
+    (folder / "corpus.txt").write_text("\n\n".join(documents))
+    corpus = open_corpus([str(folder / "corpus.txt")], CorpusSettings())
+    vocabulary = learn_vocabulary((document.text for document in corpus), size=150)
+    write_store(corpus, Tokenizer(vocabulary, lowercase=True), folder / "store")
+    return folder / "store"
+
+
+def torchrun(*arguments, processes=2, rendezvous=ONE_MACHINE):
+    """Starts torchrun on what `python` would be given."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", *rendezvous,
+         "--nproc-per-node", str(processes), *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # As the test's own processes see the machine: no GPU, and sums of one thread.
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+
+
+def outcome(process, seconds=240):
+    """Waits for a process; returns its exit code and what it printed."""
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+        raise AssertionError(f"not done after {seconds} s:\n{out}\n{err}") from None
+    return process.returncode, out, err
+
+
+def run_jobs(*jobs, processes=2):
+    """Does jobs (see ranks_job.py) in one torchrun; returns what each printed."""
+    script = Path(__file__).with_name("ranks_job.py")
+    code, out, err = outcome(torchrun(script, json.dumps(jobs), processes=processes))
+    assert code == 0, err
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def ranks_of(process):
+    """The process ids of a torchrun's ranks, by rank."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    found = {}
+    for child in children:
+        environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        for entry in environment:
+            if entry.startswith(b"RANK="):
+                found[int(entry[5:])] = int(child)
+    return found
+
+
+def wait_until(condition, process, seconds=120):
+    """Waits until something is so, while a process runs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def losses(folder):
+    """(step, loss) of the log, train and evaluation."""
+    records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [(r["kind"], r["step"], r["mlm_loss"]) for r in records if "mlm_loss" in r]

@@ -1,0 +1,144 @@
+"""What ranks share, without starting any: epochs, seeds, random states, and who speaks."""
+
+import signal
+
+import pytest
+import torch
+from torch.distributed import HashStore
+
+from bertsmith import _process
+from bertsmith._process import let_speak, speaks
+from bertsmith._progress import progress
+from bertsmith.errors import RecipeError, StoreError, WorkerError
+from bertsmith.model.packing import PackedSequences
+from bertsmith.training import EpochBatches
+from bertsmith.training.distributed import Ranks, joined_ranks
+from bertsmith.training.failures import judged
+from bertsmith.training.random_states import random_states, restore_random_states, seed_rank
+
+TWO = [Ranks(rank=rank, world_size=2) for rank in range(2)]
+
+
+@pytest.fixture
+def process(monkeypatch):
+    """Undoes what a failing process decides about itself."""
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(_process, "_decided", None)
+    yield monkeypatch
+    signal.signal(signal.SIGTERM, handler)
+
+
+def epochs(num_features, rank=0, world_size=1, *, size=4, micro=1):
+    features = [[2, n, 3] for n in range(10, 10 + num_features)]
+    return EpochBatches(
+        features, PackedSequences.from_lists, global_batch_size=size, micro_batch_size=micro,
+        seed=0, rank=rank, world_size=world_size,
+    )  # fmt: skip
+
+
+def tokens(batches):
+    return [token for batch in batches for token in batch.input_ids.tolist()]
+
+
+def test_ranks_divide_every_batch_of_an_epoch_and_share_an_odd_one():
+    whole, parts = epochs(11), [epochs(11, rank, 2) for rank in range(2)]
+    for step in range(2):
+        both = [tokens(part.micro_batches(step)) for part in parts]
+        assert both[0] + both[1] == tokens(whole.micro_batches(step))
+    # Three features are left: all ranks get them, and sums and counts both double.
+    for part in parts:
+        assert tokens(part.micro_batches(2)) == tokens(whole.micro_batches(2))
+    assert whole.steps_per_epoch == parts[0].steps_per_epoch == 3
+
+
+def test_all_ranks_have_equally_many_micro_batches():
+    for num_features in range(1, 20):
+        parts = [epochs(num_features, rank, 3, size=6, micro=2) for rank in range(3)]
+        for step in range(parts[0].steps_per_epoch):
+            assert len({len(part.micro_batches(step)) for part in parts}) == 1
+
+
+def test_a_batch_that_cannot_be_divided():
+    with pytest.raises(RecipeError, match=r"4 sequences .* 3 processes; use a multiple of 3"):
+        epochs(11, 0, 3)
+
+
+@pytest.mark.parametrize("num_items", range(7))
+def test_shares_are_equally_many_and_everything_is_counted_once(num_items):
+    ranks = [Ranks(rank=rank, world_size=3) for rank in range(3)]
+    shares = [one.share(range(num_items)) for one in ranks]
+    assert len({len(items) for items, _ in shares}) == 1
+    assert sorted(item for items, own in shares for item in items[:own]) == list(range(num_items))
+
+
+def test_ranks_and_steps_draw_different_numbers():
+    draws = set()
+    for ranks in TWO:
+        for step in range(3):
+            seed_rank(7, step, ranks)
+            draws.add(torch.rand(()).item())
+    assert len(draws) == 6
+
+
+def test_random_states_of_as_many_ranks_are_put_back_and_others_drawn_anew():
+    torch.manual_seed(1)
+    alone = random_states(Ranks())
+    expected = torch.rand(3)
+    restore_random_states(alone, Ranks(), seed=7, step=5)
+    assert torch.equal(torch.rand(3), expected)
+    torch.manual_seed(2)
+    both = {"random.cpu": alone["random.cpu"], "random.cpu.1": torch.get_rng_state()}
+    of_second = torch.rand(3)
+    restore_random_states(both, TWO[1], seed=7, step=5)
+    assert torch.equal(torch.rand(3), of_second)
+    # One rank can't take up the states of two, nor two that of one: seed, step and rank decide.
+    for states, ranks in ((both, Ranks()), (alone, TWO[1])):
+        restore_random_states(states, ranks, seed=7, step=5)
+        drawn = torch.rand(3)
+        seed_rank(7, 5, ranks)
+        assert torch.equal(torch.rand(3), drawn)
+
+
+def test_one_process_speaks_and_shows_progress(process):
+    assert speaks()
+    process.setenv("WORLD_SIZE", "2")
+    process.setenv("RANK", "0")
+    assert speaks()
+    process.setenv("RANK", "1")
+    assert not speaks()
+    with progress("counting", total=3) as bar:
+        assert type(bar).__name__ == "_Silent"
+    let_speak(True)
+    assert speaks()
+
+
+def test_the_first_that_fails_says_why(process):
+    store = HashStore()
+    mine = judged(StoreError("does not exist", where="store"), 1, store)
+    assert speaks()
+    assert str(mine) == "rank 1: store: does not exist"
+    lost = judged(RuntimeError("[gloo] Connection closed by peer"), 0, store)
+    assert not speaks()
+    assert isinstance(lost, WorkerError)
+    assert "another process of this run has ended; the same command goes on" in str(lost)
+
+
+def test_an_error_of_the_program_stays_what_it_is(process):
+    error = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    assert judged(error, 0, HashStore()) is error
+    assert speaks()
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [({"WORLD_SIZE": "2", "RANK": "0"}, "MASTER_ADDR is not set; start the processes with"),
+     ({"WORLD_SIZE": "2"}, "RANK is not set"),
+     ({"WORLD_SIZE": "many"}, "WORLD_SIZE is no number")],
+)  # fmt: skip
+def test_an_incomplete_environment(process, environment, message):
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        process.delenv(name, raising=False)
+    for name, value in environment.items():
+        process.setenv(name, value)
+    with pytest.raises(WorkerError, match=message), joined_ranks():
+        pass
