@@ -55,15 +55,17 @@ class Progress:
             sys.stderr.flush()
 
     def _draw(self) -> None:
-        self._bar.update(0, completed=self._done, text=self._text())
+        self._bar.update(0, completed=self._done, rate=self._shown_rate(), fields=self._shown())
 
     def _rate(self) -> float:
         return (self._done - self._done_before) / max(time.monotonic() - self._start, 1e-9)
 
-    def _text(self) -> str:
+    def _shown_rate(self) -> str:
         # Where the clock itself is counted, seconds per second would say nothing.
-        parts = [] if self._unit == "s" else [f"{_amount(self._rate(), self._unit)}/s"]
-        return " · ".join(parts + [f"{name} {value}" for name, value in self._fields.items()])
+        return "" if self._unit == "s" else f"{_amount(self._rate(), self._unit)}/s"
+
+    def _shown(self) -> str:
+        return " · ".join(f"{name} {value}" for name, value in self._fields.items())
 
     def _line(self) -> str:
         parts = [f"{self._description}: {_amount(self._done, self._unit)}"]
@@ -72,7 +74,7 @@ class Progress:
             if rate := self._rate():
                 seconds = int(max(self._total - self._done, 0) / rate)
                 parts.append(f"{seconds // 60}:{seconds % 60:02d} left")
-        return " · ".join([*parts, self._text()])
+        return " · ".join(filter(None, [*parts, self._shown_rate(), self._shown()]))
 
     def _stop(self) -> None:
         if self._bar is not None:
@@ -120,19 +122,27 @@ def progress(
 
 def _start_bar(description: str, total: float | None) -> Any:
     from rich import progress as rich
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
-    bar = rich.Progress(
+    class Bar(rich.Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            """The bar, and below it, wrapped, the values beside it, so that it is never cut."""
+            yield self.make_tasks_table(self.tasks)
+            if fields := self.tasks[0].fields["fields"] if self.tasks else "":
+                yield Text(f"  {fields}", style="dim")
+
+    bar = Bar(
         rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
         rich.TextColumn("{task.percentage:>3.0f}%" if total else ""),
-        rich.TextColumn("{task.fields[text]}", markup=False),
+        rich.TextColumn("{task.fields[rate]}", markup=False),
         rich.TimeElapsedColumn(),
         rich.TextColumn("left"),
         rich.TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-    bar.add_task(description, total=total, text="")
+    bar.add_task(description, total=total, rate="", fields="")
     bar.start()
     return bar
 

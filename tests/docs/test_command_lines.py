@@ -37,7 +37,7 @@ def check_values(name, values):
         example_settings(values["length"], values["changes"])
     elif "changes" in values:
         recipe = values["recipe"] or "default"
-        if recipe.endswith("/recipe.yaml"):  # a run's
+        if recipe.endswith(".yaml"):  # a file of the reader's, such as a run's recipe
             recipe = preset_names(name)[0]
         assert recipe in preset_names(name)
         load_recipe(RECIPES[name], name, recipe, values["changes"])

@@ -13,6 +13,7 @@ SECTIONS = {
     "corpus": ("## Findings about a corpus", "corpus_checks"),
     "vocab": ("## Findings about a vocabulary", "vocabulary_checks"),
     "store": ("## Findings about a store", "store_checks"),
+    "run": ("## Findings about a run", "run_checks"),
 }
 
 

@@ -18,11 +18,7 @@ from bertsmith.model import BertForPreTraining
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore
 from bertsmith.training import Interrupted, pretrain
-from bertsmith.training.evaluation import (
-    evaluate_objective,
-    most_frequent_token,
-    unigram_accuracy,
-)
+from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
 from pretraining_runs import FAST, losses, recipe, same, silent, weights
 
 
@@ -171,11 +167,16 @@ def test_evaluation_sums_over_batches_and_baseline_counts_labels(store):
     large = evaluate_objective(model, MaskedLM(), batches(50), "fp32")
     small = evaluate_objective(model, MaskedLM(), batches(7), "fp32")
     assert large == pytest.approx(small, rel=1e-5)
-    token = most_frequent_token(source, documents)
-    labels = torch.cat([batch.masked_labels for batch in batches(7)])
-    assert unigram_accuracy(batches(7), token) == (labels == token).double().mean().item()
-    everything = np.bincount(source.tokens(0, source.num_tokens))
-    assert token == everything.argmax()
+    counts = count_tokens(source, documents)
+    everything = source.tokens(0, source.num_tokens)
+    assert counts.tolist() == np.bincount(everything, minlength=len(counts)).tolist()
+    found, labels = baselines(batches(7), counts), torch.cat([b.masked_labels for b in batches(7)])
+    token = int(counts.argmax())
+    assert found["unigram_accuracy"] == (labels == token).double().mean().item()
+    shares = torch.tensor((counts + 1) / (counts + 1).sum())
+    assert found["unigram_loss"] == pytest.approx(-shares[labels].log().mean().item())
+    pairs = torch.cat([batch.next_sentence_labels for batch in batches(7)]).tolist()
+    assert found["majority_accuracy"] == max(map(pairs.count, (0, 1))) / len(pairs)
 
 
 def test_starting_from_another_run(store, tmp_path):

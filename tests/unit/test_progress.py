@@ -66,8 +66,27 @@ def test_a_terminal_gets_a_bar(clock, monkeypatch, capsys):
     shown = terminal.getvalue()
     assert "[training]" in shown
     assert "20%" in shown
-    assert "1.6 steps/s · loss 0.5" in shown
+    assert "1.6 steps/s" in shown
+    assert "loss 0.5" in shown
     assert capsys.readouterr().out == ""
+
+
+def test_a_narrow_terminal_still_shows_the_time_left(clock, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    values = {f"value {number}": 0.123 for number in range(12)}
+    with progress("training", 40, "steps") as bar:
+        clock(4)
+        bar.advance(8)
+        clock(1)
+        bar.update(**values)
+    shown = terminal.getvalue()
+    assert "…" not in shown
+    assert "20%" in shown
+    assert "left" in shown
+    assert all(name in " ".join(shown.split()) for name in values)
 
 
 def test_what_was_done_before_is_no_speed(clock, capsys):

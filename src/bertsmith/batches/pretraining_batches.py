@@ -48,6 +48,11 @@ class PretrainingBatches:
         self._stream = ExampleStream(source, documents, settings, seed)
         self.global_batch_size = global_batch_size
 
+    @property
+    def epoch_length(self) -> int:
+        """Examples of an epoch; for them epoch 0 is planned, if it wasn't yet."""
+        return self._stream.epoch_length
+
     def global_indices(self, step: int) -> NDArray[np.int64]:
         """The global batch of a step as (epoch, index in the epoch's plan), [G, 2]."""
         parts = self._stream.locate(step * self.global_batch_size, self.global_batch_size)

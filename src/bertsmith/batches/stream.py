@@ -72,6 +72,12 @@ class ExampleStream:
                 first, count = first + taken, count - taken
         return parts
 
+    @property
+    def epoch_length(self) -> int:
+        """Examples of an epoch."""
+        with self._lock:
+            return self._length()
+
     def build(self, first: int, count: int) -> PackedExamples:
         """Builds examples `first` up to `first + count`, at least one."""
         parts = []

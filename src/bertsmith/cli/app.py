@@ -30,10 +30,13 @@ _COMMANDS = {
     "pretrain": "Pre-train a BERT on a token store.",
     "finetune": "Fine-tune a pre-trained model on a task.",
     "evaluate": "Score a fine-tuned model on a task's data.",
+    "report": "Show one run, or several side by side, on a page.",
     "predict": "Ask a model: fill-mask, classify, tag, answer, next-sentence, embed, score.",
     "doctor corpus": "What is wrong with a text, before it costs a week.",
     "doctor vocab": "What is wrong with a vocabulary on a text.",
     "doctor store": "What is wrong with a token store.",
+    "doctor run": "What is wrong with a training run.",
+    "plan": "From text, hardware and hours to a model, its recipe and what it costs.",
 }
 
 

@@ -1,10 +1,11 @@
-"""What is wrong with a corpus, a vocabulary or a store, before it costs a week."""
+"""What is wrong with a corpus, a vocabulary, a store or a run, before it costs a week."""
 
 from bertsmith.doctor.corpus import DEFAULT_SAMPLE_BYTES, examine_corpus
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import Example, Finding, Limits, Severity
 from bertsmith.doctor.histogram import Histogram
 from bertsmith.doctor.page import write_examination
+from bertsmith.doctor.run import examine_run
 from bertsmith.doctor.store import examine_store
 from bertsmith.doctor.vocabulary import examine_vocabulary
 
@@ -18,6 +19,7 @@ __all__ = [
     "Limits",
     "Severity",
     "examine_corpus",
+    "examine_run",
     "examine_store",
     "examine_vocabulary",
     "write_examination",

@@ -1,4 +1,4 @@
-"""What the doctor says about one corpus, vocabulary or store."""
+"""What the doctor says about one corpus, vocabulary, store or run."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Examination:
     """The result of examining something.
 
     Attributes:
-        kind: "corpus", "vocab" or "store".
+        kind: "corpus", "vocab", "store" or "run".
         subject: what was examined, as it was named.
         facts: what was measured.
         histograms: lengths.

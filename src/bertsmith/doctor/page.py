@@ -14,6 +14,7 @@ _LEADS = {
     "corpus": "The text that a vocabulary and pre-training data are made from.",
     "vocab": "A vocabulary, on the text that it is meant for.",
     "store": "Token ids, and the examples that an epoch of them gives.",
+    "run": "A training run, by its recipe and its log.",
 }
 
 
@@ -39,7 +40,7 @@ def _page(examination: Examination) -> Page:
         sections=[
             ("Findings", findings or [Text("Nothing is wrong.")]),
             ("Measured", [facts]),
-            ("Lengths", lengths),
+            *([("Lengths", lengths)] if lengths else []),
         ],
         footer=f"bertsmith {importlib.metadata.version('bertsmith')}",
     )

@@ -1,10 +1,12 @@
 """Plots and self-contained HTML pages about a run."""
 
-from bertsmith.reports.page import Figure, Notice, Page, Samples, Table, Text, write_page
+from bertsmith.reports.page import Figure, Gallery, Notice, Page, Samples, Table, Text, write_page
 from bertsmith.reports.plots import Series, bar_plot, histogram_plot, line_plot
+from bertsmith.reports.runs import write_run_report
 
 __all__ = [
     "Figure",
+    "Gallery",
     "Notice",
     "Page",
     "Samples",
@@ -15,4 +17,5 @@ __all__ = [
     "histogram_plot",
     "line_plot",
     "write_page",
+    "write_run_report",
 ]

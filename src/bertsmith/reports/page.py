@@ -9,7 +9,7 @@ import jinja2
 
 from bertsmith._files import atomic_file
 
-__all__ = ["Figure", "Notice", "Page", "Samples", "Table", "Text", "write_page"]
+__all__ = ["Figure", "Gallery", "Notice", "Page", "Samples", "Table", "Text", "write_page"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,14 @@ class Figure:
     svg: str
     caption: str
     kind: str = field(default="figure", init=False)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Plots side by side, as many as there is room for."""
+
+    figures: Sequence[Figure]
+    kind: str = field(default="gallery", init=False)
 
 
 @dataclass(frozen=True)
@@ -80,13 +88,15 @@ class Page:
         headline: (figure, what it is) pairs shown large.
         sections: (heading, blocks) in order.
         footer: versions, machine, date.
+        is_wide: whether there is much to be put side by side.
     """
 
     title: str
     lead: str
     headline: Sequence[tuple[str, str]]
-    sections: Sequence[tuple[str, Sequence[Text | Table | Figure | Samples | Notice]]]
+    sections: Sequence[tuple[str, Sequence[Text | Table | Figure | Gallery | Samples | Notice]]]
     footer: str
+    is_wide: bool = False
 
 
 def write_page(page: Page, path: Path) -> None:

@@ -8,14 +8,31 @@ from typing import Any, cast
 
 __all__ = ["Series", "bar_plot", "histogram_plot", "line_plot"]
 
-_COLOURS = ("#1f5fa8", "#d1641b", "#2e8540", "#8a3ffc", "#6b6b6b")
+_COLOURS = (
+    *("#1f5fa8", "#d1641b", "#2e8540", "#8a3ffc", "#6b6b6b"),
+    *("#c2255c", "#0b7285", "#8d6e00"),
+)
+_INK, _GRID = "#1c1e21", "#e4e4e4"
+# On a page the colours are the page's, light or dark; elsewhere those that stand here.
+_VARIABLES = {
+    _INK: "ink",
+    _GRID: "line",
+    **{colour: f"series-{number}" for number, colour in enumerate(_COLOURS, 1)},
+}
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "#e4e4e4",
+    "grid.color": _GRID,
     "axes.axisbelow": True,
     "svg.fonttype": "none",
     "svg.hashsalt": "bertsmith",
@@ -27,20 +44,38 @@ class Series:
     """A line of a plot.
 
     Attributes:
-        label: its name in the legend.
+        label: its name in the legend; "" to leave it out.
         x: horizontal values.
         y: vertical values, as many as `x`.
         dashed: for baselines.
+        colour: number of its colour, from 0; by default its place among the lines.
+        width: of the line, in points.
     """
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     dashed: bool = False
+    colour: int | None = None
+    width: float = 1.8
 
 
-def line_plot(series: Sequence[Series], *, x_label: str, y_label: str) -> str:
+def line_plot(
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    from_zero: bool = True,
+    size: tuple[float, float] = (6.0, 3.2),
+) -> str:
     """Draws lines.
+
+    Args:
+        series: the lines.
+        x_label: what runs from left to right.
+        y_label: what runs upwards.
+        from_zero: whether the vertical axis begins at 0.
+        size: width and height, in inches of 72 points.
 
     Returns:
         The plot as an `<svg>` element.
@@ -53,15 +88,24 @@ def line_plot(series: Sequence[Series], *, x_label: str, y_label: str) -> str:
     from matplotlib.figure import Figure
 
     with _style():
-        figure = Figure(figsize=(6.0, 3.2), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         for line, colour in zip(series, _COLOURS * len(series), strict=False):
+            colour = colour if line.colour is None else _COLOURS[line.colour % len(_COLOURS)]
             style = "--" if line.dashed else "-"
-            axes.plot(line.x, line.y, style, color=colour, label=line.label, linewidth=1.8)
+            marker = "o" if len(line.x) == 1 else ""
+            axes.plot(
+                line.x, line.y, style + marker, color=colour, label=line.label, linewidth=line.width
+            )
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        axes.set_ylim(bottom=0)
-        axes.legend(frameon=False)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        if max((max(line.y, default=0) for line in series), default=0) >= 1000:
+            axes.yaxis.set_major_formatter("{x:,.0f}")
+        if from_zero:
+            axes.set_ylim(bottom=0)
+        if any(line.label for line in series):
+            axes.legend(frameon=False)
         return _svg(figure)
 
 
@@ -96,7 +140,7 @@ def bar_plot(
             positions, heights, yerr=deviations, color=_COLOURS[: len(labels)], capsize=6, width=0.5
         )
         for position, values in zip(positions, points, strict=True):
-            axes.plot([position] * len(values), values, "o", color="#222222", markersize=4)
+            axes.plot([position] * len(values), values, "o", color=_INK, markersize=4)
         axes.set_xticks(positions, labels)
         axes.set_ylabel(y_label)
         return _svg(figure)
@@ -143,4 +187,6 @@ def _svg(figure: Any) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
+    for colour, name in _VARIABLES.items():
+        text = text.replace(colour, f"var(--{name}, {colour})")
     return text[text.index("<svg") :]

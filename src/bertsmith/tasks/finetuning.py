@@ -294,6 +294,10 @@ class _Session:
             description=f"fine-tuning {self.task.name}",
             ranks=self.ranks,
             warn=self.warn,
+            facts=lambda: {
+                "epoch_examples": len(self.features),
+                "evaluation_examples": sum(len(dev.data.examples) for dev in self.dev),
+            },
         )
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)

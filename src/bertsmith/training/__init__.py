@@ -11,6 +11,7 @@ from bertsmith.training.phases import Phase, PhaseSettings
 from bertsmith.training.pretraining import PretrainResult, pretrain
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
 from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.run_log import RunLog, read_run
 from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
 from bertsmith.training.settings import FREE_TO_CHANGE, LoopSettings, OptimizerSettings
 from bertsmith.training.shared_run import held_run, last_good_checkpoint
@@ -33,6 +34,7 @@ __all__ = [
     "PretrainTraining",
     "Ranks",
     "RunFolder",
+    "RunLog",
     "StepBatches",
     "StepHorizon",
     "Trainer",
@@ -43,6 +45,7 @@ __all__ = [
     "last_good_checkpoint",
     "learning_rate_factor",
     "pretrain",
+    "read_run",
     "require_layers",
     "resolve_compile",
     "sums_for",

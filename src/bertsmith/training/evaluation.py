@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from bertsmith.batches import PretrainingBatch
@@ -12,7 +13,7 @@ from bertsmith.objectives import Objective
 from bertsmith.store import TokenStore
 from bertsmith.training.distributed import Ranks
 
-__all__ = ["evaluate_objective", "most_frequent_token", "unigram_accuracy"]
+__all__ = ["baselines", "count_tokens", "evaluate_objective"]
 
 
 @torch.inference_mode()
@@ -57,10 +58,10 @@ def evaluate_objective(
     return {key: value / max(counts[key.rsplit("_", 1)[0]], 1) for key, value in sums.items()}
 
 
-def most_frequent_token(
+def count_tokens(
     store: TokenStore, documents: Sequence[int] | np.ndarray, max_tokens: int = 20_000_000
-) -> int:
-    """The id that occurs most often in the documents (the first `max_tokens` tokens of them)."""
+) -> NDArray[np.int64]:
+    """How often each token is in the documents (in the first `max_tokens` tokens of them), [V]."""
     counts = np.zeros(len(store.vocabulary), dtype=np.int64)
     ids = np.asarray(documents)
     starts = store.sentence_offsets[store.document_offsets[ids]]
@@ -69,10 +70,33 @@ def most_frequent_token(
         counts += np.bincount(store.tokens(start, stop), minlength=len(counts))
         if counts.sum() >= max_tokens:
             break
-    return int(counts.argmax())
+    return counts
 
 
-def unigram_accuracy(batches: Sequence[PretrainingBatch], token_id: int) -> float:
-    """The accuracy of always answering `token_id` at the masked positions of the batches."""
+def baselines(
+    batches: Sequence[PretrainingBatch], token_counts: NDArray[np.int64]
+) -> dict[str, float]:
+    """What a model scores that sees no context at all.
+
+    Args:
+        batches: held-out batches.
+        token_counts: how often each token is in the text that is trained on, [V].
+
+    Returns:
+        `unigram_accuracy`: of always answering the most frequent token. `unigram_loss`, in nats:
+        of giving every token the probability that its count says (each is counted once more, so
+        that none has 0). `majority_accuracy`: of always giving the more frequent label of pairs;
+        not there where there are no pairs.
+    """
     labels = torch.cat([batch.masked_labels for batch in batches])
-    return float((labels == token_id).double().mean())
+    counts = torch.from_numpy(token_counts + 1).double()
+    log_shares = (counts / counts.sum()).log()
+    found = {
+        "unigram_accuracy": float((labels == int(token_counts.argmax())).double().mean()),
+        "unigram_loss": float(-log_shares[labels].mean()),
+    }
+    pairs = [b.next_sentence_labels for b in batches if b.next_sentence_labels is not None]
+    if pairs:
+        share = float(torch.cat(pairs).double().mean())
+        found["majority_accuracy"] = max(share, 1 - share)
+    return found

@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -17,6 +17,7 @@ from bertsmith.training.distributed import Ranks
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
+from bertsmith.training.meter import Meter, shown_machine
 from bertsmith.training.random_states import seed_rank
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.saver import CheckpointSaver
@@ -30,6 +31,7 @@ from bertsmith.training.schedule import (
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.skips import SkipRecord
 from bertsmith.training.snapshot import TrainingState
+from bertsmith.training.trackers import TrackedRun, tracking
 from bertsmith.training.update import Updater
 from bertsmith.training.window import Window
 
@@ -50,6 +52,7 @@ class Trainer:
         evaluation: how often the model is evaluated.
         description: what the progress bar says.
         warn: is told, in one line each, about updates that were skipped.
+        facts: gives what else the log says about the run when it starts.
         ranks: the processes that train together; they agree on time and on when to stop.
     """
 
@@ -66,6 +69,7 @@ class Trainer:
         evaluation: Evaluation,
         description: str,
         warn: Callable[[str], None],
+        facts: Callable[[], Mapping[str, float | int | str]] = dict,
         ranks: Ranks | None = None,
     ) -> None:
         self.ranks = ranks or Ranks()
@@ -78,6 +82,8 @@ class Trainer:
         self.skips = SkipRecord(
             run, batches, settings.max_skipped_updates, warn=warn, settle=self.saver.wait
         )
+        self.meter = Meter(model, objective, self.update.device, self.update.precision)
+        self.facts = facts
         self.state = TrainingState()
         self._stop = StopRequest()
         if not self.ranks.is_first:  # dropout must not be the same everywhere
@@ -107,9 +113,12 @@ class Trainer:
         """
         if self.update.device.type == "cpu":
             keep_freed_memory()
+        facts = {**self.facts(), **self.meter.facts()}
+        tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)
         self._started = time.monotonic() - self.state.seconds
         window = Window(self.state.step + 1)
         with (
+            tracking(self.settings.trackers, tracked) as self.run.listeners,
             stop_on_signals() as stop,
             self.saver,
             progress(
@@ -117,10 +126,14 @@ class Trainer:
             ) as bar,
         ):
             self._stop = stop
-            for micro_batches in self.batches.steps(self.state.step, self._fraction):
+            self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
+            for micro_batches in self.meter.timed(
+                self.batches.steps(self.state.step, self._fraction)
+            ):
                 if self._fraction() >= 1.0:
                     break
                 before, fraction = self._done(), self._fraction()
+                self.meter.count(micro_batches)
                 self.state.step += 1
                 factor = self._learning_rate_factor(fraction)
                 self.update(micro_batches, factor, window)
@@ -150,6 +163,7 @@ class Trainer:
         if not means:
             return {}
         rate = window.tokens_per_second(self.ranks)
+        machine = self.meter.take(time.monotonic() - window.started)
         self.run.log(
             "train",
             self.state.step,
@@ -157,13 +171,14 @@ class Trainer:
             learning_rate=self.settings.learning_rate * self._learning_rate_factor(fraction),
             tokens_per_second=round(rate, 1),
             **self.update.scaler.log_values(),
+            **machine,
             seconds=round(self.state.seconds, 3),
         )
         shown = {
             name.replace("_", " "): f"{value:.1%}" if "accuracy" in name else f"{value:.3f}"
             for name, value in means.items()
         }
-        return {**shown, "tokens/s": f"{rate:,.0f}"}
+        return {**shown, "tokens/s": f"{rate:,.0f}", **shown_machine(machine)}
 
     def _evaluate(self) -> bool:
         """Evaluates the model; returns whether this is a checkpoint to keep."""

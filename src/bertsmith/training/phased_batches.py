@@ -69,6 +69,11 @@ class PhasedBatches:
                     if phase_at(self._phases, fraction()) != number:
                         break
 
+    @property
+    def epoch_length(self) -> int:
+        """Examples of an epoch of this phase."""
+        return self._batches.epoch_length
+
     def examples(self, step: int) -> list[tuple[int, int]]:
         """Which examples a step of this phase, or of the one before, has: (epoch, index)."""
         first_step, batches = self._first_step, self._batches

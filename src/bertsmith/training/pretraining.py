@@ -21,14 +21,10 @@ from bertsmith.model import (
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
-from bertsmith.store import TokenStore
+from bertsmith.store import TokenStore, describe
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.distributed import Ranks, joined_ranks
-from bertsmith.training.evaluation import (
-    evaluate_objective,
-    most_frequent_token,
-    unigram_accuracy,
-)
+from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
 from bertsmith.training.freezing import require_layers
 from bertsmith.training.initial_model import load_initial_model
 from bertsmith.training.interfaces import Evaluation
@@ -53,8 +49,8 @@ class PretrainResult:
         path: the run's folder, which is a model folder.
         state: steps and seconds.
         scores: the last held-out evaluation: `mlm_loss mlm_accuracy nsp_loss nsp_accuracy` (as
-            far as the recipe has them) and `unigram_accuracy`, the accuracy of always answering
-            the most frequent token.
+            far as the recipe has them), and what knows no context scores, see `baselines`:
+            `unigram_loss unigram_accuracy majority_accuracy`.
     """
 
     path: Path
@@ -128,7 +124,7 @@ class _Session:
         self.batches = PhasedBatches(
             store, self.training_ids, recipe.resolved_phases, recipe.training.seed, ranks
         )
-        self.common_token = most_frequent_token(store, self.training_ids)
+        self.token_counts = count_tokens(store, self.training_ids)
         self.held_out: dict[Phase, list[PretrainingBatch]] = {}
         self.held_out_batches()
 
@@ -150,12 +146,26 @@ class _Session:
             description="pre-training",
             ranks=self.ranks,
             warn=self.warn,
+            facts=self._facts,
         )
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
         else:
             self.run.forget_after(-1)
         return trainer
+
+    def _facts(self) -> dict[str, float | int | str]:
+        """What the log says about the data when the run starts."""
+        held_out = self.held_out_batches()
+        return {
+            "store": str(self.store.folder),
+            "num_documents": self.store.num_documents,
+            "num_tokens": self.store.num_tokens,
+            "unknown_rate": describe(self.store.manifest).unknown_rate,
+            "epoch_examples": self.batches.epoch_length,
+            "evaluation_examples": sum(batch.batch_size for batch in held_out),
+            "evaluation_predictions": sum(len(batch.masked_labels) for batch in held_out),
+        }
 
     def evaluate(self) -> dict[str, float]:
         batches = self.held_out_batches()
@@ -164,7 +174,7 @@ class _Session:
         )
         return {
             **scores,
-            "unigram_accuracy": unigram_accuracy(batches, self.common_token),
+            **baselines(batches, self.token_counts),
             "max_seq_length": self.batches.phase.examples.max_seq_length,
         }
 

@@ -3,7 +3,8 @@
 ```
 runs/x/
   recipe.yaml            the resolved recipe, and under `run` what it is run on
-  metrics.jsonl          one line per log point and evaluation
+  metrics.jsonl          one line per start, log point and evaluation
+  tensorboard/           the same for TensorBoard
   checkpoints/step-000123/
   checkpoints/best       a link to the checkpoint with the lowest held-out loss, if that is kept
   config.json model.safetensors vocab.txt tokenizer.json tokenizer_config.json
@@ -12,7 +13,7 @@ runs/x/
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class RunFolder:
         self.recipe_path = path / "recipe.yaml"
         #: Which store's files were compared with their hashes, and when they were written.
         self.store_stamps_path = path / ".store.json"
+        self.listeners: Sequence[Callable[[str, int, Mapping[str, Any]], None]] = ()
         if path.exists() and not path.is_dir():
             raise TrainingError("is not a folder", where=path, fix="give another output folder")
 
@@ -142,10 +144,18 @@ class RunFolder:
         return records
 
     def log(self, kind: str, step: int, **values: Any) -> None:
-        """Appends a record: kind "train", "evaluation", "skipped" or "end"; plain JSON values."""
+        """Appends a record, and tells the listeners.
+
+        Args:
+            kind: "start", "train", "evaluation", "skipped" or "end".
+            step: the optimizer update.
+            **values: plain JSON values.
+        """
         line = json.dumps({"kind": kind, "step": step, **values}) + "\n"
         with self.writing(self.metrics_path), self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(line)
+        for listener in self.listeners:
+            listener(kind, step, values)
 
     def forget_after(self, step: int) -> None:
         """Drops log records of steps that a resumed run does again, and sets checkpoints aside.

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from bertsmith._settings import Settings
 from bertsmith.model.precision import Precision
+from bertsmith.training.trackers import TrackerName
 
 __all__ = ["FREE_TO_CHANGE", "LoopSettings", "OptimizerSettings"]
 
@@ -18,6 +19,7 @@ FREE_TO_CHANGE = frozenset(
         "keep_checkpoints",
         "keep_best",
         "max_skipped_updates",
+        "trackers",
         "parallel",
         "activation_checkpointing",
     )
@@ -116,6 +118,11 @@ class LoopSettings(OptimizerSettings):
         ge=0,
         description="a loss is a spike if it is this many deviations (1.4826 times the median "
         "absolute deviation, at least 1 % of the loss) above the median of the last 128; 0: never",
+    )
+    trackers: list[TrackerName] = Field(
+        ["tensorboard"],
+        description="where else the log goes: 'tensorboard' (files under the run's folder), "
+        "'wandb', 'mlflow'; a run may go on with others",
     )
 
     @model_validator(mode="after")

@@ -102,8 +102,8 @@ def test_mistakes_are_told_in_one_line(bertsmith, corpus, arguments, message):
     assert error.count("\n") == 1
 
 
-def test_help_names_the_three(bertsmith):
+def test_help_names_the_four(bertsmith):
     code, out, _ = bertsmith("doctor", "--help")
     assert code == 0
-    for name in ("doctor corpus", "doctor vocab", "doctor store"):
+    for name in ("doctor corpus", "doctor vocab", "doctor store", "doctor run"):
         assert name in out

@@ -1,0 +1,184 @@
+"""What each size would come to in the time there is; the recipe of the best one with -o.
+
+Example: bertsmith plan --corpus-bytes 13GB --gpu h100 --hours 24 --price-per-hour 2.5
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bertsmith.cli.doctor_output import parse_size
+from bertsmith.cli.output import check_output, columns, emit_json, say, table, warn
+from bertsmith.errors import RecipeError
+
+if TYPE_CHECKING:
+    from bertsmith.plan import Device, Plan, Planned, PlannedCorpus
+
+__all__ = ["command"]
+
+
+def command(
+    corpus_bytes: str | None = typer.Option(
+        None, help="Size of the text: 500MB, 13GB, or a number of bytes."
+    ),
+    store: Path | None = typer.Option(None, help="A token store instead, which is measured."),
+    gpu: str | None = typer.Option(
+        None, help="h200, h100, a100, rtx4090, l4, or cpu; not needed with --measure."
+    ),
+    gpus: int = typer.Option(1, min=1, help="How many of them."),
+    hours: float = typer.Option(..., min=0.01, help="Time for pre-training."),
+    price_per_hour: float | None = typer.Option(None, min=0, help="Price of one, an hour."),
+    measure: bool = typer.Option(
+        False, "--measure", help="Run 20 updates of each size here, instead of the table."
+    ),
+    sizes: list[str] = typer.Option(
+        [], "--size", help="A size to look at: tiny ... large; may be repeated; default: all."
+    ),
+    output: Path | None = typer.Option(None, "-o", "--output", help="Write the recipe here."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace the file at -o."),
+    as_json: bool = typer.Option(False, "--json", help="Print the plan as JSON."),
+) -> None:
+    """Runs the command."""
+    _check(corpus_bytes, store, gpu, measure, output, overwrite)
+    from bertsmith.plan import PlannedCorpus, find_device, make_plan, measure_device
+
+    chosen = _sizes(sizes)
+    size = None if corpus_bytes is None else _num_bytes(corpus_bytes)
+    device = None if gpu is None else find_device(gpu)
+    corpus = PlannedCorpus.of_store(store) if store else PlannedCorpus.of_bytes(size or 1)
+    if device is None or measure:
+        device = measure_device(store, chosen, warn)
+    plan = make_plan(
+        corpus, device, hours, num_devices=gpus, price_per_hour=price_per_hour, sizes=chosen
+    )
+    if output is not None:
+        _write(plan, output)
+    if as_json:
+        emit_json(_as_json(plan, corpus, device))
+        return
+    _show(plan, corpus, device, gpus)
+    _say_next(store, output)
+
+
+def _check(
+    corpus_bytes: str | None,
+    store: Path | None,
+    gpu: str | None,
+    measure: bool,
+    output: Path | None,
+    overwrite: bool,
+) -> None:
+    if (corpus_bytes is None) == (store is None):
+        raise RecipeError("give one of the two", where="--corpus-bytes, --store")
+    if gpu is None and not measure:
+        raise RecipeError("say what to train on", where="--gpu", fix="or --measure this machine")
+    if gpu is not None and measure:
+        raise RecipeError("--measure takes its place", where=f"--gpu {gpu}", fix="give one")
+    if output is not None:
+        check_output(output, inputs=[store] if store else [], overwrite=overwrite)
+
+
+def _num_bytes(text: str) -> int:
+    if text.strip().isdecimal() and int(text):
+        return int(text)
+    try:
+        size = parse_size(text)
+    except RecipeError:
+        size = None
+    if size is None:
+        raise RecipeError("is no size", where=f"--corpus-bytes {text}", fix="write 500MB or 13GB")
+    return size
+
+
+def _sizes(wanted: list[str]) -> list[str]:
+    from bertsmith.model import SIZES
+
+    for name in wanted:
+        if name not in SIZES:
+            raise RecipeError(
+                "is no size", where=f"--size {name}", fix=f"give one of {', '.join(SIZES)}"
+            )
+    return wanted or list(SIZES)
+
+
+def _write(plan: "Plan", output: Path) -> None:
+    import yaml
+
+    from bertsmith._files import atomic_file
+
+    size, hours = plan.chosen.size, plan.hours
+    head = f"# bertsmith plan: {size}, {hours:g} h. bertsmith pretrain STORE --recipe {output}\n"
+    with atomic_file(output) as temporary:
+        text = head + yaml.safe_dump(plan.recipe, sort_keys=False)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _show(plan: "Plan", corpus: "PlannedCorpus", device: "Device", gpus: int) -> None:
+    about = "estimated at" if corpus.is_estimated else "with"
+    say(f"{corpus.name}, {about} {corpus.num_tokens / 1e6:,.1f} million tokens")
+    count = f"{gpus} × " if gpus > 1 else ""
+    say(f"{count}{device.name}, {device.matmul_rate / 1e12:,.3g} TFLOP/s, {plan.hours:g} h")
+    say()
+    header = ("size", "tokens/s", "updates", "batch", "epochs", "MLM loss to expect", "")
+    columns([header, *(_row(size, plan) for size in plan.sizes)])
+    say()
+    chosen = plan.chosen
+    phases = "90 % at length 128, 10 % at 512" if chosen.has_long_phase else "length 128"
+    rows = [
+        ("take", chosen.size),
+        ("phases", phases),
+        ("learning rate", f"{plan.recipe['training']['learning_rate']:g}"),
+        ("forward pass", f"{chosen.micro_batch_size} sequences"),
+    ]
+    if plan.cost is not None:
+        rows.append(("cost", f"{plan.cost:,.2f}"))
+    table(rows)
+    _say_doubts(plan, device)
+
+
+def _row(size: "Planned", plan: "Plan") -> tuple[str, ...]:
+    loss = size.loss
+    return (
+        size.size,
+        f"{size.tokens_per_second:,.0f}{' ~' if size.is_estimated else ''}",
+        f"{size.num_steps:,}",
+        str(size.global_batch_size),
+        f"{size.epochs:,.2f}",
+        f"{loss.low:.1f} to {loss.high:.1f}{' ?' if loss.is_extrapolated else ''}",
+        "← take this" if size is plan.chosen else "",
+    )
+
+
+def _say_doubts(plan: "Plan", device: "Device") -> None:
+    if any(size.is_estimated for size in plan.sizes):
+        say(f"  ~ speed estimated ({device.note})")
+    if any(size.loss.is_extrapolated for size in plan.sizes):
+        say("  ? no such run is among those that the rule for the loss is fitted to; a guess")
+
+
+def _say_next(store: Path | None, output: Path | None) -> None:
+    if output is None:
+        say("  -o recipe.yaml writes all of it as a recipe")
+    else:
+        table(
+            [("next", f"bertsmith pretrain {store or 'store'} --recipe {output} -o runs/planned")]
+        )
+
+
+def _as_json(plan: "Plan", corpus: "PlannedCorpus", device: "Device") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "corpus": asdict(corpus),
+        "device": {
+            "name": device.name,
+            "matmul_flops_per_second": device.matmul_rate,
+            "measured": dict(device.measured),
+        },
+        "hours": plan.hours,
+        "cost": plan.cost,
+        "sizes": [asdict(size) for size in plan.sizes],
+        "chosen": plan.chosen.size,
+        "recipe": plan.recipe,
+    }

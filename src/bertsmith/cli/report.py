@@ -1,0 +1,41 @@
+"""Curves, scores, settings, machine; pre-training and fine-tuning, also runs that still go on.
+
+Example: bertsmith report runs/first runs/second -o report.html
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bertsmith.cli.output import check_output, say
+
+__all__ = ["command"]
+
+
+def command(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs: one, or several side by side.")
+    ],
+    output: Path = typer.Option(Path("report.html"), "-o", "--output", help="The page."),
+    x: str = typer.Option("step", "--x", help="What curves are drawn over: step or seconds."),
+    sentences: list[str] = typer.Option(
+        [], "--fill", help="A sentence with a [MASK] for the model to fill; may be repeated."
+    ),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the file at -o, even one not named .html or .htm."
+    ),
+) -> None:
+    """Runs the command."""
+    from bertsmith.errors import RecipeError
+    from bertsmith.reports import write_run_report
+    from bertsmith.training import read_run
+
+    if x not in ("step", "seconds"):
+        raise RecipeError("is neither step nor seconds", where=f"--x {x}")
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise RecipeError("a run is given twice", where="RUNS", fix="name each once")
+    overwrite = overwrite or output.suffix.lower() in (".html", ".htm")
+    check_output(output, inputs=list(runs), overwrite=overwrite)
+    write_run_report([read_run(run) for run in runs], output, x=x, sentences=sentences)
+    say(f"{output}: open it in a browser")

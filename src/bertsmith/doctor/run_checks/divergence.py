@@ -1,0 +1,103 @@
+"""A loss that runs away, jumps, or is no number."""
+
+import statistics
+from collections.abc import Iterator
+
+from bertsmith.doctor.finding import Example, Finding, Limits
+from bertsmith.doctor.run_measures import RunMeasures
+
+__all__ = ["check"]
+
+# How far the smoothed loss ends above its lowest, in nats.
+DIVERGENCE_LIMITS = Limits(problem=1.0)
+SKIPPED_LIMITS = Limits(warning=1, problem=10)
+SPIKE_LIMITS = Limits(info=1, warning=3)
+# A log line is a spike if it is this many nats over the median of the eight before it, and more
+# than this many times their spread.
+_SPIKE_NATS, _SPIKE_SPREADS, _BEFORE = 0.5, 6.0, 8
+_SHOWN = 3
+
+
+def check(measures: RunMeasures) -> Iterator[Finding]:
+    """Finds runs that went astray."""
+    yield from _diverged(measures)
+    yield from _skipped(measures)
+    yield from _spikes(measures)
+
+
+def _diverged(measures: RunMeasures) -> Iterator[Finding]:
+    steps, losses = measures.losses
+    if not losses:
+        return
+    lowest = min(losses)
+    rise = losses[-1] - lowest
+    if (crossed := DIVERGENCE_LIMITS.crossed(rise)) is not None:
+        at = steps[losses.index(lowest)]
+        yield Finding(
+            "diverged",
+            crossed[0],
+            f"the training loss rose from {lowest:.2f} at step {at:,.0f} to {losses[-1]:.2f} at "
+            f"step {steps[-1]:,.0f}",
+            rise,
+            crossed[1],
+            effect="The weights have left where they were good, and seldom come back by "
+            "themselves: what is trained from there on is worse than what was there before, and "
+            "the time is lost.",
+            remedy="Go back to a checkpoint from before the rise, and lower the learning rate or "
+            "warm up for longer.",
+            command=measures.again(f"training.learning_rate={measures.learning_rate / 3:.2g}"),
+        )
+
+
+def _skipped(measures: RunMeasures) -> Iterator[Finding]:
+    skipped = measures.run.of_kind("skipped")
+    if (crossed := SKIPPED_LIMITS.crossed(len(skipped))) is not None:
+        yield Finding(
+            "skipped_updates",
+            crossed[0],
+            f"{len(skipped)} updates were skipped, because their loss or gradient was no number "
+            "or a spike",
+            len(skipped),
+            crossed[1],
+            effect="A single batch may be at fault (broken text, one token a thousand times). "
+            "Many in a row mean that the weights are: the learning rate is too high, or a number "
+            "format with too little range.",
+            remedy="Look at the examples that the log names; if they are sound, lower the "
+            "learning rate.",
+            command=measures.again(f"training.learning_rate={measures.learning_rate / 2:.2g}"),
+            examples=tuple(
+                Example(f"step {record['step']}: {record.get('reason', 'skipped')}")
+                for record in skipped[:_SHOWN]
+            ),
+        )
+
+
+def _spikes(measures: RunMeasures) -> Iterator[Finding]:
+    steps, losses = measures.run.series("train", measures.loss_name)
+    spikes = []
+    for place in range(_BEFORE, len(losses)):
+        before = losses[place - _BEFORE : place]
+        middle = statistics.median(before)
+        spread = statistics.median(abs(loss - middle) for loss in before)
+        if losses[place] - middle > max(_SPIKE_NATS, _SPIKE_SPREADS * spread):
+            spikes.append((steps[place], losses[place]))
+    if (crossed := SPIKE_LIMITS.crossed(len(spikes))) is not None:
+        yield Finding(
+            "loss_spikes",
+            crossed[0],
+            f"the training loss jumped {len(spikes)} times by over {_SPIKE_NATS} nats",
+            len(spikes),
+            crossed[1],
+            effect="After a spike a run needs hundreds of updates to be where it was, and each "
+            "may be the one from which it doesn't come back. Most come from a learning rate at "
+            "the limit, or from a batch of broken text.",
+            remedy="Lower the learning rate, or clip gradients harder; look at what the store "
+            "holds.",
+            command=measures.again(
+                f"training.learning_rate={measures.learning_rate / 2:.2g}",
+                "training.max_grad_norm=0.5",
+            ),
+            examples=tuple(
+                Example(f"step {step:,.0f}: {loss:.2f}") for step, loss in spikes[:_SHOWN]
+            ),
+        )

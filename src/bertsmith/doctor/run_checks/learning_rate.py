@@ -1,0 +1,116 @@
+"""A learning rate that is too high or too low, seen from what the loss does."""
+
+from collections.abc import Iterator
+
+from bertsmith.doctor.finding import Finding, Limits
+from bertsmith.doctor.run_measures import RunMeasures
+
+__all__ = ["check"]
+
+# How far the smoothed training loss ends above its lowest; from 1 nat on it has diverged.
+RISE_LIMITS = Limits(warning=0.15, problem=0.4)
+_DIVERGED = 1.0
+# How far above the unigram baseline a run from fresh weights ends.
+ABOVE_LIMITS = Limits(warning=0.3, problem=1.0)
+WARMUP_LIMITS = Limits(warning=1e-4)
+# Of fine-tuning: the share of the first training loss that is still there at the end.
+LEFT_LIMITS = Limits(warning=0.9, problem=0.98)
+_FEWEST_LINES = 4
+
+
+def check(measures: RunMeasures) -> Iterator[Finding]:
+    """Finds learning rates that don't fit."""
+    yield from _too_high(measures)
+    yield from _too_low(measures)
+    yield from _no_warmup(measures)
+    yield from _not_learned(measures)
+
+
+def _too_high(measures: RunMeasures) -> Iterator[Finding]:
+    steps, losses = measures.losses
+    if not losses:
+        return
+    lowest = min(losses)
+    rise = losses[-1] - lowest
+    crossed = RISE_LIMITS.crossed(rise)
+    if crossed is None or rise >= _DIVERGED or not measures.is_pretraining:
+        return
+    yield Finding(
+        "learning_rate_too_high",
+        crossed[0],
+        f"the training loss rose again, from {lowest:.2f} at step "
+        f"{steps[losses.index(lowest)]:,.0f} to {losses[-1]:.2f}",
+        rise,
+        crossed[1],
+        effect="At its peak the learning rate throws the weights about more than the gradients "
+        "improve them. What was learned during warm-up is lost, and comes back only when the rate "
+        "has come down, if at all.",
+        remedy="Halve the learning rate; or warm up for longer, or take larger batches.",
+        command=measures.again(f"training.learning_rate={measures.learning_rate / 2:.2g}"),
+    )
+
+
+def _too_low(measures: RunMeasures) -> Iterator[Finding]:
+    loss, unigram = measures.last_loss, measures.unigram_loss
+    if loss is None or unigram is None or not measures.is_fresh:
+        return
+    above = loss - unigram
+    crossed = ABOVE_LIMITS.crossed(above)
+    losses = measures.losses[1]
+    if crossed is None or not losses or losses[-1] - min(losses) >= _DIVERGED:
+        return
+    severity = crossed[0] if measures.fraction > 0.5 else "info"
+    yield Finding(
+        "learning_rate_too_low",
+        severity,
+        f"after {measures.run.step:,} updates the loss is {loss:.2f} nats, {above:.2f} above that "
+        f"of a model that knows no context ({unigram:.2f})",
+        above,
+        crossed[1],
+        effect="Not even how frequent tokens are has been learned, which takes a few hundred "
+        "updates: the weights have hardly moved from where they were drawn.",
+        remedy="Raise the learning rate (1e-4 for base and large, up to 2e-3 for tiny), or train "
+        "for longer.",
+        command=measures.again(f"training.learning_rate={10 * measures.learning_rate:.2g}"),
+    )
+
+
+def _no_warmup(measures: RunMeasures) -> Iterator[Finding]:
+    rate = measures.learning_rate
+    if measures.has_warmup or not measures.is_fresh:
+        return
+    if (crossed := WARMUP_LIMITS.crossed(rate)) is not None:
+        yield Finding(
+            "no_warmup",
+            crossed[0],
+            f"the learning rate is {rate:g} from the first update on",
+            rate,
+            crossed[1],
+            effect="Adam divides by an average of squared gradients that it doesn't know yet, so "
+            "that its first steps are as long as the learning rate allows, in nearly random "
+            "directions. LayerNorm behind every sum (as BERT has it) makes that worse.",
+            remedy="Let the rate rise over the first percents of the run; the paper takes 10,000 "
+            "updates of a million.",
+            command=measures.again("training.warmup_ratio=0.05"),
+        )
+
+
+def _not_learned(measures: RunMeasures) -> Iterator[Finding]:
+    losses = measures.losses[1]
+    if measures.is_pretraining or len(losses) < _FEWEST_LINES or losses[0] <= 0:
+        return
+    left = losses[-1] / max(losses[: max(1, len(losses) // 4)])
+    if (crossed := LEFT_LIMITS.crossed(left)) is not None:
+        yield Finding(
+            "not_learned",
+            crossed[0],
+            f"{left:.0%} of the training loss is still there at the end ({losses[-1]:.3f})",
+            left,
+            crossed[1],
+            effect="The model answers with the most frequent class, or nearly. On small sets some "
+            "seeds of BERT-large fail like this by themselves; a learning rate that is too high "
+            "or too low does it to all.",
+            remedy="Try another seed, then another learning rate; small models need 1e-4 to 5e-4 "
+            "(the recipe small).",
+            command=measures.again(f"training.seed={measures.run.setting('training.seed', 0) + 1}"),
+        )

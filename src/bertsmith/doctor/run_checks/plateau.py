@@ -1,0 +1,96 @@
+"""A masked-LM loss that sticks where context isn't used: about 7 nats.
+
+**Source**: google-research/bert, issues 746 and 968; huggingface/transformers, issue 4449.
+"""
+
+from collections.abc import Iterator
+
+from bertsmith.doctor.finding import Finding, Limits
+from bertsmith.doctor.run_measures import RunMeasures
+
+__all__ = ["check"]
+
+# How far below the unigram baseline, in nats. Every BERT stays at the baseline for a while and
+# then falls by more than a nat within some hundreds of updates.
+PLATEAU_LIMITS = Limits(warning=0.6, problem=0.3, below=True)
+# Above the baseline by more than this it hasn't come to the plateau yet, see learning_rate.
+_ABOVE = 0.3
+# Peak learning rates of AdamW over which models of a hidden size rarely train.
+_HIGHEST_RATES = ((768, 4e-4), (512, 1.5e-3), (256, 4e-3), (0, 8e-3))
+_LOWEST_RATE = 2e-5
+_FEW_UPDATES = 5_000
+_FEW_TOKENS = 1_300_000
+
+
+def check(measures: RunMeasures) -> Iterator[Finding]:
+    """Finds that a masked LM has learned frequencies and no context."""
+    loss, unigram = measures.last_loss, measures.unigram_loss
+    if measures.loss_name != "mlm_loss" or loss is None or unigram is None:
+        return
+    below = unigram - loss
+    crossed = PLATEAU_LIMITS.crossed(below)
+    if crossed is None or below < -_ABOVE:
+        return
+    severity, limit = crossed
+    if measures.fraction < 0.5 and measures.run.step < _FEW_UPDATES:
+        severity = "info"  # where every run has been
+    causes = list(_causes(measures))
+    reasons = "; ".join(reason for reason, _ in causes)
+    yield Finding(
+        "mlm_plateau",
+        severity,
+        f"the MLM loss is {loss:.2f} nats after {measures.run.step:,} updates, {abs(below):.2f} "
+        f"{'below' if below >= 0 else 'above'} the {unigram:.2f} of a model that knows no context",
+        below,
+        limit,
+        effect="The model has learned how frequent tokens are and says the same everywhere. Every "
+        "BERT stays at this plateau for a while at first; one that doesn't leave it is worth no "
+        "more than a table of frequencies, whatever it is fine-tuned on.",
+        remedy=f"Likely here: {reasons}.",
+        command=causes[0][1],
+    )
+
+
+def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
+    """What may hold it there, the likeliest first, each with the command against it."""
+    rate, highest = measures.learning_rate, _highest_rate(measures)
+    if rate > highest:
+        yield (
+            f"a learning rate of {rate:g}, over {highest:g} for this size",
+            measures.again(f"training.learning_rate={highest / 4:g}"),
+        )
+    elif rate < _LOWEST_RATE and measures.is_fresh:
+        yield (
+            f"a learning rate of {rate:g}, too low to leave fresh weights",
+            measures.again(f"training.learning_rate={min(1e-4, highest):g}"),
+        )
+    if not measures.has_warmup and measures.is_fresh:
+        yield (
+            "no warm-up: Adam's first steps are too long",
+            measures.again("training.warmup_ratio=0.05"),
+        )
+    unknown = measures.fact("unknown_rate") or 0.0
+    if unknown >= 0.02:
+        yield (
+            f"a vocabulary that doesn't fit: {unknown:.0%} of the tokens are [UNK]",
+            f"bertsmith doctor store {measures.store}",
+        )
+    if measures.run.scores.get("majority_accuracy", 0.0) >= 0.7:
+        yield (
+            "documents of one sentence, so that nearly all pairs are random",
+            measures.again("examples.next_sentence=false"),
+        )
+    if 0 < (measures.fact("num_tokens") or 0) < _FEW_TOKENS:
+        yield (
+            f"little text, {measures.fact('num_tokens'):,} tokens",
+            f"bertsmith doctor store {measures.store}",
+        )
+    more = max(2 * measures.run.step, _FEW_UPDATES)
+    yield (
+        "too few updates" if measures.run.step < _FEW_UPDATES else "more updates will tell",
+        measures.again(f"training.num_steps={more}", "training.budget_seconds=null"),
+    )
+
+
+def _highest_rate(measures: RunMeasures) -> float:
+    return next(rate for least, rate in _HIGHEST_RATES if measures.hidden_size >= least)

@@ -1,0 +1,82 @@
+"""Runs that are short, stopped early, or leave part of the model untrained."""
+
+from collections.abc import Iterator
+
+from bertsmith.doctor.finding import Finding, Limits, percent
+from bertsmith.doctor.run_measures import RunMeasures
+
+__all__ = ["check"]
+
+# The share of the peak that the learning rate still has at the end.
+LEFT_LIMITS = Limits(warning=0.1)
+# Fresh weights; leaving the plateau alone takes thousands.
+SHORT_LIMITS = Limits(warning=5_000, problem=500, below=True)
+POSITION_LIMITS = Limits(info=0.01, warning=0.5)
+
+
+def check(measures: RunMeasures) -> Iterator[Finding]:
+    """Finds runs that are not what their recipe says, or not long enough."""
+    yield from _unfinished(measures)
+    yield from _short(measures)
+    yield from _positions(measures)
+
+
+def _unfinished(measures: RunMeasures) -> Iterator[Finding]:
+    rates = measures.run.series("train", "learning_rate")[1]
+    if not rates or max(rates) <= 0:
+        return
+    left = rates[-1] / max(rates)
+    if (crossed := LEFT_LIMITS.crossed(left)) is not None:
+        finished = measures.run.is_finished
+        yield Finding(
+            "unfinished_schedule",
+            crossed[0] if finished else "info",
+            f"the learning rate still has {percent(left)} of its peak after "
+            f"{percent(measures.fraction)} of the run",
+            left,
+            crossed[1],
+            effect="While the rate comes down the loss falls faster than at any other time: the "
+            "weights settle. A model that is taken before is several tenths of a nat worse than "
+            "the same time would have given with a schedule that ends.",
+            remedy="Let the schedule end." if finished else "Give the same command to go on.",
+            command=measures.again("training.schedule=linear") if finished else measures.go_on(),
+        )
+
+
+def _short(measures: RunMeasures) -> Iterator[Finding]:
+    if not (measures.is_fresh and measures.run.is_finished):
+        return
+    if (crossed := SHORT_LIMITS.crossed(measures.run.step)) is not None:
+        yield Finding(
+            "short_run",
+            crossed[0],
+            f"the whole run has {measures.run.step:,} updates",
+            measures.run.step,
+            crossed[1],
+            effect="Fresh weights need thousands of updates to find out that context matters at "
+            "all, and the model's use grows long after. The paper's run has a million.",
+            remedy="Train for longer, or go on from a pre-trained model with --init.",
+            command=measures.again("training.num_steps=50000", "training.budget_seconds=null"),
+        )
+
+
+def _positions(measures: RunMeasures) -> Iterator[Finding]:
+    longest = measures.longest
+    positions = measures.run.setting("model.max_position_embeddings")
+    if not longest or not positions or not measures.is_fresh:
+        return
+    share = 1 - longest / positions
+    if (crossed := POSITION_LIMITS.crossed(share)) is not None:
+        yield Finding(
+            "untrained_positions",
+            crossed[0],
+            f"the model has {positions} positions, and no example is longer than {longest} tokens",
+            share,
+            crossed[1],
+            effect="The position embeddings above are what they were drawn as. The model says of "
+            "itself that it takes longer texts, and on them it works badly without a word.",
+            remedy="Train the last tenth of the run at full length, as the paper does, or give the "
+            "model as many positions as it is trained on.",
+            command=f"bertsmith pretrain {measures.store} --init {measures.run.path} --recipe base "
+            f"--set examples.max_seq_length={positions} -o runs/long",
+        )

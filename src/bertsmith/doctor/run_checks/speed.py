@@ -1,0 +1,66 @@
+"""A machine that waits, or does far less than it could."""
+
+from collections.abc import Iterator
+
+from bertsmith.doctor.finding import Finding, Limits, percent
+from bertsmith.doctor.run_measures import RunMeasures
+
+__all__ = ["check"]
+
+WAITING_LIMITS = Limits(warning=0.02, problem=0.2)
+# By hidden size: small models reach less by nature, since a product of 128 columns keeps no unit
+# busy.
+UTILISATION_LIMITS = (
+    (768, Limits(info=0.45, warning=0.25, problem=0.08, below=True)),
+    (256, Limits(info=0.3, warning=0.12, problem=0.03, below=True)),
+    (0, Limits(info=0.05, warning=0.01, below=True)),
+)
+
+
+def check(measures: RunMeasures) -> Iterator[Finding]:
+    """Finds what makes a run slow."""
+    yield from _waiting(measures)
+    yield from _utilisation(measures)
+
+
+def _waiting(measures: RunMeasures) -> Iterator[Finding]:
+    share = measures.median("waiting_share")
+    if share is None:
+        return
+    if (crossed := WAITING_LIMITS.crossed(share)) is not None:
+        yield Finding(
+            "waiting_for_data",
+            crossed[0],
+            f"{percent(share)} of the time passes in waiting for the next batch",
+            share,
+            crossed[1],
+            effect="Batches are made by a thread beside the training. If that is too slow the "
+            "device stands still, and every hour that is paid for is worth so much less.",
+            remedy="Put the store on a local disk, leave the process a core to itself, and look "
+            "whether something else keeps the machine busy.",
+            command=f"bertsmith store info {measures.store}" if measures.is_pretraining else "",
+        )
+
+
+def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
+    share = measures.median("mfu")
+    if share is None:
+        return
+    hidden = measures.hidden_size if measures.is_pretraining else 256
+    limits = next(limits for least, limits in UTILISATION_LIMITS if hidden >= least)
+    if (crossed := limits.crossed(share)) is not None:
+        batch = int(measures.run.setting("training.micro_batch_size", 32))
+        yield Finding(
+            "low_utilisation",
+            crossed[0],
+            f"the run reaches {percent(share)} of the rate at which this machine multiplies "
+            f"matrices in {measures.fact('precision') or 'its precision'}",
+            share,
+            crossed[1],
+            effect="The rest goes into what is no matrix product (memory traffic, small kernels, "
+            "the optimizer) or into nothing. Small models and small batches reach little by "
+            "nature; base at length 128 should be over 50 %.",
+            remedy="Take larger micro-batches if memory allows, and see that nothing else runs on "
+            "the machine.",
+            command=measures.again(f"training.micro_batch_size={2 * batch}"),
+        )

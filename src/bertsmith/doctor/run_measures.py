@@ -1,0 +1,159 @@
+"""What is measured about a run: its curves, how far it came, and what it was run on."""
+
+import shlex
+import statistics
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bertsmith.model import SIZES
+from bertsmith.training import RunLog
+
+__all__ = ["RunMeasures"]
+
+_SMOOTHED = 5
+
+
+class RunMeasures:
+    """A run and what is measured about it, each when it is first asked for.
+
+    Args:
+        run: its recipe and log.
+    """
+
+    def __init__(self, run: RunLog) -> None:
+        self.run = run
+
+    @property
+    def is_pretraining(self) -> bool:
+        """Whether it is a pre-training run."""
+        return self.run.is_pretraining
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it started from fresh weights."""
+        return self.is_pretraining and self.run.of_run("init") is None
+
+    @cached_property
+    def loss_name(self) -> str:
+        """The main loss: "mlm_loss" or "ltr_loss", or the task's."""
+        names = [name for record in self.run.of_kind("train")[:1] for name in record]
+        losses = [name for name in names if name.endswith("_loss")]
+        return next(iter(losses), "mlm_loss")
+
+    @cached_property
+    def losses(self) -> tuple[list[float], list[float]]:
+        """Steps and main losses in training, each loss the median of its neighbours."""
+        steps, values = self.run.series("train", self.loss_name)
+        return steps, smoothed(values)
+
+    @cached_property
+    def held_out(self) -> tuple[list[float], list[float]]:
+        """Steps and main losses on held-out data."""
+        return self.run.series("evaluation", self.loss_name)
+
+    @property
+    def last_loss(self) -> float | None:
+        """The main loss at the end: on held-out data, or else in training."""
+        values = self.held_out[1] or self.losses[1]
+        return values[-1] if values else None
+
+    @property
+    def unigram_loss(self) -> float | None:
+        """What a model has that knows how frequent tokens are, and no context."""
+        return self.run.scores.get("unigram_loss")
+
+    @property
+    def fraction(self) -> float:
+        """The share of the planned run that is done."""
+        if self.run.is_finished:
+            return 1.0
+        budget = self.run.setting("training.budget_seconds")
+        if budget:
+            return min(1.0, self.run.seconds / float(budget))
+        steps = self.run.setting("training.num_steps")
+        return min(1.0, self.run.step / float(steps)) if steps else 0.0
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak learning rate of the recipe."""
+        return float(self.run.setting("training.learning_rate", 0.0))
+
+    @property
+    def hidden_size(self) -> int:
+        """The hidden size that the recipe of a pre-training run gives."""
+        size = SIZES.get(str(self.run.setting("model.size", "base")), SIZES["base"])
+        return int(self.run.setting("model.hidden_size") or size[1])
+
+    @property
+    def has_warmup(self) -> bool:
+        """Whether the learning rate rises from 0."""
+        steps = self.run.setting("training.num_warmup_steps")
+        return bool(self.run.setting("training.warmup_ratio", 0) if steps is None else steps)
+
+    @property
+    def epochs(self) -> float | None:
+        """How often the run has gone through its examples."""
+        examples = self.fact("epoch_examples")
+        batch = self.run.setting("training.global_batch_size")
+        return self.run.step * batch / examples if examples and batch else None
+
+    @property
+    def longest(self) -> int | None:
+        """The most tokens that an example may have, in any phase."""
+        phases = self.run.setting("phases") or []
+        lengths = [phase.get("max_seq_length") for phase in phases]
+        lengths.append(self.run.setting("examples.max_seq_length"))
+        return max((length for length in lengths if length), default=None)
+
+    def fact(self, name: str) -> Any:
+        """What the log says about the start; None where it doesn't."""
+        return self.run.facts.get(name)
+
+    def median(self, name: str) -> float | None:
+        """The median of a measurement, without the first of each sitting, which starts up."""
+        values, is_first = [], False
+        for record in self.run.records:
+            if record["kind"] == "start":
+                is_first = True
+            elif record["kind"] == "train" and name in record:
+                if not is_first:
+                    values.append(float(record[name]))
+                is_first = False
+        return statistics.median(values) if values else None
+
+    def go_on(self) -> str:
+        """The command with which the run goes on."""
+        return self.again().removesuffix("runs/next") + shlex.quote(str(self.run.path))
+
+    def again(self, *changes: str) -> str:
+        """The command that makes such a run with other settings, each `path=value`."""
+        options = [part for change in changes for part in ("--set", change)]
+        recipe = ["--recipe", str(self.run.path / "recipe.yaml")]
+        if self.is_pretraining:
+            words = ["pretrain", self.store, *recipe]
+            return shlex.join(["bertsmith", *words, *options, "-o", "runs/next"])
+        source = str(self.run.of_run("model.source") or "MODEL")
+        files = list(self.run.of_run("data") or {"DATA/f": ""})
+        words = ["finetune", str(self.run.task), "--model", source]
+        data = str(Path(files[0]).parent)
+        return shlex.join(["bertsmith", *words, "--data", data, *options, "-o", "runs/next"])
+
+    @property
+    def store(self) -> str:
+        """The store's folder."""
+        return str(self.fact("store") or "STORE")
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Each value replaced by the median of itself and those just before it.
+
+    Example:
+        >>> smoothed([5.0, 4.0, 90.0, 3.5, 3.0])
+        [5.0, 4.5, 5.0, 4.5, 4.0]
+    """
+    return [
+        statistics.median(values[max(0, place - _SMOOTHED + 1) : place + 1])
+        for place in range(len(values))
+    ]

@@ -1,0 +1,94 @@
+"""Measuring how fast this machine trains: some updates of each size, as `pretrain` does them."""
+
+import random
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bertsmith.corpus import open_corpus
+from bertsmith.model import SIZES
+from bertsmith.plan.throughput import Device
+from bertsmith.recipes import load_recipe
+from bertsmith.store import write_store
+from bertsmith.training import PretrainRecipe, pretrain, read_run
+from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
+
+__all__ = ["NUM_STEPS", "measure_device"]
+
+NUM_STEPS = 20
+_EVERY = 4
+_NUM_WORDS, _NUM_DOCUMENTS, _SENTENCES, _WORDS = 4000, 60, 40, 25
+# Sequences in an update, by hidden size: enough to keep the machine busy for a moment.
+_BATCHES = ((768, 8), (0, 32))
+
+
+def measure_device(store: Path | None, sizes: Sequence[str], say: Callable[[str], None]) -> Device:
+    """Trains each size for some updates; reading, optimizer and all are counted.
+
+    Args:
+        store: what is trained on; made-up text where None.
+        sizes: what is measured.
+        say: is told what was measured, a line a size.
+    """
+    found: dict[str, float] = {}
+    rate, device, memory = 0.0, "", 0.0
+    with tempfile.TemporaryDirectory(prefix="bertsmith-plan-") as folder:
+        made = store or _made_up_store(Path(folder))
+        for size in sizes:
+            pretrain(made, _recipe(size), Path(folder) / size, warn=lambda _: None)
+            log = read_run(Path(folder) / size)
+            # The first lines are of a machine that warms up.
+            found[size] = statistics.median(log.series("train", "mfu")[1][1:])
+            tokens = statistics.median(log.series("train", "tokens_per_second")[1][1:])
+            rate, device = log.facts["matmul_flops_per_second"], log.facts["device"]
+            memory = _memory_gb()
+            share = f"{found[size]:.0%} of {rate / 1e12:.3g} TFLOP/s"
+            say(f"{size}: {tokens:,.0f} real tokens/s, {share}")
+    where = f"here, {NUM_STEPS} updates"
+    measured = {"matmul_tflops": where, **dict.fromkeys(sizes, where)}
+    return Device(device, memory, rate, found, measured, "measured on this machine just now")
+
+
+def _recipe(size: str) -> PretrainRecipe:
+    batch = next(batch for least, batch in _BATCHES if SIZES[size][1] >= least)
+    settings = {
+        "num_steps": NUM_STEPS,
+        "log_every_steps": _EVERY,
+        "global_batch_size": batch,
+        "micro_batch_size": batch,
+        "num_evaluations": 1,
+        "num_evaluation_examples": batch,
+        "held_out_fraction": 0.1,
+        "trackers": [],
+    }
+    changes = [f"training.{name}={value}" for name, value in settings.items()]
+    if "phases" in PretrainRecipe.model_fields:
+        changes.append("phases=null")
+    return load_recipe(PretrainRecipe, "pretrain", size, changes)
+
+
+def _made_up_store(folder: Path) -> Path:
+    rng = random.Random(0)
+    words = [f"w{number}" for number in range(_NUM_WORDS)]
+    documents = [
+        "\n".join(" ".join(rng.choices(words, k=_WORDS)) for _ in range(_SENTENCES))
+        for _ in range(_NUM_DOCUMENTS)
+    ]
+    (folder / "text.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
+    # As many entries as BERT's, since the MLM head's cost grows with them.
+    filler = [f"unused{number}" for number in range(30_522 - _NUM_WORDS - len(SPECIAL_TOKENS))]
+    tokenizer = Tokenizer(Vocabulary([*SPECIAL_TOKENS, *words, *filler]))
+    write_store(open_corpus([folder / "text.txt"]), tokenizer, folder / "store")
+    return folder / "store"
+
+
+def _memory_gb() -> float:
+    """Memory of the device that PyTorch trains on."""
+    import os
+
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_properties(0).total_memory / 1e9
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9

@@ -1,0 +1,203 @@
+"""Which size is worth most in the time that there is, and its recipe."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertsmith.model import SIZES, BertConfig
+from bertsmith.plan.corpus import PlannedCorpus
+from bertsmith.plan.loss import LossRange, expected_loss
+from bertsmith.plan.throughput import Device
+from bertsmith.recipes import load_recipe
+from bertsmith.training import PretrainRecipe
+
+__all__ = ["Plan", "Planned", "make_plan"]
+
+# Evaluation, checkpoints, starting up.
+_LOST = 0.04
+# What a further device adds, of one.
+_SCALING = 0.92
+# The paper's two phases: shares of the updates at length 128 and 512.
+_LONG_SHARE, _SHORT, _LONG = 0.1, 128, 512
+_MOST_STEPS, _FEWEST_STEPS, _LARGEST_BATCH, _SMALLEST_BATCH = 1_000_000, 20_000, 4096, 32
+# Sizes under these hidden sizes are for texts at length 128 alone.
+_HIDDEN_FOR_LONG = 512
+# Of a token, a layer and a hidden unit: 34 bytes in half precision (Korthikanti et al. 2022), and
+# as much again for attention and the head.
+_BYTES_PER_ACTIVATION = 34 * 2
+_HAS_PHASES = "phases" in PretrainRecipe.model_fields
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What one size would come to.
+
+    Attributes:
+        size: one of Google's.
+        tokens_per_second: real tokens, all devices together, at length 128.
+        num_steps: optimizer updates.
+        global_batch_size: sequences in each.
+        micro_batch_size: sequences in a forward pass.
+        has_long_phase: whether the last tenth of the updates is at length 512.
+        epochs: passes over the text.
+        loss: the held-out MLM loss to expect.
+        is_estimated: whether the speed rests on an estimate.
+    """
+
+    size: str
+    tokens_per_second: float
+    num_steps: int
+    global_batch_size: int
+    micro_batch_size: int
+    has_long_phase: bool
+    epochs: float
+    loss: LossRange
+    is_estimated: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every size would come to, and the one to take.
+
+    Attributes:
+        sizes: all that were looked at.
+        chosen: the one with the lowest expected loss.
+        recipe: its settings, as `bertsmith pretrain --recipe` takes them.
+        hours: how long it runs.
+        cost: in the currency of the price; None where there is no price.
+    """
+
+    sizes: tuple[Planned, ...]
+    chosen: Planned
+    recipe: dict[str, Any]
+    hours: float
+    cost: float | None
+
+
+def make_plan(
+    corpus: PlannedCorpus,
+    device: Device,
+    hours: float,
+    *,
+    num_devices: int = 1,
+    price_per_hour: float | None = None,
+    sizes: Sequence[str] = tuple(SIZES),
+) -> Plan:
+    """Plans a run.
+
+    Args:
+        corpus: the text.
+        device: what it is trained on.
+        hours: how long.
+        num_devices: how many of them.
+        price_per_hour: of one device.
+        sizes: the sizes to look at.
+
+    Example:
+        >>> from bertsmith.plan import find_device
+        >>> plan = make_plan(PlannedCorpus.of_bytes(10**10), find_device("a100"), hours=24)
+        >>> plan.chosen.size, plan.chosen.num_steps > 10_000
+        ('large', True)
+    """
+    planned = tuple(_planned(size, corpus, device, hours, num_devices) for size in sizes)
+    chosen = min(planned, key=lambda candidate: candidate.loss.middle)
+    cost = None if price_per_hour is None else price_per_hour * hours * num_devices
+    return Plan(planned, chosen, _recipe(chosen), hours, cost)
+
+
+def _planned(
+    size: str, corpus: PlannedCorpus, device: Device, hours: float, num_devices: int
+) -> Planned:
+    config = BertConfig.of_size(size, vocab_size=corpus.vocab_size)
+    devices = num_devices if num_devices == 1 else num_devices * _SCALING
+    rates = {
+        length: devices * device.tokens_per_second(size, config, length, mean)
+        for length, mean in corpus.mean_lengths.items()
+    }
+    is_long = _HAS_PHASES and config.hidden_size >= _HIDDEN_FOR_LONG
+    shares = {_SHORT: 1 - _LONG_SHARE, _LONG: _LONG_SHARE} if is_long else {_SHORT: 1.0}
+    tokens_each = sum(share * corpus.mean_lengths[n] for n, share in shares.items())
+    seconds_each = sum(share * corpus.mean_lengths[n] / rates[n] for n, share in shares.items())
+    sequences = 3600 * hours * (1 - _LOST) / seconds_each
+    batch = _batch(size, sequences)
+    num_steps = max(1, round(sequences / batch))
+    seen = num_steps * batch * tokens_each
+    return Planned(
+        size,
+        rates[_SHORT],
+        num_steps,
+        batch,
+        _micro_batch(config, device, batch, num_devices),
+        is_long,
+        seen / corpus.epoch_tokens,
+        expected_loss(_encoder_parameters(config), corpus.num_tokens, _text_tokens(seen, corpus)),
+        device.is_estimated(size),
+    )
+
+
+def _text_tokens(seen: float, corpus: PlannedCorpus) -> float:
+    """Tokens of the text that are shown, of all that an example has."""
+    return seen * corpus.num_tokens / corpus.epoch_tokens
+
+
+def _batch(size: str, sequences: float) -> int:
+    """The preset's batch, doubled while there are too many updates, halved while too few."""
+    batch = _preset(size).training.global_batch_size
+    while sequences / batch > _MOST_STEPS and batch < _LARGEST_BATCH:
+        batch *= 2
+    while sequences / batch < _FEWEST_STEPS and batch > _SMALLEST_BATCH:
+        batch //= 2
+    return batch
+
+
+def _micro_batch(config: BertConfig, device: Device, batch: int, num_devices: int) -> int:
+    """The largest power of two whose activations take a third of the memory, at length 128."""
+    a_sequence = _SHORT * config.hidden_size * config.num_hidden_layers * _BYTES_PER_ACTIVATION
+    fits = device.memory_gb * 1e9 / 3 / a_sequence
+    largest = 1 << math.floor(math.log2(max(fits, 1)))
+    share = max(1, batch // num_devices)
+    if device.name.startswith("NVIDIA"):
+        return min(largest, share)
+    return min(largest, share, 32)  # larger ones gain nothing on a CPU
+
+
+def _recipe(planned: Planned) -> dict[str, Any]:
+    preset = _preset(planned.size)
+    values = preset.model_dump(mode="json", exclude_unset=True)
+    larger = planned.global_batch_size / preset.training.global_batch_size
+    values["examples"] = {**values.get("examples", {}), "max_seq_length": _SHORT}
+    values["training"] |= {
+        "num_steps": planned.num_steps,
+        "global_batch_size": planned.global_batch_size,
+        "micro_batch_size": planned.micro_batch_size,
+        # Adam's noise falls with the root of the batch.
+        "learning_rate": float(f"{preset.training.learning_rate * math.sqrt(larger):.2g}"),
+        "warmup_ratio": _warmup(planned.num_steps),
+        "schedule": "linear",
+    }
+    if _HAS_PHASES:
+        values["phases"] = _phases(planned)
+    PretrainRecipe.model_validate(values)
+    return values
+
+
+def _phases(planned: Planned) -> list[dict[str, Any]] | None:
+    if not planned.has_long_phase:
+        return None
+    long = {"max_seq_length": _LONG, "micro_batch_size": max(1, planned.micro_batch_size // 4)}
+    return [{"share": 1 - _LONG_SHARE}, {"share": _LONG_SHARE, **long}]
+
+
+def _warmup(num_steps: int) -> float:
+    """The paper's 10,000 updates, but no more than a twentieth of the run."""
+    return round(min(0.05, 10_000 / num_steps), 4)
+
+
+def _preset(size: str) -> PretrainRecipe:
+    return load_recipe(PretrainRecipe, "pretrain", size)
+
+
+def _encoder_parameters(config: BertConfig) -> int:
+    D, F = config.hidden_size, config.intermediate_size
+    return config.num_hidden_layers * (4 * D * D + 2 * D * F)

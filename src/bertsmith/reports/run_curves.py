@@ -1,0 +1,147 @@
+"""The curves of one run or several: losses, accuracies, learning rate, and what the machine did."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from bertsmith.reports.page import Figure
+from bertsmith.reports.plots import Series, line_plot
+from bertsmith.training import RunLog
+
+__all__ = ["curves", "own_scores"]
+
+_SIZE = (5.0, 2.9)
+_MOST_POINTS, _FEW_POINTS = 300, 5
+_BASELINES = {
+    "mlm_loss": ("unigram_loss", "knows no context"),
+    "mlm_accuracy": ("unigram_accuracy", "knows no context"),
+    "nsp_accuracy": ("majority_accuracy", "always the more frequent label"),
+}
+_NAMES = {"mlm": "Masked LM", "nsp": "Next sentence", "ltr": "Left to right"}
+_GREY = 4
+
+
+def curves(runs: Sequence[RunLog], labels: Sequence[str], x: str) -> list[Figure]:
+    """All plots that the runs have points for.
+
+    Args:
+        runs: what is plotted, a colour each.
+        labels: what the legend calls them.
+        x: "step" or "seconds".
+    """
+    plots = _Plots(runs, labels, x)
+    names = plots.names("train", "_loss") or plots.names("evaluation", "_loss")
+    figures = [plots.score(name, "nats") for name in names]
+    figures += [plots.score(n, "% right") for n in plots.names("evaluation", "_accuracy")]
+    figures += [plots.score(name, "") for name in own_scores(runs)]
+    figures += [
+        plots.machine("learning_rate", "Learning rate", "", lambda value: value),
+        plots.machine("tokens_per_second", "Speed", "real tokens/s", lambda value: value),
+        plots.machine("mfu", "Share of the hardware's limit", "%", lambda value: 100 * value),
+        plots.machine("waiting_share", "Waiting for data", "%", lambda value: 100 * value),
+    ]
+    return [figure for figure in figures if figure is not None]
+
+
+def own_scores(runs: Sequence[RunLog]) -> list[str]:
+    """Scores of a task, such as "accuracy" or "f1": neither a loss nor one of pre-training."""
+    names = dict.fromkeys(name for run in runs for name in run.scores)
+    return [name for name in names if not name.endswith(("_loss", "_accuracy"))]
+
+
+class _Plots:
+    """Draws one quantity of all runs."""
+
+    def __init__(self, runs: Sequence[RunLog], labels: Sequence[str], x: str) -> None:
+        self.runs, self.labels, self.x = runs, labels, x
+        self.x_label = "optimizer updates" if x == "step" else "seconds of training"
+
+    def names(self, kind: str, ending: str) -> list[str]:
+        """The values of a kind of records with an ending, baselines left out."""
+        baselines = {name for name, _ in _BASELINES.values()}
+        found = dict.fromkeys(
+            name for run in self.runs for record in run.of_kind(kind)[:1] for name in record
+        )
+        return [name for name in found if name.endswith(ending) and name not in baselines]
+
+    def score(self, name: str, y_label: str) -> Figure | None:
+        """A loss or a score, in training (thin) and on held-out data."""
+        scale = 100.0 if name.endswith("_accuracy") else 1.0
+        lines = list(self._score_lines(name, scale))
+        if not lines:
+            return None
+        lines += self._baseline(name, scale)
+        plot = line_plot(
+            lines,
+            x_label=self.x_label,
+            y_label=y_label or name,
+            from_zero=not name.endswith("_loss"),
+            size=_SIZE,
+        )
+        return Figure(plot, _caption(name))
+
+    def _score_lines(self, name: str, scale: float) -> Iterator[Series]:
+        for number, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
+            for kind, what in (("train", "training"), ("evaluation", "held out")):
+                at, values = _full(*run.series(kind, name, self.x))
+                if values:
+                    single = len(self.runs) == 1
+                    colour = (1 if kind == "train" else 0) if single else number
+                    called = what if single else f"{label}, {what}"
+                    width = 1.0 if kind == "train" else 2.0
+                    xs, ys = _thinned(at, [scale * value for value in values])
+                    yield Series(called, xs, ys, colour=colour, width=width)
+
+    def _baseline(self, name: str, scale: float) -> Iterator[Series]:
+        baseline, label = _BASELINES.get(name, ("", ""))
+        ends = [at for run in self.runs for at in run.series("train", name, self.x)[0]]
+        values = [run.scores[baseline] for run in self.runs if baseline in run.scores]
+        if values and ends:
+            yield Series(label, [0, max(ends)], [scale * values[0]] * 2, True, _GREY, 1.2)
+
+    def machine(
+        self, name: str, caption: str, y_label: str, scaled: Callable[[float], float]
+    ) -> Figure | None:
+        """What a run's training records say about itself."""
+        lines = []
+        for number, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
+            at, values = _full(*run.series("train", name, self.x))
+            if values:
+                xs, ys = _thinned(at, [scaled(value) for value in values])
+                called = label if len(self.runs) > 1 else ""
+                lines.append(Series(called, xs, ys, colour=number, width=1.4))
+        if not lines:
+            return None
+        plot = line_plot(lines, x_label=self.x_label, y_label=y_label, size=_SIZE)
+        return Figure(plot, caption)
+
+
+def _caption(name: str) -> str:
+    kind, _, what = name.rpartition("_")
+    if what not in ("loss", "accuracy"):
+        return f"{name}, on held-out data"
+    title = _NAMES.get(kind, kind.replace("_", " ").capitalize())
+    return f"{title}: {what}"
+
+
+def _full(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
+    """Without lines that an evaluation or the end cut short: means of few updates jump about.
+
+    Example:
+        >>> _full([20, 40, 43, 60, 80], [7.0, 6.0, 9.0, 5.9, 5.8])
+        ([20, 40, 60, 80], [7.0, 6.0, 5.9, 5.8])
+    """
+    if len(x) < _FEW_POINTS:
+        return x, y
+    gaps = np.diff(x, prepend=0.0)
+    kept = [place for place, gap in enumerate(gaps) if gap >= np.median(gaps) / 2]
+    return [x[place] for place in kept], [y[place] for place in kept]
+
+
+def _thinned(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
+    """At most some hundred points, each the mean of its neighbours."""
+    if len(x) <= _MOST_POINTS:
+        return x, y
+    parts = np.array_split(np.array([x, y]), _MOST_POINTS, axis=1)
+    means = np.stack([part.mean(axis=1) for part in parts])
+    return means[:, 0].tolist(), means[:, 1].tolist()

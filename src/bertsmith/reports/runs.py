@@ -1,0 +1,249 @@
+"""The report of one run, or of several side by side."""
+
+import os
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bertsmith import __version__
+from bertsmith.errors import BertsmithError
+from bertsmith.inference import pipeline
+from bertsmith.reports.page import Gallery, Page, Samples, Table, Text, write_page
+from bertsmith.reports.run_curves import curves, own_scores
+from bertsmith.training import RunLog
+
+__all__ = ["DEFAULT_SENTENCES", "write_run_report"]
+
+#: English; shown where the model's vocabulary has all their words.
+DEFAULT_SENTENCES = (
+    "the city is the capital of [MASK] .",
+    "she opened the [MASK] and went in .",
+    "in 1918 the war came to an [MASK] .",
+    "he was born in [MASK] and died in 1902 .",
+)
+_LABELS = {
+    "mlm_loss": "held-out MLM loss, nats",
+    "mlm_accuracy": "held-out MLM accuracy",
+    "nsp_loss": "held-out NSP loss, nats",
+    "nsp_accuracy": "held-out NSP accuracy",
+    "ltr_loss": "held-out left-to-right loss, nats",
+    "ltr_accuracy": "held-out left-to-right accuracy",
+    "unigram_loss": "loss without context, nats",
+    "unigram_accuracy": "accuracy without context",
+    "majority_accuracy": "the more frequent label of pairs",
+}
+
+
+def write_run_report(
+    runs: Sequence[RunLog],
+    path: Path,
+    *,
+    x: str = "step",
+    sentences: Sequence[str] = (),
+) -> None:
+    """Writes one self-contained HTML file about runs of pre-training or fine-tuning.
+
+    Args:
+        runs: at least one.
+        path: the file.
+        x: what curves are drawn over: "step" or "seconds".
+        sentences: with a `[MASK]` each, to be filled by the runs' models; by default some English
+            ones, where a model's vocabulary has their words.
+    """
+    write_page(_page(runs, _short_names(runs), x, sentences), path)
+
+
+def _page(runs: Sequence[RunLog], labels: Sequence[str], x: str, sentences: Sequence[str]) -> Page:
+    single = len(runs) == 1
+    settings = _settings(runs, labels)
+    sections: list[tuple[str, list[Any]]] = [
+        ("Results", [_scores(runs, labels)]),
+        ("Curves", [Gallery(curves(runs, labels, x))]),
+        ("Settings" if single else "Settings that differ", [settings]),
+    ]
+    samples = [block for run, label in zip(runs, labels, strict=True)
+               for block in _samples(run, label, sentences, single)]  # fmt: skip
+    if samples:
+        sections.insert(2, ("What it puts into a blank", samples))
+    sections.append(("Machine and versions", [_machines(runs, labels)]))
+    return Page(
+        title=f"Run {labels[0]}" if single else f"{len(runs)} runs side by side",
+        lead=" · ".join(_sentence(run) for run in runs[:1]) if single else ", ".join(labels),
+        headline=_headline(runs[0]) if single else (),
+        sections=sections,
+        footer=f"bertsmith {__version__} report",
+        is_wide=True,
+    )
+
+
+def _short_names(runs: Sequence[RunLog]) -> list[str]:
+    """The folders' names, with what is before them only where they are the same."""
+    names = [run.path.resolve().name for run in runs]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath([run.path.resolve().parent for run in runs])
+    return [os.path.relpath(run.path.resolve(), common) for run in runs]
+
+
+def _sentence(run: RunLog) -> str:
+    state = "finished" if run.is_finished else "not finished"
+    what = "Pre-training" if run.is_pretraining else f"Fine-tuning {run.task}"
+    size = run.facts.get("num_parameters")
+    model = f" of {size / 1e6:,.1f} million parameters" if size else ""
+    return f"{what}{model}: {run.step:,} updates in {_time(run.seconds)}, {state}."
+
+
+def _headline(run: RunLog) -> list[tuple[str, str]]:
+    names = ["mlm_accuracy", "mlm_loss", "nsp_accuracy", *own_scores([run])[:3]]
+    found = [(_score(n, run.scores[n]), _LABELS.get(n, n)) for n in names if n in run.scores]
+    rate = _median(run, "tokens_per_second")
+    if rate is not None:
+        found.append((f"{rate:,.0f}", "real tokens a second"))
+    share = _median(run, "mfu")
+    if share is not None:
+        found.append((f"{share:.0%}", "of the hardware's limit"))
+    return [*found, (_time(run.seconds), "of training")]
+
+
+def _scores(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
+    names = dict.fromkeys([name for run in runs for name in run.scores])
+    rows = [
+        (
+            _LABELS.get(name, name),
+            *(_score(name, run.scores[name]) if name in run.scores else "" for run in runs),
+        )
+        for name in names
+    ]
+    rows += [(label, *map(shown, runs)) for label, shown in _COURSE.items()]
+    return Table(("", *labels), rows)
+
+
+def _settings(runs: Sequence[RunLog], labels: Sequence[str]) -> Table | Text:
+    flat = [dict(_flat(run.recipe)) for run in runs]
+    names = dict.fromkeys(name for settings in flat for name in settings)
+    rows = [
+        (name, *(settings.get(name, "") for settings in flat))
+        for name in names
+        if len(runs) == 1 or len({settings.get(name) for settings in flat}) > 1
+    ]
+    return Table(("setting", *labels), rows) if rows else Text("All settings are the same.")
+
+
+def _machines(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
+    shown: dict[str, Callable[[Mapping[str, Any]], object]] = {
+        "device": lambda facts: facts.get("device"),
+        "threads": lambda facts: facts.get("threads"),
+        "precision": lambda facts: facts.get("precision"),
+        "matrix products, measured": lambda facts: _rate(facts.get("matmul_flops_per_second")),
+        "parameters": lambda facts: f"{facts['num_parameters']:,}" if facts else None,
+        "bertsmith": lambda facts: facts.get("bertsmith_version"),
+        "PyTorch": lambda facts: facts.get("torch_version"),
+        "Python": lambda facts: facts.get("python_version"),
+        "system": lambda facts: facts.get("system"),
+        "store": lambda facts: facts.get("store"),
+        "tokens in the store": lambda facts: _count(facts.get("num_tokens")),
+        "examples an epoch": lambda facts: _count(facts.get("epoch_examples")),
+        "held-out examples": lambda facts: _count(facts.get("evaluation_examples")),
+    }
+    rows = [(name, *(str(get(run.facts) or "") for run in runs)) for name, get in shown.items()]
+    rows.append(("sittings", *(str(max(len(run.of_kind("start")), 1)) for run in runs)))
+    return Table(("", *labels), [row for row in rows if any(row[1:])])
+
+
+def _samples(
+    run: RunLog, label: str, sentences: Sequence[str], single: bool
+) -> Iterator[Text | Samples]:
+    if not run.is_pretraining or not (run.path / "model.safetensors").is_file():
+        return
+    try:
+        fill_mask = pipeline("fill-mask", str(run.path))
+        chosen = sentences or [s for s in DEFAULT_SENTENCES if _is_known(s, fill_mask)]
+        items = [(s, [(g["token_str"], g["score"]) for g in fill_mask(s)]) for s in chosen]
+    except BertsmithError as error:
+        if sentences:
+            raise
+        yield Text(f"{label}: no samples ({error})")
+        return
+    if items:
+        if not single:
+            yield Text(f"{label}:")
+        yield Samples(items)
+
+
+def _is_known(sentence: str, fill_mask: Any) -> bool:
+    return "[UNK]" not in fill_mask.runner.tokenizer.tokenize(sentence)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            text = str(value)
+            yield f"{prefix}{name}", text if len(text) <= 40 else f"{text[:36]}…"
+
+
+def _score(name: str, value: float) -> str:
+    if name.endswith("_accuracy"):
+        return f"{value:.1%}"
+    return f"{value:.3f}" if name.endswith("_loss") else f"{value:,.4g}"
+
+
+def _median(run: RunLog, name: str) -> float | None:
+    values = run.series("train", name)[1]
+    return statistics.median(values) if values else None
+
+
+def _shown(run: RunLog, name: str, form: str) -> str:
+    value = _median(run, name)
+    return "" if value is None else form.format(value)
+
+
+def _epochs(run: RunLog) -> str:
+    examples, batch = run.facts.get("epoch_examples"), run.setting("training.global_batch_size")
+    return f"{run.step * batch / examples:,.2f}" if examples and batch else ""
+
+
+def _memory(run: RunLog) -> str:
+    values = run.series("train", "peak_memory_bytes")[1]
+    return f"{max(values) / 1e9:.2f} GB" if values else ""
+
+
+def _rate(rate: float | None) -> str:
+    return f"{rate / 1e12:,.2f} TFLOP/s" if rate else ""
+
+
+def _count(number: int | None) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _time(seconds: float) -> str:
+    """Seconds for people.
+
+    Example:
+        >>> _time(75), _time(5400), _time(200_000)
+        ('1 min 15 s', '1 h 30 min', '2 d 7 h')
+    """
+    for unit, size, below, size_below in (
+        ("d", 86400, "h", 3600),
+        ("h", 3600, "min", 60),
+        ("min", 60, "s", 1),
+    ):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole:.0f} {unit} {rest // size_below:.0f} {below}"
+    return f"{seconds:.1f} s"
+
+
+# How a run went, for the table of results.
+_COURSE: dict[str, Callable[[RunLog], str]] = {
+    "updates": lambda run: f"{run.step:,}",
+    "epochs": _epochs,
+    "time": lambda run: _time(run.seconds),
+    "real tokens a second, median": lambda run: _shown(run, "tokens_per_second", "{:,.0f}"),
+    "share of the hardware's limit, median": lambda run: _shown(run, "mfu", "{:.1%}"),
+    "time waiting for data, median": lambda run: _shown(run, "waiting_share", "{:.1%}"),
+    "memory, most": _memory,
+    "finished": lambda run: "yes" if run.is_finished else "no",
+}

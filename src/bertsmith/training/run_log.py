@@ -1,0 +1,135 @@
+"""What a run's folder says about the run, for whoever looks at it; nothing is written."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bertsmith.errors import TrainingError
+
+__all__ = ["RunLog", "read_run"]
+
+Record = Mapping[str, Any]
+
+# What a record has beside scores and measurements.
+_PLACE = ("kind", "step", "seconds", "max_seq_length")
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """A run's recipe and its log.
+
+    Attributes:
+        path: the run's folder.
+        recipe: the resolved recipe, as it was saved.
+        records: the whole log, oldest first.
+    """
+
+    path: Path
+    recipe: Mapping[str, Any]
+    records: Sequence[Record]
+
+    def of_kind(self, kind: str) -> list[Record]:
+        """The records of a kind: "start", "train", "evaluation", "end"."""
+        return [record for record in self.records if record["kind"] == kind]
+
+    @property
+    def name(self) -> str:
+        """What to call the run: its folder, as it was given."""
+        return str(self.path)
+
+    @property
+    def is_pretraining(self) -> bool:
+        """Whether it is a pre-training run; else it is one of fine-tuning."""
+        return self.task is None
+
+    @property
+    def task(self) -> str | None:
+        """What was fine-tuned on; None for pre-training."""
+        task: str | None = self.of_run("task")
+        return task
+
+    def of_run(self, path: str) -> Any:
+        """What the run is of, beside its settings, such as "init" or "model.source"."""
+        # Before there was `run`, it stood among the settings.
+        return self.setting(f"run.{path}", self.setting(path))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it came to its end."""
+        return bool(self.of_kind("end"))
+
+    @property
+    def step(self) -> int:
+        """Optimizer updates done."""
+        return max((int(record["step"]) for record in self.records), default=0)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, over all sittings."""
+        return max((float(record.get("seconds", 0.0)) for record in self.records), default=0.0)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Machine, versions and data of the last sitting; empty for a run of an older version."""
+        starts = self.of_kind("start")
+        return starts[-1] if starts else {}
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The last evaluation, or the one whose model was kept."""
+        evaluations = self.of_kind("evaluation")
+        if not evaluations:
+            return {}
+        return {name: value for name, value in evaluations[-1].items() if name not in _PLACE}
+
+    def series(self, kind: str, name: str, x: str = "step") -> tuple[list[float], list[float]]:
+        """The points of a curve, where there are any: x and the finite values."""
+        points = [
+            (float(record[x]), float(record[name]))
+            for record in self.of_kind(kind)
+            if name in record and x in record and math.isfinite(record[name])
+        ]
+        return [point[0] for point in points], [point[1] for point in points]
+
+    def setting(self, path: str, default: Any = None) -> Any:
+        """A setting of the recipe, such as "training.learning_rate"."""
+        value: Any = self.recipe
+        for key in path.split("."):
+            if not isinstance(value, Mapping) or key not in value:
+                return default
+            value = value[key]
+        return value
+
+
+def read_run(path: Path) -> RunLog:
+    """Reads a run's folder.
+
+    Raises:
+        TrainingError: it isn't one, or can't be read.
+    """
+    try:
+        recipe = yaml.safe_load((path / "recipe.yaml").read_text(encoding="utf-8"))
+        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        what = "is no run's folder" if path.is_dir() else "does not exist"
+        raise TrainingError(
+            what, where=path, fix="give what pretrain or finetune wrote to -o"
+        ) from error
+    if not isinstance(recipe, Mapping):
+        raise TrainingError("is no recipe", where=path / "recipe.yaml")
+    records = []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break  # the last line of a run that is going on, or was killed
+        if isinstance(record, dict) and "kind" in record and "step" in record:
+            records.append(record)
+    if not records:
+        raise TrainingError("its log is empty: the run has not begun", where=path)
+    return RunLog(path, recipe, records)

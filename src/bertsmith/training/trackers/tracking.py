@@ -1,0 +1,99 @@
+"""Opening the trackers that a run asks for, and closing them whatever happens."""
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+
+import torch.distributed
+
+from bertsmith.errors import TrainingError
+from bertsmith.training.trackers.base import TrackedRun, Tracker
+
+__all__ = ["TRACKERS", "TrackerName", "tracking"]
+
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+TRACKERS: tuple[str, ...] = get_args(TrackerName)
+
+Listener = Callable[[str, int, Mapping[str, Any]], None]
+
+
+@contextmanager
+def tracking(names: Sequence[str], run: TrackedRun) -> Iterator[list[Listener]]:
+    """Opens trackers, and yields what is to be told of every record of the log.
+
+    A tracker that fails while the run goes on is given up with a warning: the run's own log has
+    everything. Of several processes only the first tracks.
+
+    Args:
+        names: some of `TRACKERS`.
+        run: the run's folder, recipe and step.
+
+    Raises:
+        TrainingError: a tracker's library isn't installed, or can't be started.
+    """
+    if _is_another_rank():
+        yield []
+        return
+    opened: list[_Careful] = []
+    try:
+        for name in names:
+            opened.append(_Careful(name, _start(name, run)))
+        yield [tracker.log for tracker in opened]
+    finally:
+        for tracker in opened:
+            tracker.close()
+
+
+def _start(name: str, run: TrackedRun) -> Tracker:
+    module = importlib.import_module(f"bertsmith.training.trackers.{name}")
+    where = f"training.trackers: {name}"
+    try:
+        tracker: Tracker = module.start(run)
+    except ImportError as error:
+        raise TrainingError(
+            f"{module.PACKAGE} is not installed ({error})",
+            where=where,
+            fix=f"pip install {module.PACKAGE}, or leave {name} out of training.trackers",
+        ) from error
+    except Exception as error:  # whatever a library, or a server behind it, raises
+        raise TrainingError(
+            f"can't be started ({type(error).__name__}: {error})",
+            where=where,
+            fix=f"mend that, or leave {name} out of training.trackers",
+        ) from error
+    return tracker
+
+
+class _Careful:
+    """A tracker that can't stop a run."""
+
+    def __init__(self, name: str, tracker: Tracker) -> None:
+        self.name, self.tracker, self.works = name, tracker, True
+
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        if self.works:
+            self._try(lambda: self.tracker.log(kind, step, values))
+
+    def close(self) -> None:
+        self._try(self.tracker.close)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # whatever a library, or a server behind it, raises
+            self.works = False
+            warnings.warn(
+                f"{self.name} failed ({error}); the run goes on without it, and its metrics.jsonl "
+                "has everything",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _is_another_rank() -> bool:
+    distributed = torch.distributed
+    if not distributed.is_available() or not distributed.is_initialized():
+        return False
+    return distributed.get_rank() != 0

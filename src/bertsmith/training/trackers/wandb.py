@@ -1,0 +1,51 @@
+"""Weights & Biases: `pip install 'bertsmith[wandb]'`; its own variables say where to and as whom.
+
+WANDB_MODE=offline keeps everything in the run's folder until `wandb sync`.
+"""
+
+import os
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from bertsmith.training.trackers.base import TrackedRun, Tracker, numbers
+
+__all__ = ["PACKAGE", "start"]
+
+PACKAGE = "bertsmith[wandb]"
+
+
+def start(run: TrackedRun) -> Tracker:
+    """Opens a run of the project WANDB_PROJECT ("bertsmith"), or goes on with this run's own.
+
+    Steps that are done again after a stop are not logged twice: Weights & Biases takes no step
+    before its last.
+    """
+    import wandb
+
+    run_id = run.recall("wandb") or uuid.uuid4().hex[:12]
+    opened = wandb.init(
+        project=os.environ.get("WANDB_PROJECT", "bertsmith"),
+        name=run.name,
+        id=run_id,
+        resume="allow",
+        dir=str(run.path),
+        config=dict(run.recipe),
+    )
+    run.remember("wandb", run_id)
+    return _WeightsAndBiases(opened)
+
+
+class _WeightsAndBiases:
+    def __init__(self, run: Any) -> None:
+        self.run = run
+
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        if kind == "start":
+            self.run.config.update({"machine": dict(values)}, allow_val_change=True)
+            return
+        points = {f"{kind}/{name}": value for name, value in numbers(values).items()}
+        self.run.log(points, step=step)
+
+    def close(self) -> None:
+        self.run.finish()

@@ -1,0 +1,168 @@
+"""The report of real runs: whole, safe, with everything that is promised; in a browser too."""
+
+import json
+import random
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from bertsmith.errors import InputError, TrainingError
+from bertsmith.recipes import load_recipe
+from bertsmith.reports import write_run_report
+from bertsmith.tasks import FinetuneRecipe, finetune
+from bertsmith.training import pretrain, read_run
+from cli_runs import run, sentence
+from seeing_runs import make_store, recipe
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs of pre-training that differ in rate and steps, and one of fine-tuning."""
+    folder = tmp_path_factory.mktemp("reports")
+    store = make_store(folder)
+    pretrain(store, recipe("training.num_steps=20"), folder / "first", warn=print)
+    changes = ["training.num_steps=30", "training.learning_rate=1e-3"]
+    pretrain(store, recipe(*changes), folder / "second", warn=print)
+    rng = random.Random(1)
+    (folder / "data").mkdir()
+    for name in ("train", "dev"):
+        rows = [f"{sentence(rng)}\t{number % 2}\n" for number in range(24)]
+        (folder / "data" / f"{name}.tsv").write_text("text\tlabel\n" + "".join(rows))
+    finetune(
+        "classify",
+        str(folder / "first"),
+        folder / "data",
+        load_recipe(FinetuneRecipe, "finetune", "small", ["training.log_every_steps=1"]),
+        folder / "tuned",
+        warn=print,
+    )
+    return folder
+
+
+def report(path, *folders, **options):
+    write_run_report([read_run(folder) for folder in folders], path, **options)
+    return path.read_text()
+
+
+def text_of(page):
+    """What a reader sees, but for the plots."""
+    without_plots = re.sub(r"<svg.*?</svg>|<style.*?</style>", " ", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", without_plots).split())
+
+
+def test_one_run(runs, tmp_path):
+    page = report(tmp_path / "page.html", runs / "first")
+    # MLM and NSP loss and accuracy, learning rate, speed, share of the limit, waiting.
+    assert page.count("<svg") == 8
+    for label in ("held out", "training", "knows no context", "real tokens/s"):
+        assert label in page
+    text = text_of(page)
+    last = [r for r in read_run(runs / "first").records if r["kind"] == "evaluation"][-1]
+    assert f"held-out MLM accuracy {last['mlm_accuracy']:.1%}" in text
+    assert f"held-out NSP loss, nats {last['nsp_loss']:.3f}" in text
+    for what in ("training.learning_rate 0.002", "PyTorch 2.", "precision fp32", "finished yes"):
+        assert what in text
+
+
+def test_nothing_is_fetched_and_nothing_runs(runs, tmp_path):
+    page = report(tmp_path / "page.html", runs / "first", runs / "second")
+    assert not re.search(r"<script|<link|src=|@import|href=\"http", page)
+
+
+def test_side_by_side(runs, tmp_path):
+    page = report(tmp_path / "page.html", runs / "first", runs / "second")
+    text = text_of(page)
+    assert "2 runs side by side" in text
+    differ = text.partition("Settings that differ")[2].partition("Machine and versions")[0]
+    assert "training.learning_rate 0.002 0.001" in differ
+    assert "training.num_steps 20 30" in differ
+    assert "weight_decay" not in differ
+    assert "first, held out" in page
+    assert "second, held out" in page
+
+
+def test_runs_of_the_same_name_are_told_apart(runs, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(runs / "first", tmp_path / name / "run")
+    page = report(tmp_path / "page.html", tmp_path / "a" / "run", tmp_path / "b" / "run")
+    assert "a/run" in text_of(page)
+    assert "b/run" in text_of(page)
+
+
+def test_fine_tuning(runs, tmp_path):
+    text = text_of(report(tmp_path / "page.html", runs / "tuned", x="seconds"))
+    assert "Fine-tuning classify" in text
+    score = read_run(runs / "tuned").scores["accuracy"]
+    assert f"accuracy {score:,.4g}" in text
+    assert "Classification: loss" in text
+
+
+def test_samples(runs, tmp_path):
+    # The words of the default sentences are not in this vocabulary.
+    assert "blank" not in text_of(report(tmp_path / "page.html", runs / "first"))
+    asked = "the old [MASK] ."
+    text = text_of(report(tmp_path / "page.html", runs / "first", sentences=[asked]))
+    assert re.search(r"blank the old \[MASK\] \. \S+ \d+ %", text)
+    with pytest.raises(InputError, match="MASK"):
+        report(tmp_path / "page.html", runs / "first", sentences=["no blank ."])
+
+
+def test_a_run_that_goes_on_or_is_of_an_older_version(runs, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(runs / "first" / "recipe.yaml", folder)
+    lines = (runs / "first" / "metrics.jsonl").read_text().splitlines()
+    old = [
+        {key: line[key] for key in line if key not in ("mfu", "waiting_share", "unigram_loss")}
+        for line in map(json.loads, lines)
+        if line["kind"] == "train"
+    ]
+    content = "".join(json.dumps(line) + "\n" for line in old)
+    (folder / "metrics.jsonl").write_text(content + '{"kind": "tra')
+    page = report(tmp_path / "page.html", folder)
+    assert "not finished" in text_of(page)
+    assert page.count("<svg") == 4
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(TrainingError, match="no run's folder"):
+        report(tmp_path / "page.html", tmp_path)
+
+
+def test_command(runs, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert run("report", runs / "first", runs / "second", "-o", page, "--x", "seconds") == 0
+    assert "open it in a browser" in capsys.readouterr().out
+    assert "seconds of training" in page.read_text()
+    for arguments, message in (
+        ([runs / "first", runs / "first"], "RUNS: a run is given twice"),
+        ([runs / "first", "--x", "days"], "--x days: is neither step nor seconds"),
+        ([tmp_path / "nowhere"], "does not exist"),
+    ):
+        assert run("report", *arguments, "-o", page) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
+def test_a_browser_shows_it(runs, tmp_path):
+    page = tmp_path / "page.html"
+    report(page, runs / "first", runs / "second")
+    picture = tmp_path / "page.png"
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    size = ["--window-size=1200,2400", f"--screenshot={picture}", page.as_uri()]
+    subprocess.run(
+        [*command, f"--user-data-dir={tmp_path / 'profile'}", *size],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 24)}
+    # The first two colours of the curves.
+    assert {(0x1F, 0x5F, 0xA8), (0xD1, 0x64, 0x1B)} <= colours

@@ -1,0 +1,135 @@
+"""The formula of the FLOPs is what the model really multiplies."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bertsmith.batches import LabelledBatch, PretrainingBatch
+from bertsmith.model import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
+from bertsmith.model.packing import PackedSequences
+from bertsmith.training.flops import ModelFlops, matmul_rate
+from bertsmith.training.meter import Meter
+
+# Sequences of one length, which nothing pads, and whose number of rows nothing rounds up.
+CONFIG = BertConfig.of_size("tiny", vocab_size=50, labels=("a", "b", "c"))
+LENGTH, NUM_SEQUENCES, NUM_PREDICTIONS = 16, 4, 8
+
+
+def batch():
+    ids = torch.randint(5, 50, (NUM_SEQUENCES, LENGTH)).tolist()
+    packed = PackedSequences.from_lists(ids)
+    positions = torch.arange(0, NUM_SEQUENCES * LENGTH, NUM_SEQUENCES * LENGTH // NUM_PREDICTIONS)
+    return packed, positions
+
+
+def counted(model, work):
+    """FLOPs that PyTorch counts."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("kind", [BertForPreTraining, BertForMaskedLM])
+def test_pretraining_is_counted_as_pytorch_counts(kind):
+    model, (packed, positions) = kind(CONFIG), batch()
+
+    def step():
+        outputs = model.forward_packed(packed, masked_positions=positions)
+        sum(value.sum() for value in vars(outputs).values() if torch.is_tensor(value)).backward()
+
+    flops = ModelFlops.of_model(model, CONFIG)
+    ours = flops.of_batch(packed, NUM_PREDICTIONS)
+    assert ours == counted(model, step)
+    if kind is BertForPreTraining:
+        assert flops == ModelFlops.of_config(CONFIG)
+
+
+@pytest.mark.parametrize(
+    "kind", [BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering]
+)
+def test_fine_tuning_is_counted_as_pytorch_counts(kind):
+    model, (packed, _) = kind(CONFIG), batch()
+
+    def step():
+        outputs = model.forward_packed(packed)
+        loss = sum(value.sum() for value in vars(outputs).values() if torch.is_tensor(value))
+        loss.backward()
+
+    assert ModelFlops.of_model(model, CONFIG).of_batch(packed, 0) == counted(model, step)
+
+
+def test_attention_is_counted_with_real_lengths():
+    flops = ModelFlops.of_config(CONFIG)
+    short_and_long = PackedSequences.from_lists([[2, 3], list(range(2, 32))])
+    even = PackedSequences.from_lists([list(range(2, 18))] * 2)
+    difference = flops.of_batch(short_and_long, 0) - flops.of_batch(even, 0)
+    # 2² + 30² against 2 · 16², twice 2 · D a layer; forward and backward.
+    assert difference == 3 * (4 * 2 * 128) * (4 + 900 - 512)
+
+
+def test_the_rate_is_measured_once_and_leaves_the_random_state_alone():
+    device = torch.device("cpu")
+    before = torch.get_rng_state()
+    rate = matmul_rate(device, "fp32")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert 1e8 < rate < 1e15
+    started = time.monotonic()
+    assert matmul_rate(device, "fp32") == rate
+    assert time.monotonic() - started < 0.1
+
+
+def test_a_meter_measures_waiting_and_work():
+    class Labels:
+        def counts(self, batch):
+            return {"classification": batch.batch_size}
+
+    model = BertForSequenceClassification(CONFIG)
+    meter = Meter(model, Labels(), torch.device("cpu"), "fp32")
+    examples = LabelledBatch.from_lists([[2, 3, 4]], labels=torch.tensor([0]))
+
+    def slow():
+        for _ in range(2):
+            time.sleep(0.05)
+            yield [examples]
+
+    for micro_batches in meter.timed(slow()):
+        meter.count(micro_batches)
+    values = meter.take(seconds=0.2)
+    assert 0.5 <= values["waiting_share"] < 1
+    work = 2 * meter.flops.of_batch(examples, 0)
+    expected = work / 0.2 / matmul_rate(torch.device("cpu"), "fp32")
+    assert values["mfu"] == pytest.approx(expected, abs=5e-5)
+    assert values["peak_memory_bytes"] > 1e7
+    assert meter.take(seconds=0.2)["waiting_share"] == 0
+    assert meter.facts()["num_parameters"] == sum(p.numel() for p in model.parameters())
+
+
+def test_predictions_are_those_of_the_objective():
+    from bertsmith.objectives import MaskedLM
+
+    model = BertForPreTraining(CONFIG)
+    packed, positions = batch()
+    example = PretrainingBatch(
+        packed.input_ids,
+        packed.token_type_ids,
+        packed.position_ids,
+        packed.cu_seqlens,
+        packed.max_seqlen,
+        positions,
+        packed.input_ids[positions],
+        torch.zeros(NUM_SEQUENCES, dtype=torch.int64),
+    )
+    meter = Meter(model, MaskedLM(), torch.device("cpu"), "fp32")
+    meter.count([example, example])
+    assert meter._num_flops == 2 * meter.flops.of_batch(packed, NUM_PREDICTIONS)
+    assert np.isclose(meter._num_flops / 2, meter.flops.training(4, 16, 2))

@@ -1,0 +1,136 @@
+"""Every tracker gets the log of a real run, and a run that goes on draws no curve twice."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from bertsmith.errors import TrainingError
+from bertsmith.training import Interrupted, pretrain
+from bertsmith.training.trackers import TRACKERS, TrackedRun, tracking
+from seeing_runs import recipe, records
+
+
+def silent(line):
+    raise AssertionError(line)
+
+
+def interrupted(store, settings, folder, monkeypatch):
+    """Runs until a signal at step 6, and after that a crash is played: log goes on to step 8."""
+    from bertsmith.training.update import Updater
+
+    original, steps = Updater.__call__, []
+
+    def stop_at_six(self, *arguments):
+        original(self, *arguments)
+        steps.append(0)
+        if len(steps) == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Updater, "__call__", stop_at_six)
+        with pytest.raises(Interrupted):
+            pretrain(store, settings, folder, warn=silent)
+
+
+def test_tensorboard_has_the_log_and_no_point_twice(store, tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = recipe("training.num_steps=12", "training.log_every_steps=1")
+    interrupted(store, settings, tmp_path / "run", monkeypatch)
+    # What a run that is killed after its checkpoint leaves behind.
+    with tracking(["tensorboard"], TrackedRun(tmp_path / "run", {}, 6)) as listeners:
+        for step in (7, 8):
+            listeners[0]("train", step, {"mlm_loss": 99.0})
+    pretrain(store, settings, tmp_path / "run", warn=silent)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    logged = records(tmp_path / "run")
+    for kind, name in (("train", "mlm_loss"), ("train", "mfu"), ("evaluation", "unigram_loss")):
+        points = {event.step: event.value for event in events.Scalars(f"{kind}/{name}")}
+        expected = {r["step"]: r[name] for r in logged if r["kind"] == kind}
+        assert len(events.Scalars(f"{kind}/{name}")) == len(expected)
+        assert points == pytest.approx(expected, rel=1e-5)
+    assert "recipe/text_summary" in events.Tags()["tensors"]
+
+
+def test_mlflow_has_the_log_and_no_point_twice(store, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    changes = ("training.num_steps=12", "training.log_every_steps=1", "training.trackers=[mlflow]")
+    folder = tmp_path / "run"
+    interrupted(store, recipe(*changes), folder, monkeypatch)
+    # What a run that is killed after its checkpoint leaves behind; done again it gives the same.
+    with tracking(["mlflow"], TrackedRun(folder, {}, 6)) as listeners:
+        for step in (7, 8):
+            listeners[0]("train", step, {"mlm_loss": 5.0, "seconds": 1.0})
+    pretrain(store, recipe(*changes), folder, warn=silent)
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("bertsmith")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "run"
+    assert run.data.params["training.num_steps"] == "12"
+    assert run.data.tags["precision"] == "fp32"
+    for kind, name in (("train", "mlm_loss"), ("evaluation", "mlm_accuracy")):
+        history = client.get_metric_history(run.info.run_id, f"{kind}/{name}")
+        expected = {r["step"]: r[name] for r in records(folder) if r["kind"] == kind}
+        if kind == "train":
+            expected |= {7: 5.0, 8: 5.0}
+        assert {point.step: point.value for point in history} == pytest.approx(expected)
+        assert len(history) == len(expected)
+    assert not (folder / "tensorboard").exists()
+
+
+def test_wandb_works_without_a_network(store, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    changes = ("training.num_steps=8", "training.log_every_steps=1")
+    settings = recipe(*changes, "training.trackers=[wandb,tensorboard]")
+    pretrain(store, settings, tmp_path / "run", warn=silent)
+    (kept,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
+    # Its own process writes the file, on a busy machine some time later. That is cut into blocks
+    # of 32 KiB, so that a name may be in two parts; not many are.
+    deadline = time.monotonic() + 120
+    while kept.read_bytes().count(b"train/mlm_accuracy") < 6 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    content = kept.read_bytes()
+    assert content.count(b"train/mlm_accuracy") >= 6
+    assert content.count(b"evaluation/") >= 6
+    assert (tmp_path / "run" / "tensorboard").is_dir()
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_a_missing_library_is_told_before_the_first_step(store, tmp_path, monkeypatch, name):
+    hide = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
+    monkeypatch.setitem(sys.modules, hide[name], None)
+    settings = recipe("training.num_steps=4", f"training.trackers=[{name}]")
+    with pytest.raises(TrainingError, match=rf"{name}.* is not installed.*; pip install") as error:
+        pretrain(store, settings, tmp_path / "run", warn=silent)
+    assert "\n" not in str(error.value)
+    log = tmp_path / "run" / "metrics.jsonl"
+    assert not log.exists() or not log.read_text()
+    # Without it the same run can be made.
+    pretrain(store, recipe("training.num_steps=4", "training.trackers=[]"), tmp_path / "run",
+             warn=silent)  # fmt: skip
+
+
+def test_a_tracker_that_fails_does_not_stop_the_run(tmp_path, monkeypatch):
+    from bertsmith.training.trackers import tensorboard
+
+    class Broken:
+        def log(self, kind, step, values):
+            raise ConnectionError("no route")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(tensorboard, "start", lambda run: Broken())
+    with tracking(["tensorboard"], TrackedRun(tmp_path, {}, 0)) as (listener,):
+        with pytest.warns(RuntimeWarning, match="no route.*goes on without it"):
+            listener("train", 1, {"loss": 1.0})
+        listener("train", 2, {"loss": 1.0})
