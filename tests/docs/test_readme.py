@@ -69,11 +69,12 @@ def test_commands_work(users_folder, capsys):
     for _, *words in commands():
         num_words = 2 if words[0] in ("doctor", "store") or words[1] == "extend" else 1
         name, arguments = " ".join(words[:num_words]), words[num_words:]
-        small = ["3s" if argument == "1h" else argument for argument in arguments]
+        small = ["3s" if argument in ("1h", "2h") else argument for argument in arguments]
         assert run(*words[:num_words], *small, *shrink.get(name, ())) == 0, capsys.readouterr().err
         names.append(name)
     assert names == [
         *("vocab", "prepare", "pretrain", "predict", "finetune", "evaluate"),
         *("doctor corpus", "prepare", "prepare", "doctor store", "store sample", "vocab extend"),
+        *("plan", "pretrain", "doctor run", "report"),
     ]
     assert (users_folder / "runs" / "sst2" / "model.safetensors").is_file()
