@@ -47,7 +47,7 @@ def main() -> None:
 
 def _small(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
     """L4 H256, length 128, batch 32, dropout 0.1, against three ways to run `transformers`."""
-    shape = ("mini", 128, 32, 40)
+    shape = ("mini", 128, 32, 16)
     kinds: list[tuple[str, Callable[..., object], tuple[object, ...]]] = [
         ("ours", runs.ours, ()),
         ("transformers as it comes, fp32", runs.theirs, ("fp32", False)),

@@ -1,6 +1,7 @@
 """Whole runs of either side, each called in a process of its own."""
 
 import contextlib
+import io
 import tempfile
 import time
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def ours(store: Path, size: str, length: int, batch: int, num_steps: int) -> dic
         "training.precision=bf16",
     ]
     recipe = load_recipe(PretrainRecipe, "pretrain", "base", changes)
-    with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(None):
+    with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(io.StringIO()):
         run = Path(work) / "run"
         pretrain(store, recipe, run, warn=print)
         records = RunFolder(run).read_metrics()
