@@ -6,25 +6,15 @@ import torch
 
 from bertsmith.batches import PretrainingBatch
 from bertsmith.model import BertConfig, PackedSequences
+from bertsmith.training.flops import ModelFlops
 
 __all__ = ["matrix_product_rate", "training_flops"]
 
 
 def training_flops(config: BertConfig, batch: PackedSequences) -> float:
-    """Floating-point operations of the matrix products of a training step on real tokens.
-
-    A product of [m, k] and [k, n] is 2mkn. Of every token: query, key, value and output
-    projections 8D², feed-forward 4DF; of a sequence of S tokens: scores and values 4S²D; all that
-    in L layers. Of every predicted token: 2D² + 2DV. Of every sequence: the pooler's 2D². Backward
-    is twice forward.
-    """
-    D, F, V = config.hidden_size, config.intermediate_size, config.vocab_size
-    lengths = batch.lengths.double()
-    layer = batch.num_tokens * (8 * D * D + 4 * D * F) + 4 * D * float(lengths.square().sum())
-    total = config.num_hidden_layers * layer + batch.batch_size * 2 * D * D
-    if isinstance(batch, PretrainingBatch):
-        total += len(batch.masked_labels) * (2 * D * D + 2 * D * V)
-    return 3 * total
+    """Floating-point operations of a training step on real tokens, see `ModelFlops`."""
+    num_predictions = len(batch.masked_labels) if isinstance(batch, PretrainingBatch) else 0
+    return ModelFlops.of_config(config).of_batch(batch, num_predictions)
 
 
 def matrix_product_rate(device: torch.device, dtype: torch.dtype = torch.bfloat16) -> float:

@@ -10,7 +10,6 @@ import signal
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from bertsmith.batches import PretrainingBatches
 from bertsmith.corpus import CorpusSettings, open_corpus
@@ -23,6 +22,7 @@ from bertsmith.training.phased_batches import PhasedBatches
 from bertsmith.training.update import Updater
 from bertsmith.wordpiece import Tokenizer, learn_vocabulary
 from cli_runs import sentence
+from pretraining_runs import records, same, silent, weights
 
 FAST = [
     "model.num_hidden_layers=2",
@@ -59,23 +59,6 @@ def store(tmp_path_factory):
 
 def recipe(*changes):
     return load_recipe(PretrainRecipe, "pretrain", "tiny", [*FAST, *changes])
-
-
-def silent(line):
-    raise AssertionError(line)
-
-
-def weights(folder):
-    return load_file(folder / "model.safetensors")
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
-
-
-def records(folder, kind):
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def without_times(found):

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from bertsmith.model.autocast import compute_dtype
 from bertsmith.model.dropout import dropout
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.precision import compute_dtype
 from bertsmith.model.rounding import num_rows_for, with_rows
 from bertsmith.model.short_attention import block_for, short_attention
 from bertsmith.model.varlen import has_varlen_kernel, varlen_attention

@@ -9,10 +9,10 @@ from torch.utils.checkpoint import checkpoint
 
 from bertsmith.model.activations import activation
 from bertsmith.model.attention import AttentionLayout, self_attention
-from bertsmith.model.autocast import compute_dtype
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
 from bertsmith.model.packing import PackedSequences
+from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
 from bertsmith.model.rounding import with_rows
 

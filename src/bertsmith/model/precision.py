@@ -4,10 +4,18 @@ from contextlib import AbstractContextManager
 from typing import Literal, cast, get_args
 
 import torch
+from torch import Tensor
 
 from bertsmith.errors import InputError
 
-__all__ = ["PRECISIONS", "NumberFormat", "Precision", "autocast", "resolve_precision"]
+__all__ = [
+    "PRECISIONS",
+    "NumberFormat",
+    "Precision",
+    "autocast",
+    "compute_dtype",
+    "resolve_precision",
+]
 
 NumberFormat = Literal["fp32", "bf16", "fp16"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -52,6 +60,22 @@ def autocast(number_format: NumberFormat, device: torch.device) -> AbstractConte
     """
     dtype = _TYPES.get(number_format)
     return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
+def compute_dtype(values: Tensor) -> torch.dtype:
+    """Autocast's type where it is on for the values' device, else their own.
+
+    Example:
+        >>> compute_dtype(torch.zeros(1))
+        torch.float32
+        >>> with torch.autocast("cpu", dtype=torch.bfloat16):
+        ...     compute_dtype(torch.zeros(1))
+        torch.bfloat16
+    """
+    device_type = values.device.type
+    if torch.is_autocast_enabled(device_type) and values.dtype != torch.float64:
+        return torch.get_autocast_dtype(device_type)
+    return values.dtype
 
 
 def _multiplies_bf16(device: torch.device) -> bool:

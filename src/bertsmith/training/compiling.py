@@ -5,7 +5,7 @@ import importlib.util
 import torch
 from torch import nn
 
-from bertsmith.model.encoder import Embeddings, Encoder, EncoderLayer
+from bertsmith.model.encoder import Embeddings, EncoderLayer
 from bertsmith.model.heads import MaskedLMHead
 from bertsmith.objectives import Sums, chunked_sums, whole_sums
 
@@ -31,21 +31,18 @@ def resolve_compile(setting: bool | str, device: torch.device) -> bool:
     return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
-def compile_parts(model: nn.Module, *, by_layer: bool = True) -> None:
-    """Compiles embeddings, encoder and masked-LM head in place, for any number of tokens.
+def compile_parts(model: nn.Module) -> None:
+    """Compiles embeddings, layers and masked-LM head in place, for any number of tokens.
 
-    Names of parameters, and so checkpoints, stay as they are.
+    All layers share one compiled function: that takes seconds, and each layer's gradients are
+    there as soon as its backward pass is over, for many ranks to exchange. Names of parameters,
+    and so checkpoints, stay as they are.
 
     Args:
         model: a model of this package, on the device where it trains.
-        by_layer: compile one layer, which all share. That takes seconds, and each layer's
-            gradients are there as soon as its backward pass is over, for many ranks to exchange.
-            Otherwise the encoder is compiled as a whole, which takes a minute and keeps the
-            processor less busy.
     """
-    parts = (Embeddings, EncoderLayer if by_layer else Encoder, MaskedLMHead)
     for part in model.modules():
-        if isinstance(part, parts):
+        if isinstance(part, (Embeddings, EncoderLayer, MaskedLMHead)):
             part.compile(dynamic=True)
 
 
