@@ -44,6 +44,7 @@ def ours(store: Path, size: str, length: int, batch: int, num_steps: int) -> dic
         f"training.held_out_fraction={_HELD_OUT}",
         f"training.seed={_SEED}",
         "training.precision=bf16",
+        "phases=[]",
     ]
     recipe = load_recipe(PretrainRecipe, "pretrain", "base", changes)
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(io.StringIO()):

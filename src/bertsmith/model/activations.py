@@ -1,11 +1,11 @@
 """Activation functions by the names that the config gives them."""
 
 from collections.abc import Callable
-from functools import partial
 
 from torch import Tensor
 from torch.nn.functional import gelu, relu
 
+from bertsmith.model import cpu_kernels
 from bertsmith.model.config import HiddenAct
 
 __all__ = ["activation"]
@@ -27,8 +27,14 @@ def activation(name: HiddenAct) -> Callable[[Tensor], Tensor]:
         [1.9546, 1.9545, 2.0]
     """
     functions: dict[HiddenAct, Callable[[Tensor], Tensor]] = {
-        "gelu_tanh": partial(gelu, approximate="tanh"),
+        "gelu_tanh": _gelu_tanh,
         "gelu_erf": gelu,
         "relu": relu,
     }
     return functions[name]
+
+
+def _gelu_tanh(values: Tensor) -> Tensor:
+    if cpu_kernels.has_cpu_kernels(values):
+        return cpu_kernels.gelu(values)
+    return gelu(values, approximate="tanh")

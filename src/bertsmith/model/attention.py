@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from bertsmith.model.cpu_kernels import has_cpu_kernels, padded_attention
 from bertsmith.model.dropout import dropout
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
@@ -46,6 +47,7 @@ class PaddedLayout:
             sequences are equally long and no row is without meaning, so that padding is a reshape.
         key_mask: True where a key is a token, False where it is padding, [B, 1, 1, S]; None where
             nothing is padding.
+        cu_seqlens: cumulative lengths, starting at 0 and ending at T, int32 [B + 1].
     """
 
     batch_size: int
@@ -54,17 +56,18 @@ class PaddedLayout:
     num_rows: int
     slots: Int[Tensor, "T"] | None
     key_mask: Bool[Tensor, "B 1 1 S"] | None
+    cu_seqlens: Int[Tensor, "B_plus_1"]
 
     @classmethod
     def of(cls, packed: PackedSequences) -> Self:
         """Computes the layout of a packed batch, without asking the device for a number."""
         batch_size, max_seqlen, T = packed.batch_size, packed.max_seqlen, packed.num_tokens
         if batch_size * max_seqlen == T:
-            return cls(batch_size, max_seqlen, T, T, None, None)
+            return cls(batch_size, max_seqlen, T, T, None, None, packed.cu_seqlens)
         num_rows = num_rows_for(T, packed.input_ids.device)
         slots = packed.row_index * max_seqlen + packed.column_index
         mask = packed.padding_mask()[:, None, None, :]
-        return cls(batch_size, max_seqlen, T, num_rows, slots, mask)
+        return cls(batch_size, max_seqlen, T, num_rows, slots, mask, packed.cu_seqlens)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,15 @@ def self_attention(
         return short_attention(
             query_key_value, layout.cu_seqlens, layout.block, dropout_p=dropout_p, causal=causal
         )
+    if (
+        isinstance(layout, PaddedLayout)
+        and _in_plain_steps(query_key_value, layout, dropout_p)
+        and has_cpu_kernels(query_key_value)
+    ):
+        return padded_attention(
+            query_key_value, layout.cu_seqlens, layout.max_seqlen, layout.num_tokens,
+            dropout_p=dropout_p, causal=causal,
+        )  # fmt: skip
     query, key, value = query_key_value.unbind(1)
     return packed_attention(query, key, value, layout, dropout_p=dropout_p, causal=causal)
 
@@ -178,13 +190,20 @@ def packed_attention(
     query_BNSH, key_BNSH, value_BNSH = (_pad(x, layout) for x in (query, key, value))
     # Padding stands behind the tokens, so a causal query never sees a padded key.
     mask = None if causal else layout.key_mask
-    # PyTorch's fused kernel for the CPU has no dropout, and its backward is slower than plain
-    # steps on short sequences; on long ones it saves the memory of the probabilities.
-    is_trained_short = query.requires_grad and layout.max_seqlen <= _SHORT
-    plain = query.device.type == "cpu" and (dropout_p > 0 or is_trained_short)
+    plain = _in_plain_steps(query, layout, dropout_p)
     attend = _plain_attention if plain else scaled_dot_product_attention
     output_BNSH = attend(query_BNSH, key_BNSH, value_BNSH, mask, dropout_p, is_causal=causal)
     return _unpad(output_BNSH, layout)
+
+
+def _in_plain_steps(query: Tensor, layout: PaddedLayout, dropout_p: float) -> bool:
+    """Whether the probabilities are worked out whole, on a CPU.
+
+    PyTorch's fused kernel for the CPU has no dropout, and its backward is slower than plain steps
+    on short sequences; on long ones it saves the memory of the probabilities.
+    """
+    is_trained_short = query.requires_grad and layout.max_seqlen <= _SHORT
+    return query.device.type == "cpu" and (dropout_p > 0 or is_trained_short)
 
 
 def _plain_attention(

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bertsmith.model.cpu_kernels import cross_entropy_sums, has_cpu_kernels
+
 __all__ = ["Sums", "chunked_sums", "whole_sums", "wide"]
 
 # Numbers in a chunk: a few rows of a large vocabulary, in a processor's second-level cache.
@@ -51,6 +53,8 @@ def chunked_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         >>> round(total.item(), 4), hits.item()
         (4.1589, 1)
     """
+    if has_cpu_kernels(logits):
+        return cross_entropy_sums(logits, labels)
     total, hits = _ChunkedSums.apply(logits, labels)  # type: ignore[no-untyped-call]
     return total, hits
 

@@ -1,0 +1,135 @@
+/* What stands between the matrix products of attention; see attention.py.
+
+   Packed: [T, parts, N, H], sequences end to end. Padded: [parts, B, N, S, H], zeros at padding. */
+#include "common.h"
+
+/* Lays heads out; the first part is multiplied by a scale. */
+void pad_heads(const bf16 *restrict packed, bf16 *restrict padded, const int32_t *cu_seqlens,
+               int64_t parts, int64_t B, int64_t N, int64_t S, int64_t H, float scale,
+               int64_t threads) {
+#pragma omp parallel for collapse(2) num_threads((int)threads) schedule(static)
+    for (int64_t part = 0; part < parts; part++) {
+        for (int64_t b = 0; b < B; b++) {
+            int64_t start = cu_seqlens[b], length = cu_seqlens[b + 1] - start;
+            for (int64_t n = 0; n < N; n++) {
+                bf16 *to = padded + ((part * B + b) * N + n) * S * H;
+                const bf16 *from = packed + ((start * parts + part) * N + n) * H;
+                for (int64_t s = 0; s < length; s++, to += H, from += parts * N * H) {
+                    if (part == 0 && scale != 1.0f) {
+#pragma omp simd
+                        for (int64_t h = 0; h < H; h++) to[h] = narrow(wide(from[h]) * scale);
+                    } else {
+                        memcpy(to, from, sizeof(bf16) * (size_t)H);
+                    }
+                }
+                memset(to, 0, sizeof(bf16) * (size_t)((S - length) * H));
+            }
+        }
+    }
+}
+
+/* The way back; `rows` behind the last token are zeros. The first part is multiplied by a scale. */
+void pack_heads(const bf16 *restrict padded, bf16 *restrict packed, const int32_t *cu_seqlens,
+                int64_t parts, int64_t B, int64_t N, int64_t S, int64_t H, int64_t rows,
+                float scale, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) schedule(static)
+    for (int64_t b = 0; b < B; b++) {
+        int64_t start = cu_seqlens[b], length = cu_seqlens[b + 1] - start;
+        for (int64_t s = 0; s < length; s++) {
+            for (int64_t part = 0; part < parts; part++) {
+                bf16 *to = packed + ((start + s) * parts + part) * N * H;
+                for (int64_t n = 0; n < N; n++, to += H) {
+                    const bf16 *from = padded + (((part * B + b) * N + n) * S + s) * H;
+                    if (part == 0 && scale != 1.0f) {
+#pragma omp simd
+                        for (int64_t h = 0; h < H; h++) to[h] = narrow(wide(from[h]) * scale);
+                    } else {
+                        memcpy(to, from, sizeof(bf16) * (size_t)H);
+                    }
+                }
+            }
+        }
+    }
+    bf16 *end = packed + (int64_t)cu_seqlens[B] * parts * N * H;
+    memset(end, 0, sizeof(bf16) * (size_t)(rows * parts * N * H));
+}
+
+/* scores → probabilities in place, and what dropout leaves of them; all [B, N, S, S]. */
+void softmax_forward(bf16 *scores, bf16 *dropped, const int32_t *cu_seqlens, int64_t B, int64_t N,
+                     int64_t S, int64_t causal, int64_t seed, int64_t threshold, float scale,
+                     int64_t threads) {
+    Dropout dropout = {(uint32_t)seed, (uint32_t)threshold, scale};
+#pragma omp parallel for num_threads((int)threads) schedule(static)
+    for (int64_t head = 0; head < B * N; head++) {
+        int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N];
+        float powers[S];
+        for (int64_t s = 0; s < S; s++) {
+            int64_t row = head * S + s;
+            bf16 *restrict probabilities = scores + row * S;
+            int64_t seen = s >= length ? 0 : causal ? s + 1 : length;
+            float highest = -INFINITY, total = 0;
+#pragma omp simd reduction(max : highest)
+            for (int64_t k = 0; k < seen; k++) {
+                powers[k] = wide(probabilities[k]);
+                highest = powers[k] > highest ? powers[k] : highest;
+            }
+#pragma omp simd reduction(+ : total)
+            for (int64_t k = 0; k < seen; k++) {
+                powers[k] = exponential(powers[k] - highest);
+                total += powers[k];
+            }
+            float factor = 1.0f / total;
+            if (dropout.threshold == 0) {
+#pragma omp simd
+                for (int64_t k = 0; k < seen; k++) probabilities[k] = narrow(powers[k] * factor);
+            } else {
+                uint32_t first = (uint32_t)(row * S);
+                bf16 *restrict left = dropped + row * S;
+#pragma omp simd
+                for (int64_t k = 0; k < seen; k++) {
+                    float probability = powers[k] * factor;
+                    probabilities[k] = narrow(probability);
+                    left[k] = narrow(probability * kept(dropout, first + (uint32_t)k));
+                }
+                memset(left + seen, 0, sizeof(bf16) * (size_t)(S - seen));
+            }
+            memset(probabilities + seen, 0, sizeof(bf16) * (size_t)(S - seen));
+        }
+    }
+}
+
+/* Gradient of what dropout left → gradient of the scores, in place. */
+void softmax_backward(const bf16 *restrict probabilities, bf16 *restrict gradient,
+                      const int32_t *cu_seqlens, int64_t B, int64_t N, int64_t S, int64_t causal,
+                      int64_t seed, int64_t threshold, float scale, int64_t threads) {
+    Dropout dropout = {(uint32_t)seed, (uint32_t)threshold, scale};
+#pragma omp parallel for num_threads((int)threads) schedule(static)
+    for (int64_t head = 0; head < B * N; head++) {
+        int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N];
+        float own[S];
+        for (int64_t s = 0; s < S; s++) {
+            int64_t row = head * S + s;
+            const bf16 *restrict p = probabilities + row * S;
+            bf16 *restrict g = gradient + row * S;
+            int64_t seen = s >= length ? 0 : causal ? s + 1 : length;
+            float along = 0;
+            uint32_t first = (uint32_t)(row * S);
+            if (dropout.threshold == 0) {
+#pragma omp simd reduction(+ : along)
+                for (int64_t k = 0; k < seen; k++) {
+                    own[k] = wide(g[k]);
+                    along += own[k] * wide(p[k]);
+                }
+            } else {
+#pragma omp simd reduction(+ : along)
+                for (int64_t k = 0; k < seen; k++) {
+                    own[k] = wide(g[k]) * kept(dropout, first + (uint32_t)k);
+                    along += own[k] * wide(p[k]);
+                }
+            }
+#pragma omp simd
+            for (int64_t k = 0; k < seen; k++) g[k] = narrow(wide(p[k]) * (own[k] - along));
+            memset(g + seen, 0, sizeof(bf16) * (size_t)(S - seen));
+        }
+    }
+}

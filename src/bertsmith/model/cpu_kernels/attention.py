@@ -1,0 +1,105 @@
+"""Attention of packed bf16 sequences: padding, softmax and dropout between PyTorch's products.
+
+Shape suffixes: R rows, of which the first T are tokens, B sequences, S longest length, N heads,
+H head size.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bertsmith.model.cpu_kernels.running import HashedDropout, call
+
+__all__ = ["padded_attention"]
+
+
+def padded_attention(
+    query_key_value: Tensor,
+    cu_seqlens: Tensor,
+    max_seqlen: int,
+    num_tokens: int,
+    *,
+    dropout_p: float = 0.0,
+    causal: bool = False,
+) -> Tensor:
+    """Returns the attended values, bf16 [R, N, H]; rows behind the tokens are zeros.
+
+    Probabilities are worked out in float32 and rounded to bf16 before they weigh the values.
+
+    Args:
+        query_key_value: of every token and head, bf16 [R, 3, N, H].
+        cu_seqlens: cumulative lengths, starting at 0 and ending at T, int32 [B + 1].
+        max_seqlen: length S of the longest sequence.
+        num_tokens: number of tokens T; rows behind them mean nothing.
+        dropout_p: share of the probabilities that is dropped, in [0, 1).
+        causal: whether a token sees only itself and the tokens before it.
+    """
+    layout = cu_seqlens, max_seqlen, query_key_value.shape[0] - num_tokens
+    output: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
+        query_key_value, *layout, HashedDropout.draw(dropout_p), causal
+    )
+    return output
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query_key_value: Tensor,
+        cu_seqlens: Tensor,
+        S: int,
+        num_more_rows: int,
+        dropout: HashedDropout,
+        causal: bool,
+    ) -> Tensor:
+        R, _, N, H = query_key_value.shape
+        heads = _pad(query_key_value, cu_seqlens, S, H**-0.5)
+        query, key, value = heads
+        probabilities = torch.bmm(query, key.transpose(1, 2))
+        is_one = dropout.threshold == 0
+        dropped = probabilities if is_one else torch.empty_like(probabilities)
+        ctx.numbers = (len(cu_seqlens) - 1, N, S, int(causal), *dropout.numbers)
+        call("softmax_forward", probabilities, dropped, cu_seqlens, *ctx.numbers)
+        ctx.num_more_rows = num_more_rows
+        ctx.save_for_backward(heads, probabilities, dropped, cu_seqlens)
+        output = query_key_value.new_empty(R, N, H)
+        _pack(torch.bmm(dropped, value)[None], output, cu_seqlens, S, num_more_rows, 1.0)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        heads, probabilities, dropped, cu_seqlens = ctx.saved_tensors
+        R, N, H = grad_output.shape
+        S = heads.shape[2]
+        query, key, value = heads
+        (above,) = _pad(grad_output[:, None], cu_seqlens, S, 1.0)
+        gradients = torch.empty_like(heads)
+        torch.bmm(dropped.transpose(1, 2), above, out=gradients[2])
+        scores = torch.bmm(above, value.transpose(1, 2))
+        call("softmax_backward", probabilities, scores, cu_seqlens, *ctx.numbers)
+        torch.bmm(scores, key, out=gradients[0])
+        torch.bmm(scores.transpose(1, 2), query, out=gradients[1])
+        gradient = grad_output.new_empty(R, 3, N, H)
+        _pack(gradients, gradient, cu_seqlens, S, ctx.num_more_rows, H**-0.5)
+        return gradient, None, None, None, None, None
+
+
+def _pad(packed: Tensor, cu_seqlens: Tensor, S: int, scale: float) -> Tensor:
+    """Heads one by one, [parts, B * N, S, H], of packed rows [R, parts, N, H]."""
+    _, parts, N, H = packed.shape
+    B = len(cu_seqlens) - 1
+    padded = packed.new_empty(parts, B * N, S, H)
+    call("pad_heads", packed.contiguous(), padded, cu_seqlens, parts, B, N, S, H, scale)
+    return padded
+
+
+def _pack(
+    padded: Tensor, packed: Tensor, cu_seqlens: Tensor, S: int, num_more_rows: int, scale: float
+) -> None:
+    """Writes heads [parts, B * N, S, H] into packed rows."""
+    (parts, _, _, H), B = padded.shape, len(cu_seqlens) - 1
+    numbers = parts, B, padded.shape[1] // B, S, H, num_more_rows
+    call("pack_heads", padded, packed, cu_seqlens, *numbers, scale)

@@ -1,0 +1,77 @@
+"""Calling the C kernels with tensors."""
+
+import ctypes
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from bertsmith.model.cpu_kernels.library import kernels
+
+__all__ = ["HashedDropout", "call", "has_cpu_kernels"]
+
+
+def has_cpu_kernels(*tensors: Tensor) -> bool:
+    """Whether the kernels can take these tensors: bf16, on a CPU, outside of `torch.compile`."""
+    return (
+        all(t.device.type == "cpu" and t.dtype == torch.bfloat16 for t in tensors)
+        and not torch.compiler.is_compiling()
+        and kernels() is not None
+    )
+
+
+@dataclass(frozen=True)
+class HashedDropout:
+    """One draw from the default generator, from which a kernel hashes what is dropped.
+
+    Attributes:
+        seed: the draw, of 32 bits.
+        threshold: below which of 2^32 hashes a value is dropped; 0 drops none.
+        scale: what the others are multiplied by.
+    """
+
+    seed: int
+    threshold: int
+    scale: float
+
+    @classmethod
+    def draw(cls, p: float) -> Self:
+        """Draws for a probability in [0, 1); nothing is drawn for 0.
+
+        Example:
+            >>> HashedDropout.draw(0.0)
+            HashedDropout(seed=0, threshold=0, scale=1.0)
+        """
+        if p == 0:
+            return cls(0, 0, 1.0)
+        seed = int(torch.randint(2**32, ()))
+        return cls(seed, min(round(p * 2**32), 2**32 - 1), 1.0 / (1.0 - p))
+
+    @property
+    def numbers(self) -> tuple[int, int, float]:
+        """Seed, threshold and scale, as kernels take them."""
+        return self.seed, self.threshold, self.scale
+
+
+def call(name: str, *arguments: Tensor | float) -> None:
+    """Calls a kernel on as many threads as PyTorch uses.
+
+    Args:
+        name: the C function.
+        arguments: its arguments but the last, the number of threads: contiguous tensors on the
+            CPU, ints for int64_t and floats for float.
+    """
+    library = kernels()
+    if library is None:
+        raise RuntimeError("there are no kernels; ask has_cpu_kernels first")
+    given = [_converted(argument) for argument in (*arguments, torch.get_num_threads())]
+    getattr(library, name)(*given)
+
+
+def _converted(argument: Tensor | float) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_float:
+    if isinstance(argument, Tensor):
+        if not argument.is_contiguous() or argument.device.type != "cpu":
+            raise ValueError("a kernel takes contiguous tensors on the CPU")
+        return ctypes.c_void_p(argument.data_ptr())
+    return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
