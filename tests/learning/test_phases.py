@@ -192,6 +192,49 @@ def test_the_evaluation_has_the_length_of_its_phase(store, tmp_path):
     assert result.scores["mlm_loss"] == found[-1]["mlm_loss"]
 
 
+def test_no_log_line_mixes_two_phases(store, tmp_path):
+    changes = [PHASES, "training.log_every_steps=8", "training.num_evaluations=1"]
+    pretrain(store, recipe(*changes), tmp_path / "run", warn=silent)
+    lines = {record["step"]: record for record in records(tmp_path / "run", "train")}
+    assert list(lines) == [8, BOUNDARY, 16, 20]
+    # Each is the mean of its own updates, which another run logs one by one.
+    pretrain(store, recipe(PHASES), tmp_path / "fine", warn=silent)
+    fine = [record["nsp_loss"] for record in records(tmp_path / "fine", "train")]
+    for step, first in ((BOUNDARY, 8), (16, BOUNDARY), (20, 16)):
+        mean = sum(fine[first:step]) / (step - first)
+        assert lines[step]["nsp_loss"] == pytest.approx(mean, abs=1e-5)
+
+
+def test_the_best_checkpoint_is_of_the_latest_phase(store, tmp_path, monkeypatch):
+    """Losses are made up here: at the longer length they are the higher ones."""
+    losses = {5: 3.0, 10: 2.0, 15: 6.0, 20: 7.0}
+
+    def evaluate(model, objective, batches, precision, ranks):
+        return {"mlm_loss": losses[number[0]]}
+
+    number = [0]
+    original = Trainer._evaluate
+
+    def counted(self, *arguments):
+        number[0] = self.state.step
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_evaluate", counted)
+    monkeypatch.setattr("bertsmith.training.pretraining.evaluate_objective", evaluate)
+    chosen = recipe(PHASES, "training.keep_best=true", "training.keep_checkpoints=1")
+    checkpoints = tmp_path / "run" / "checkpoints"
+    # The second phase is begun, but not evaluated yet: the best is still that of the first.
+    stop_after(monkeypatch, BOUNDARY + 1, 18)
+    for best in (10, 15):
+        with pytest.raises(Interrupted):
+            pretrain(store, chosen, tmp_path / "run", warn=silent)
+        assert (checkpoints / "best").readlink().name == f"step-{best:06d}"
+    pretrain(store, chosen, tmp_path / "run", warn=silent)
+    assert {path.name for path in checkpoints.iterdir()} == {"best", "step-000015", "step-000018"}
+    state = json.loads((checkpoints / "best" / "training_state.json").read_text())
+    assert [state[f"best_{key}"] for key in ("loss", "step", "phase")] == [6.0, 15, 1]
+
+
 def test_with_a_budget_phases_follow_the_clock(store, tmp_path, monkeypatch):
     """Steps take 0.4 s here, by a clock that a busy machine doesn't move."""
 

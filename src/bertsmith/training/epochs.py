@@ -78,6 +78,10 @@ class EpochBatches(Generic[Feature]):
             yield self.micro_batches(step)
             step += 1
 
+    def phase_at(self, fraction: float) -> int:
+        """Always 0: the run is one phase."""
+        return 0
+
     def examples(self, step: int) -> list[tuple[int, int]]:
         """Which features a step's global batch has: (epoch, index among the features) each."""
         epoch, place = divmod(step, self.steps_per_epoch)

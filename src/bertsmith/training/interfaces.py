@@ -23,6 +23,16 @@ class StepBatches(Protocol):
         """
         ...
 
+    def phase_at(self, fraction: float) -> int:
+        """The number of the phase, from 0, that an update belongs to.
+
+        Figures of two phases are never mixed or compared.
+
+        Args:
+            fraction: share of the run that is done before the update, in [0, 1].
+        """
+        ...
+
     def examples(self, step: int) -> list[tuple[int, int]]:
         """Which examples a step's global batch has: (epoch, index in the epoch) each."""
         ...
@@ -46,7 +56,8 @@ class Evaluation:
         best: the score (higher is better) by which the model to keep is chosen, or None to keep
             the last.
         best_checkpoint: the loss (lower is better) whose best value's checkpoint is kept whatever
-            its age, or None to keep the newest alone.
+            its age, or None to keep the newest alone. Of the latest phase: losses of different
+            phases aren't compared.
     """
 
     run: Callable[[], dict[str, float]]

@@ -133,6 +133,7 @@ class Trainer:
                 if self._fraction() >= 1.0:
                     break
                 before, fraction = self._done(), self._fraction()
+                phase = self.batches.phase_at(fraction)
                 self.meter.count(micro_batches)
                 self.state.step += 1
                 factor = self._learning_rate_factor(fraction)
@@ -140,12 +141,14 @@ class Trainer:
                 self._keep_time()
                 bar.advance(self._done() - before)
                 is_due = self._evaluation_is_due(fraction)
-                if is_due or self.state.step % self.settings.log_every_steps == 0:
+                ends_phase = self.batches.phase_at(self._fraction()) != phase
+                is_full = self.state.step % self.settings.log_every_steps == 0
+                if is_due or ends_phase or is_full:
                     bar.update(**self._flush(window, fraction))
                     window = Window(self.state.step + 1)
                 is_best = False
                 if is_due:
-                    is_best = self._evaluate()
+                    is_best = self._evaluate(phase)
                     window.started = time.monotonic()
                 if self._must_stop or is_best or self._must_save:
                     window = self._checkpoint(window, fraction, is_best)
@@ -180,7 +183,7 @@ class Trainer:
         }
         return {**shown, "tokens/s": f"{rate:,.0f}", **shown_machine(machine)}
 
-    def _evaluate(self) -> bool:
+    def _evaluate(self, phase: int) -> bool:
         """Evaluates the model; returns whether this is a checkpoint to keep."""
         self.model.eval()
         scores = self.evaluation.run()
@@ -193,10 +196,7 @@ class Trainer:
                 self.state.best_score = score
                 self._save_model()
         loss = scores.get(self.evaluation.best_checkpoint or "")
-        if loss is None or (self.state.best_loss is not None and loss >= self.state.best_loss):
-            return False
-        self.state.best_loss, self.state.best_step = loss, self.state.step
-        return True
+        return loss is not None and self.state.notes_best(loss, phase)
 
     def _require_numbers(self, scores: dict[str, float]) -> None:
         """Stops the run before weights that give no numbers are saved anywhere."""

@@ -51,7 +51,7 @@ class PhasedBatches:
         """Yields the micro-batches of one optimizer update after another, see `StepBatches`."""
         step = first_step
         while True:
-            number = phase_at(self._phases, fraction())
+            number = self.phase_at(fraction())
             if number != self._number:
                 self._before = self._first_step, self._batches
                 self._enter(number, first_step=step)
@@ -66,8 +66,12 @@ class PhasedBatches:
                 for micro_batches in batches:
                     yield micro_batches
                     step += 1
-                    if phase_at(self._phases, fraction()) != number:
+                    if self.phase_at(fraction()) != number:
                         break
+
+    def phase_at(self, fraction: float) -> int:
+        """The number of the phase that an update belongs to, see `StepBatches`."""
+        return phase_at(self._phases, fraction)
 
     @property
     def epoch_length(self) -> int:

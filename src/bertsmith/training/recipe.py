@@ -68,7 +68,8 @@ class PretrainTraining(LoopSettings):
     )
     keep_best: bool = Field(
         False,
-        description="keep the checkpoint with the lowest held-out loss, too: checkpoints/best",
+        description="keep the checkpoint with the lowest held-out loss, too, of the latest phase: "
+        "checkpoints/best",
     )
     spike_deviations: float = Field(
         10.0,

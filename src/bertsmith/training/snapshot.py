@@ -23,8 +23,10 @@ class TrainingState:
         step: global batches that were trained on, skipped ones included.
         seconds: time spent so far, over all sittings.
         best_score: the best value of the score that selects the model (higher is better), or None.
-        best_loss: the lowest held-out loss, where the run keeps the checkpoint that has it.
+        best_loss: the lowest held-out loss of a phase, where the run keeps the checkpoint that
+            has it.
         best_step: the step of that checkpoint.
+        best_phase: the number of that phase.
         num_skipped: updates that were skipped because their loss was no number, or far too high.
         batches: what the batches' `state()` gave, to go on without looking back.
         loss_scaler: what the loss scaler's `state()` gave; nothing outside fp16.
@@ -35,9 +37,31 @@ class TrainingState:
     best_score: float | None = None
     best_loss: float | None = None
     best_step: int | None = None
+    best_phase: int | None = None
     num_skipped: int = 0
     batches: dict[str, Any] = field(default_factory=dict)
     loss_scaler: dict[str, Any] = field(default_factory=dict)
+
+    def notes_best(self, loss: float, phase: int) -> bool:
+        """Notes this step as the best one if it is; returns whether it is.
+
+        The first loss of a phase always is, since those before it are of other examples.
+
+        Args:
+            loss: the held-out loss.
+            phase: the number of the phase that the step is of.
+
+        Example:
+            >>> state = TrainingState(step=9)
+            >>> state.notes_best(2.0, phase=0), state.notes_best(2.5, phase=0)
+            (True, False)
+            >>> state.notes_best(2.5, phase=1), state.best_loss
+            (True, 2.5)
+        """
+        if self.best_phase == phase and self.best_loss is not None and loss >= self.best_loss:
+            return False
+        self.best_loss, self.best_step, self.best_phase = loss, self.step, phase
+        return True
 
 
 @dataclass(frozen=True)
