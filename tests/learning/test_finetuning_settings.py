@@ -1,11 +1,13 @@
 """Fine-tuning with the loop's other optimizers, schedules and frozen layers."""
 
+import shutil
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from bertsmith import BertConfig, BertForPreTraining, Tokenizer
-from bertsmith.errors import InputError, RecipeError
+from bertsmith.errors import InputError, ModelError, RecipeError
 from bertsmith.recipes import load_recipe
 from bertsmith.tasks import FinetuneRecipe, evaluate, finetune
 from bertsmith.wordpiece import SPECIAL_TOKENS, Vocabulary
@@ -81,6 +83,14 @@ def test_what_cannot_be_is_told_before_a_folder_is_made(model, data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_more_warm_up_than_updates(model, data, tmp_path):
-    with pytest.raises(RecipeError, match="num_warmup_steps: 99 is over the 24 updates"):
-        finetune("sst2", model, data, recipe("num_warmup_steps=99"), tmp_path / "run", warn=silent)
+def test_more_warm_up_than_updates_is_told_before_the_weights_are_read(model, data, tmp_path):
+    damaged = tmp_path / "model"
+    shutil.copytree(model, damaged)
+    (damaged / "model.safetensors").write_bytes(b"")
+    run = tmp_path / "run"
+    for source in (model, str(damaged)):
+        with pytest.raises(RecipeError, match="num_warmup_steps: 99 is over the 24 updates"):
+            finetune("sst2", source, data, recipe("num_warmup_steps=99"), run, warn=silent)
+        assert not run.exists()
+    with pytest.raises(ModelError):
+        finetune("sst2", str(damaged), data, recipe("num_warmup_steps=24"), run, warn=silent)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["get_task", "task_names"]
 
 #: Modules of this room that hold no task.
-_NOT_TASKS = frozenset({"base", "finetuning", "lookup"})
+_NOT_TASKS = frozenset({"base", "lookup"})
 
 
 @cache

@@ -12,7 +12,13 @@ from bertsmith.training.pretraining import PretrainResult, pretrain
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.run_log import RunLog, read_run
-from bertsmith.training.schedule import ClockHorizon, Horizon, StepHorizon, learning_rate_factor
+from bertsmith.training.schedule import (
+    ClockHorizon,
+    Horizon,
+    StepHorizon,
+    learning_rate_factor,
+    warmup_ratio_of,
+)
 from bertsmith.training.settings import FREE_TO_CHANGE, LoopSettings, OptimizerSettings
 from bertsmith.training.shared_run import held_run, last_good_checkpoint
 from bertsmith.training.snapshot import TrainingState
@@ -49,4 +55,5 @@ __all__ = [
     "require_layers",
     "resolve_compile",
     "sums_for",
+    "warmup_ratio_of",
 ]

@@ -1,0 +1,42 @@
+"""The recipe of a fine-tuning run."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from bertsmith._settings import Settings
+from bertsmith.model.hub import find_folder
+from bertsmith.model.pretrained import read_config
+from bertsmith.training import LoopSettings
+
+__all__ = ["FinetuneRecipe", "FinetuneTraining", "recipe_for"]
+
+
+class FinetuneTraining(LoopSettings):
+    """The loop of a fine-tuning run; the defaults are from the paper's grid."""
+
+    learning_rate: float = Field(3e-5, gt=0, description="peak learning rate")
+    num_epochs: float | None = Field(
+        None, gt=0, description="passes over the training data; by default the task's, mostly 3"
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="which model stays: the best on dev by the task's score, or the last"
+    )
+
+
+class FinetuneRecipe(Settings):
+    """Everything that decides a fine-tuning run, apart from model and data."""
+
+    max_seq_length: int | None = Field(
+        None, ge=8, description="tokens in a sequence; by default the task's, mostly 128"
+    )
+    training: FinetuneTraining = FinetuneTraining()
+
+
+def recipe_for(model_source: str) -> str:
+    """The preset that fits a model's size: "small" below hidden size 512, else "default".
+
+    The paper's learning rates are for base and large; small models hardly move at them.
+    """
+    config = read_config(find_folder(model_source))
+    return "small" if config.hidden_size < 512 else "default"

@@ -1,0 +1,102 @@
+"""A whole fine-tuning run: a model, a task's data and a recipe in, a model folder out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertsmith.model import find_device, resolve_precision
+from bertsmith.model.hub import find_folder
+from bertsmith.model.pretrained import read_config
+from bertsmith.tasks.base import Task
+from bertsmith.tasks.finetuning.job import FinetuneJob
+from bertsmith.tasks.finetuning.recipe import FinetuneRecipe
+from bertsmith.tasks.finetuning.session import FinetuneSession
+from bertsmith.tasks.lookup import get_task
+from bertsmith.training import (
+    FREE_TO_CHANGE,
+    RunFolder,
+    TrainingState,
+    held_run,
+    joined_ranks,
+    require_layers,
+)
+
+__all__ = ["FinetuneResult", "finetune"]
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What came of a fine-tuning run.
+
+    Attributes:
+        path: the run's folder, which is a model folder.
+        state: steps and seconds.
+        scores: scores of the kept model on dev; further dev sets as `split/metric`.
+        labels: the classes, by id.
+    """
+
+    path: Path
+    state: TrainingState
+    scores: dict[str, float]
+    labels: tuple[str, ...]
+
+
+def finetune(
+    task_name: str,
+    model_source: str,
+    data: Path,
+    recipe: FinetuneRecipe,
+    output: Path,
+    *,
+    from_scratch: bool = False,
+    warn: Callable[[str], None],
+) -> FinetuneResult:
+    """Trains all parameters and one added layer, or goes on with the run that stands in `output`.
+
+    **Source**: the paper, section 3.2 and appendix A.3.
+
+    Args:
+        task_name: a name from `task_names()`.
+        model_source: model folder or hub id.
+        data: the task's data: a folder, or a file.
+        recipe: length and loop.
+        output: the run's folder.
+        from_scratch: start from fresh weights of the same shape, for comparison.
+        warn: is told, in one line each, about what the user should know.
+
+    Raises:
+        BertsmithError: task, model, data or recipe can't be used.
+        Interrupted: a signal asked to stop; the state is saved.
+    """
+    task = get_task(task_name)
+    resolve_precision(recipe.training.precision, find_device())
+    config = read_config(find_folder(model_source))
+    require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
+    with joined_ranks() as ranks, held_run(output, ranks) as run:
+        job = FinetuneJob.read(task, model_source, data, recipe, from_scratch=from_scratch)
+        for note in job.train.notes:
+            warn(note)
+        identity = job.identity()
+        ranks.on_first(lambda: run.check_recipe(identity, FREE_TO_CHANGE))
+        if ranks.on_first(lambda: run.is_finished):
+            warn(f"{output}: this run is finished; its result is shown again")
+        else:
+            FinetuneSession(job, run, ranks, warn).train()
+        return ranks.on_first(lambda: _result(run, task))
+
+
+def _result(run: RunFolder, task: Task[Any, Any, Any]) -> FinetuneResult:
+    records = run.read_metrics()
+    evaluations = [record for record in records if record["kind"] == "evaluation"]
+    keep_last = run.read_recipe()["training"]["keep"] == "last"
+    chosen = (
+        evaluations[-1]
+        if keep_last
+        else max(evaluations, key=lambda record: record[task.main_metric])
+    )
+    scores = {
+        name: value for name, value in chosen.items() if name not in ("kind", "step", "seconds")
+    }
+    state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
+    return FinetuneResult(run.path, state, scores, read_config(run.path).labels)

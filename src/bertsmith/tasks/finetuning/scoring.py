@@ -1,0 +1,80 @@
+"""Scoring a fine-tuned model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bertsmith.errors import ModelError
+from bertsmith.model import find_device, resolve_precision
+from bertsmith.tasks.finetuning.dev_set import DevSet
+from bertsmith.tasks.lookup import get_task
+from bertsmith.training import RunFolder
+from bertsmith.wordpiece import Tokenizer
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    task_name: str,
+    model_source: str,
+    data: Path,
+    *,
+    split: str = "dev",
+    max_seq_length: int | None = None,
+    precision: str = "fp32",
+    predictions: Path | None = None,
+    warn: Callable[[str], None],
+) -> dict[str, float]:
+    """Scores a fine-tuned model on a task's data.
+
+    Args:
+        task_name: a name from `task_names()`.
+        model_source: model folder or hub id, with the task's head.
+        data: a folder, or a file.
+        split: which of the task's splits; "dev" scores every dev set that there is.
+        max_seq_length: tokens in a sequence; by default the task's.
+        precision: "auto", "fp32", "bf16" or "fp16".
+        predictions: where each example's prediction is written, as JSON lines.
+        warn: is told what the user should know.
+
+    Raises:
+        ModelError: the folder has no head for this task.
+        DataError: the data can't be read, or has no labels.
+    """
+    task = get_task(task_name)
+    number_format = resolve_precision(precision, find_device())
+    model = task.model_class.from_pretrained(model_source).to(find_device())
+    report = model.loading_report
+    if report is not None and report.missing:
+        raise ModelError(
+            f"has no head for {task_name}",
+            where=model_source,
+            fix=f"fine-tune it first: bertsmith finetune {task_name} --model {model_source}",
+        )
+    trained_for = _trained_for(model_source)
+    if trained_for not in (None, task_name):
+        warn(f"{model_source} was fine-tuned for {trained_for}, not {task_name}")
+    tokenizer = Tokenizer.from_pretrained(model_source)
+    splits = task.dev_splits_in(data) if split == "dev" else (split,)
+    scores: dict[str, float] = {}
+    for name in splits:
+        read = task.read(data, name)
+        for note in read.notes:
+            warn(note)
+        dev = DevSet(task, name, read, tokenizer, model.config, max_seq_length)
+        predicted = dev.predict(model, number_format)
+        scores.update(dev.score(predicted, first=splits[0]))
+        if predictions is not None:
+            path = predictions
+            if name != splits[0]:
+                path = path.with_stem(f"{path.stem}-{name}")
+            task.write_predictions(path, read.examples, predicted)
+    return scores
+
+
+def _trained_for(model_source: str) -> str | None:
+    """The task of the run that a model folder is, if it is one of ours."""
+    path = Path(model_source)
+    if not (path / "recipe.yaml").is_file():
+        return None
+    run = RunFolder(path).read_recipe().get("run")
+    return run.get("task") if isinstance(run, dict) else None
