@@ -207,20 +207,11 @@ def test_no_log_line_mixes_two_phases(store, tmp_path):
 
 def test_the_best_checkpoint_is_of_the_latest_phase(store, tmp_path, monkeypatch):
     """Losses are made up here: at the longer length they are the higher ones."""
-    losses = {5: 3.0, 10: 2.0, 15: 6.0, 20: 7.0}
-
-    def evaluate(model, objective, batches, precision, ranks):
-        return {"mlm_loss": losses[number[0]]}
-
-    number = [0]
-    original = Trainer._evaluate
-
-    def counted(self, *arguments):
-        number[0] = self.state.step
-        return original(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "_evaluate", counted)
-    monkeypatch.setattr("bertsmith.training.pretraining.evaluate_objective", evaluate)
+    losses = iter([3.0, 2.0, 6.0, 7.0])  # after steps 5, 10, 15 and 20
+    monkeypatch.setattr(
+        "bertsmith.training.pretraining.evaluate_objective",
+        lambda *arguments: {"mlm_loss": next(losses)},
+    )
     chosen = recipe(PHASES, "training.keep_best=true", "training.keep_checkpoints=1")
     checkpoints = tmp_path / "run" / "checkpoints"
     # The second phase is begun, but not evaluated yet: the best is still that of the first.

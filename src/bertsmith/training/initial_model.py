@@ -1,12 +1,59 @@
-"""The model that pre-training starts from when it doesn't start afresh."""
+"""The model that a sitting of pre-training starts with."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from bertsmith.errors import ModelError, VocabularyError
-from bertsmith.model import BertForPreTraining, extend_embeddings
+import torch
+
+from bertsmith.errors import ModelError, RecipeError, VocabularyError
+from bertsmith.model import (
+    BertConfig,
+    BertForPreTraining,
+    extend_embeddings,
+    sinusoidal_positions,
+)
+from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.wordpiece import Tokenizer, pieces_of_new_tokens
 
-__all__ = ["load_initial_model"]
+__all__ = ["load_initial_model", "starting_model"]
+
+
+def starting_model(
+    recipe: PretrainRecipe,
+    tokenizer: Tokenizer,
+    *,
+    checkpoint: Path | None,
+    init: str | None,
+    warn: Callable[[str], None],
+) -> BertForPreTraining:
+    """The checkpoint's model, or the one to go on from, or a fresh one of the recipe's shape.
+
+    Args:
+        recipe: of the run.
+        tokenizer: the store's.
+        checkpoint: what a stopped run goes on from.
+        init: a model folder or hub id; see `load_initial_model`.
+        warn: is told, in one line each, about what the user should know.
+
+    Raises:
+        ModelError: the model can't be used, or has another vocabulary than the store.
+        RecipeError: the model's own shape contradicts the recipe.
+    """
+    source = checkpoint or init
+    if checkpoint is not None:
+        model = BertForPreTraining.from_pretrained(checkpoint)
+    elif init is not None:
+        model = load_initial_model(init, tokenizer, warn)
+    else:
+        model = _fresh_model(recipe, len(tokenizer.vocabulary))
+    if model.config.vocab_size != len(tokenizer.vocabulary):
+        raise ModelError(
+            f"has {model.config.vocab_size} tokens, the store {len(tokenizer.vocabulary)}",
+            where=str(source),
+            fix="prepare the store with the model's own vocab.txt",
+        )
+    _require_fit(recipe, model.config, str(source))
+    return model
 
 
 def load_initial_model(
@@ -52,3 +99,33 @@ def load_initial_model(
         extend_embeddings(model, pieces_of_new)
         warn(f"{source}: {len(pieces_of_new):,} new tokens start as the mean of their pieces")
     return model
+
+
+def _fresh_model(recipe: PretrainRecipe, vocab_size: int) -> BertForPreTraining:
+    config = recipe.model.config(vocab_size)
+    generator = torch.Generator().manual_seed(recipe.training.seed)
+    model = BertForPreTraining(config, generator=generator)
+    if recipe.model.position_init == "sinusoidal":
+        model.bert.set_position_embeddings(
+            sinusoidal_positions(
+                config.max_position_embeddings, config.hidden_size, config.initializer_range
+            )
+        )
+    return model
+
+
+def _require_fit(recipe: PretrainRecipe, config: BertConfig, source: str) -> None:
+    """A model that was loaded has its own shape; the recipe must not contradict it."""
+    longest = recipe.longest_sequence
+    if longest > config.max_position_embeddings:
+        raise RecipeError(
+            f"max_seq_length {longest} is over the model's "
+            f"{config.max_position_embeddings} positions",
+            where=source,
+        )
+    if config.attention != recipe.model.attention:
+        raise RecipeError(
+            f"the model's attention is {config.attention}",
+            where=source,
+            fix=f"--set model.attention={config.attention}",
+        )

@@ -1,7 +1,6 @@
 """The training loop: the same for pre-training and for every fine-tuning task."""
 
 import math
-import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,29 +10,24 @@ from torch import nn
 from bertsmith._progress import progress
 from bertsmith.errors import TrainingError
 from bertsmith.objectives import Objective
+from bertsmith.training.agreement import Agreement
 from bertsmith.training.checkpoint import SaveModel, load_training_state
 from bertsmith.training.cpu import keep_freed_memory
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
-from bertsmith.training.interruption import Interrupted, StopRequest, stop_on_signals
+from bertsmith.training.interruption import Interrupted, stop_on_signals
 from bertsmith.training.meter import Meter, shown_machine
 from bertsmith.training.random_states import seed_rank
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.saver import CheckpointSaver
-from bertsmith.training.schedule import (
-    ClockHorizon,
-    Horizon,
-    StepHorizon,
-    learning_rate_factor,
-    warmup_ratio_of,
-)
+from bertsmith.training.schedule import Horizon, learning_rate_factor, warmup_ratio_of
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.skips import SkipRecord
 from bertsmith.training.snapshot import TrainingState
 from bertsmith.training.trackers import TrackedRun, tracking
 from bertsmith.training.update import Updater
-from bertsmith.training.window import Window
+from bertsmith.training.window import Window, shown_means
 
 __all__ = ["Trainer"]
 
@@ -85,7 +79,6 @@ class Trainer:
         self.meter = Meter(model, objective, self.update.device, self.update.precision)
         self.facts = facts
         self.state = TrainingState()
-        self._stop = StopRequest()
         if not self.ranks.is_first:  # dropout must not be the same everywhere
             seed_rank(settings.seed, 0, self.ranks)
 
@@ -115,17 +108,20 @@ class Trainer:
             keep_freed_memory()
         facts = {**self.facts(), **self.meter.facts()}
         tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)
-        self._started = time.monotonic() - self.state.seconds
+        started = time.monotonic() - self.state.seconds
         window = Window(self.state.step + 1)
         with (
             tracking(self.settings.trackers, tracked) as self.run.listeners,
             stop_on_signals() as stop,
             self.saver,
             progress(
-                self.description, total=self._total(), unit=self._unit(), done=self._done()
+                self.description,
+                total=self.horizon.total,
+                unit=self.horizon.unit,
+                done=self._done(),
             ) as bar,
         ):
-            self._stop = stop
+            self.agreed = Agreement(self.ranks, stop, self.saver.is_due, started)
             self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
             for micro_batches in self.meter.timed(
                 self.batches.steps(self.state.step, self._fraction)
@@ -150,13 +146,13 @@ class Trainer:
                 if is_due:
                     is_best = self._evaluate(phase)
                     window.started = time.monotonic()
-                if self._must_stop or is_best or self._must_save:
+                if self.agreed.must_stop or is_best or self.agreed.must_save:
                     window = self._checkpoint(window, fraction, is_best)
             self.saver.wait()
             self._finish()
             self._keep_time()
-        if self._must_stop:
-            raise Interrupted(self.state.step, str(self.run.path), self._signal_number)
+        if self.agreed.must_stop:
+            raise Interrupted(self.state.step, str(self.run.path), self.agreed.signal_number)
         return self.state
 
     def _flush(self, window: Window, fraction: float) -> dict[str, str]:
@@ -177,11 +173,7 @@ class Trainer:
             **machine,
             seconds=round(self.state.seconds, 3),
         )
-        shown = {
-            name.replace("_", " "): f"{value:.1%}" if "accuracy" in name else f"{value:.3f}"
-            for name, value in means.items()
-        }
-        return {**shown, "tokens/s": f"{rate:,.0f}", **shown_machine(machine)}
+        return {**shown_means(means), "tokens/s": f"{rate:,.0f}", **shown_machine(machine)}
 
     def _evaluate(self, phase: int) -> bool:
         """Evaluates the model; returns whether this is a checkpoint to keep."""
@@ -212,16 +204,16 @@ class Trainer:
         if window.verdicts:
             self._flush(window, fraction)
             window = Window(self.state.step + 1)
-        if self.skips.last == self.state.step and not (self._must_stop or is_best):
+        if self.skips.last == self.state.step and not (self.agreed.must_stop or is_best):
             return window  # the weights may be at fault: the next update will show
         self.state.batches = self.batches.state()
         self.state.loss_scaler = self.update.scaler.state()
         guard = self.update.guard.tensors()
         self.saver.save(self.state, self.model, self.update.optimizer, guard)
-        if self._must_stop:
+        if self.agreed.must_stop:
             self.saver.wait()
             folder = self.run.checkpoint_path(self.state.step)
-            raise Interrupted(self.state.step, str(folder), self._signal_number)
+            raise Interrupted(self.state.step, str(folder), self.agreed.signal_number)
         return window
 
     def _save_model(self) -> None:
@@ -238,22 +230,7 @@ class Trainer:
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
 
     def _keep_time(self) -> None:
-        """Reads the clock and the requests to stop, the same on all ranks.
-
-        The first rank's clock counts, and anybody's request.
-        """
-        is_first, stop = self.ranks.is_first, self._stop
-        agreed = self.ranks.sums(
-            {
-                "seconds": is_first * (time.monotonic() - self._started),
-                "save": is_first and self.saver.is_due(),
-                "stop": stop.wanted,
-                "terminate": stop.wanted and stop.signal_number == signal.SIGTERM,
-            }
-        )
-        self.state.seconds = agreed["seconds"]
-        self._must_save, self._must_stop = agreed["save"] > 0, agreed["stop"] > 0
-        self._signal_number = signal.SIGTERM if agreed["terminate"] else signal.SIGINT
+        self.state.seconds = self.agreed.seconds()
 
     def _fraction(self) -> float:
         return self.horizon.fraction(self.state.step, self.state.seconds)
@@ -272,16 +249,5 @@ class Trainer:
             decay_curve=self.settings.decay_curve,
         )
 
-    def _unit(self) -> str:
-        return "s" if isinstance(self.horizon, ClockHorizon) else "steps"
-
-    def _total(self) -> float:
-        if isinstance(self.horizon, ClockHorizon):
-            return self.horizon.num_seconds
-        if isinstance(self.horizon, StepHorizon):
-            return self.horizon.num_steps
-        raise TypeError(f"unknown horizon {type(self.horizon).__name__}")
-
     def _done(self) -> float:
-        is_clock = isinstance(self.horizon, ClockHorizon)
-        return min(self.state.seconds, self._total()) if is_clock else self.state.step
+        return self.horizon.done(self.state.step, self.state.seconds)

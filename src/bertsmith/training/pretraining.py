@@ -9,15 +9,9 @@ import torch
 from torch import Tensor
 
 from bertsmith.batches import PretrainingBatch, evaluation_batches
-from bertsmith.errors import CheckpointError, ModelError, RecipeError
+from bertsmith.errors import CheckpointError
 from bertsmith.examples import split_documents
-from bertsmith.model import (
-    BertConfig,
-    BertForPreTraining,
-    find_device,
-    resolve_precision,
-    sinusoidal_positions,
-)
+from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
@@ -26,7 +20,7 @@ from bertsmith.training.compiling import compile_parts, resolve_compile, sums_fo
 from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
 from bertsmith.training.freezing import require_layers
-from bertsmith.training.initial_model import load_initial_model
+from bertsmith.training.initial_model import starting_model
 from bertsmith.training.interfaces import Evaluation
 from bertsmith.training.loop import Trainer
 from bertsmith.training.phased_batches import PhasedBatches
@@ -109,7 +103,9 @@ class _Session:
         self.ranks = ranks
         self.checkpoint = last_good_checkpoint(run, ranks, warn, FREE_TO_CHANGE)
         torch.manual_seed(recipe.training.seed)
-        self.model = self._model(init, warn)
+        self.model = starting_model(
+            recipe, store.tokenizer, checkpoint=self.checkpoint, init=init, warn=warn
+        ).to(ranks.device)
         is_compiled = resolve_compile(recipe.training.compile, ranks.device)
         if is_compiled:
             compile_parts(self.model)
@@ -200,49 +196,6 @@ class _Session:
 
     def _main_loss(self) -> str:
         return "ltr_loss" if isinstance(self.objective, LeftToRight) else "mlm_loss"
-
-    def _model(self, init: str | None, warn: Callable[[str], None]) -> BertForPreTraining:
-        source = self.checkpoint or init
-        if self.checkpoint is not None:
-            model = BertForPreTraining.from_pretrained(self.checkpoint)
-        elif init is not None:
-            model = load_initial_model(init, self.store.tokenizer, warn)
-        else:
-            config = self.recipe.model.config(len(self.store.vocabulary))
-            generator = torch.Generator().manual_seed(self.recipe.training.seed)
-            model = BertForPreTraining(config, generator=generator)
-            if self.recipe.model.position_init == "sinusoidal":
-                model.bert.set_position_embeddings(
-                    sinusoidal_positions(
-                        config.max_position_embeddings,
-                        config.hidden_size,
-                        config.initializer_range,
-                    )
-                )
-        if model.config.vocab_size != len(self.store.vocabulary):
-            raise ModelError(
-                f"has {model.config.vocab_size} tokens, the store {len(self.store.vocabulary)}",
-                where=str(source),
-                fix="prepare the store with the model's own vocab.txt",
-            )
-        self._require_fit(model.config, str(source))
-        return model.to(self.ranks.device)
-
-    def _require_fit(self, config: BertConfig, source: str) -> None:
-        """A model that was loaded has its own shape; the recipe must not contradict it."""
-        longest = self.recipe.longest_sequence
-        if longest > config.max_position_embeddings:
-            raise RecipeError(
-                f"max_seq_length {longest} is over the model's "
-                f"{config.max_position_embeddings} positions",
-                where=source,
-            )
-        if config.attention != self.recipe.model.attention:
-            raise RecipeError(
-                f"the model's attention is {config.attention}",
-                where=source,
-                fix=f"--set model.attention={config.attention}",
-            )
 
 
 def _require_possible(recipe: PretrainRecipe, init: str | None) -> None:

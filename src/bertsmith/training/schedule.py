@@ -13,6 +13,20 @@ __all__ = ["ClockHorizon", "Horizon", "StepHorizon", "learning_rate_factor", "wa
 class Horizon(Protocol):
     """When a run ends: after so many steps, or so many seconds."""
 
+    @property
+    def total(self) -> float:
+        """How long the run is, in its unit."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in, as the progress bar says it: "steps" or "s"."""
+        ...
+
+    def done(self, step: int, seconds: float) -> float:
+        """How much of `total` is done after `step` updates and `seconds`."""
+        ...
+
     def fraction(self, step: int, seconds: float) -> float:
         """The share of the run, in [0, 1], that is done after `step` updates and `seconds`."""
         ...
@@ -28,6 +42,16 @@ class StepHorizon:
     """
 
     num_steps: int
+    unit = "steps"
+
+    @property
+    def total(self) -> float:
+        """`num_steps`."""
+        return self.num_steps
+
+    def done(self, step: int, seconds: float) -> float:
+        """`step`."""
+        return step
 
     def fraction(self, step: int, seconds: float) -> float:
         """`step / num_steps`."""
@@ -47,6 +71,16 @@ class ClockHorizon:
     """
 
     num_seconds: float
+    unit = "s"
+
+    @property
+    def total(self) -> float:
+        """`num_seconds`."""
+        return self.num_seconds
+
+    def done(self, step: int, seconds: float) -> float:
+        """`seconds`, at most `num_seconds`."""
+        return min(seconds, self.num_seconds)
 
     def fraction(self, step: int, seconds: float) -> float:
         """`seconds / num_seconds`."""

@@ -1,7 +1,7 @@
 """What happened since the last log line."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,7 +11,7 @@ from bertsmith.objectives import Measure
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.guard import Verdict
 
-__all__ = ["Window"]
+__all__ = ["Window", "shown_means"]
 
 
 @dataclass
@@ -87,3 +87,16 @@ class Window:
         """Real tokens a second since the window was opened, of all ranks together."""
         num_tokens = (ranks or Ranks()).sums({"tokens": self.num_tokens})["tokens"]
         return num_tokens / max(time.monotonic() - self.started, 1e-9)
+
+
+def shown_means(means: Mapping[str, float]) -> dict[str, str]:
+    """What the progress bar shows of what `Window.means` returned.
+
+    Example:
+        >>> shown_means({"mlm_loss": 6.7989, "mlm_accuracy": 0.112})
+        {'mlm loss': '6.799', 'mlm accuracy': '11.2%'}
+    """
+    return {
+        name.replace("_", " "): f"{value:.1%}" if "accuracy" in name else f"{value:.3f}"
+        for name, value in means.items()
+    }
