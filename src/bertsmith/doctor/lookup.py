@@ -4,7 +4,9 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-__all__ = ["modules_of"]
+from bertsmith.doctor.finding import Finding
+
+__all__ = ["findings_of", "modules_of"]
 
 
 def modules_of(package: ModuleType) -> list[ModuleType]:
@@ -21,3 +23,13 @@ def modules_of(package: ModuleType) -> list[ModuleType]:
         for name in names
         if not name.startswith("_")
     ]
+
+
+def findings_of(package: ModuleType, measures: object) -> tuple[Finding, ...]:
+    """What the checks of a package find, in the order of their names.
+
+    Args:
+        package: its modules have a function `check`.
+        measures: what that is given.
+    """
+    return tuple(found for module in modules_of(package) for found in module.check(measures))

@@ -5,7 +5,7 @@ from pathlib import Path
 from bertsmith.doctor import run_checks
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent
-from bertsmith.doctor.lookup import modules_of
+from bertsmith.doctor.lookup import findings_of
 from bertsmith.doctor.run_measures import RunMeasures
 from bertsmith.training import read_run
 
@@ -26,8 +26,7 @@ def examine_run(folder: str | Path) -> Examination:
         TrainingError: it is no run, or hasn't begun.
     """
     measures = RunMeasures(read_run(Path(folder)))
-    checked = (module.check(measures) for module in modules_of(run_checks))
-    findings = tuple(finding for findings in checked for finding in findings)
+    findings = findings_of(run_checks, measures)
     unchecked = () if measures.run.facts else (_OLD,)
     return Examination("run", str(folder), _facts(measures), (), findings, unchecked)
 

@@ -9,7 +9,7 @@ from bertsmith.doctor.commands import Commands
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent
 from bertsmith.doctor.histogram import Histogram
-from bertsmith.doctor.lookup import modules_of
+from bertsmith.doctor.lookup import findings_of
 from bertsmith.doctor.store_checks.integrity import damage
 from bertsmith.doctor.store_measures import EpochMeasures, StoreMeasures
 from bertsmith.errors import BertsmithError
@@ -60,8 +60,7 @@ def examine_store(folder: str | Path) -> Examination:
         found = (damage(error, commands),)
         return Examination("store", name, _size_facts(manifest), (), found, (_NOT_MEASURED,))
     measures = StoreMeasures(store, commands)
-    checked = (module.check(measures) for module in modules_of(store_checks))
-    findings = tuple(finding for findings in checked for finding in findings)
+    findings = findings_of(store_checks, measures)
     return Examination("store", name, _facts(measures), _histograms(measures), findings)
 
 

@@ -11,7 +11,7 @@ from bertsmith.doctor.corpus import DEFAULT_SAMPLE_BYTES, spread
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent
 from bertsmith.doctor.histogram import Histogram
-from bertsmith.doctor.lookup import modules_of
+from bertsmith.doctor.lookup import findings_of
 from bertsmith.doctor.vocabulary_measures import VocabularyMeasures
 from bertsmith.wordpiece import Tokenizer, WordCounter
 from bertsmith.wordpiece.words import chunks_of
@@ -78,8 +78,7 @@ def examine_vocabulary(
         commands=commands,
         num_examples=num_examples,
     )
-    found = (module.check(measures) for module in modules_of(vocabulary_checks))
-    findings = tuple(finding for findings in found for finding in findings)
+    findings = findings_of(vocabulary_checks, measures)
     return Examination("vocab", str(vocab_path), _facts(measures), _histograms(measures), findings)
 
 
