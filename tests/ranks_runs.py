@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+import torch
 from safetensors.torch import load_file
 
 from bertsmith.corpus import CorpusSettings, open_corpus
@@ -27,6 +29,7 @@ SMALL = [
     "training.precision=fp32",
     "training.log_every_steps=1",
 ]
+NUM_STEPS = 6
 ONE_MACHINE = ("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0")
 
 
@@ -100,3 +103,22 @@ def losses(folder):
     """(step, loss) of the log, train and evaluation."""
     records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
     return [(r["kind"], r["step"], r["mlm_loss"]) for r in records if "mlm_loss" in r]
+
+
+def job(store, output, *changes, **further):
+    """A job for `run_jobs`: a short pre-training run of SMALL."""
+    steps = f"training.num_steps={NUM_STEPS}"
+    return {
+        "store": str(store), "output": str(output), "changes": [*SMALL, steps, *changes], **further
+    }  # fmt: skip
+
+
+def assert_close(one, other):
+    """Equal but for rounding."""
+    expected, found = weights(one), weights(other)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=2e-5, rtol=1e-4, msg=name)
+    assert [entry[:2] for entry in losses(one)] == [entry[:2] for entry in losses(other)]
+    for first, second in zip(losses(one), losses(other), strict=True):
+        assert second[2] == pytest.approx(first[2], rel=1e-4)

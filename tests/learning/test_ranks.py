@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import socket
 import sys
@@ -13,11 +12,13 @@ from safetensors.torch import load_file
 
 from bertsmith.recipes import load_recipe
 from bertsmith.training import PretrainRecipe, pretrain
-from pretraining_runs import records
 from ranks_job import do
 from ranks_runs import (
+    NUM_STEPS,
     ONE_MACHINE,
     SMALL,
+    assert_close,
+    job,
     losses,
     make_store,
     outcome,
@@ -27,8 +28,6 @@ from ranks_runs import (
     wait_until,
     weights,
 )
-
-NUM_STEPS = 6
 
 
 @pytest.fixture(scope="module")
@@ -47,27 +46,9 @@ def alone(store, tmp_path_factory):
     return folder
 
 
-def job(store, output, *changes, **further):
-    steps = f"training.num_steps={NUM_STEPS}"
-    return {
-        "store": str(store), "output": str(output), "changes": [*SMALL, steps, *changes], **further
-    }  # fmt: skip
-
-
 def command_line(store, output, *changes):
     sets = [part for change in [*SMALL, *changes] for part in ("--set", change)]
     return ["-m", "bertsmith", "pretrain", store, "--recipe", "tiny", *sets, "-o", output]
-
-
-def assert_close(one, other):
-    """Equal but for rounding."""
-    expected, found = weights(one), weights(other)
-    assert expected.keys() == found.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, atol=2e-5, rtol=1e-4, msg=name)
-    assert [entry[:2] for entry in losses(one)] == [entry[:2] for entry in losses(other)]
-    for first, second in zip(losses(one), losses(other), strict=True):
-        assert second[2] == pytest.approx(first[2], rel=1e-4)
 
 
 def said(stderr):
@@ -285,49 +266,3 @@ def test_other_updates_are_the_same_too(store, tmp_path, changes):
     )  # fmt: skip
     for name in ("ddp", "fsdp"):
         assert_close(tmp_path / "alone", tmp_path / name)
-
-
-@pytest.mark.slow
-def test_fp16_skips_the_same_overflows_in_shards(store, tmp_path):
-    """What overflows in one rank's shard alone must be skipped by all."""
-    changes = ["training.precision=fp16", "training.learning_rate=1e-2", "training.num_steps=24"]
-
-    def fp16(name, parallel, *further, **stop):
-        changed = [*changes, f"training.parallel={parallel}", *further]
-        return job(store, tmp_path / name, *changed, fp16=True, **stop)
-
-    run_jobs(
-        fp16("ddp", "ddp"),
-        fp16("fsdp", "fsdp"),
-        fp16("halves", "fsdp", stop_at=11, by=1),
-        fp16("halves", "fsdp"),
-        fp16("ddp-lamb", "ddp", "training.optimizer=lamb"),
-        fp16("fsdp-lamb", "fsdp", "training.optimizer=lamb"),
-    )
-    for ddp, fsdp in (("ddp", "fsdp"), ("ddp-lamb", "fsdp-lamb")):
-        skipped = [record["overflowed_steps"] for record in records(tmp_path / fsdp, "train")]
-        assert skipped == [r["overflowed_steps"] for r in records(tmp_path / ddp, "train")]
-        assert 5 < skipped[-1] < 20
-        expected, found = weights(tmp_path / ddp), weights(tmp_path / fsdp)
-        for name, value in expected.items():
-            # One update more or less would be 5e-3.
-            torch.testing.assert_close(found[name], value, atol=5e-4, rtol=0, msg=name)
-    kinds = [entry for entry in losses(tmp_path / "fsdp") if entry[0] == "train"]
-    assert kinds[-1][2] < kinds[0][2] - 0.3
-    assert losses(tmp_path / "halves") == losses(tmp_path / "fsdp")
-    halves, whole = weights(tmp_path / "halves"), weights(tmp_path / "fsdp")
-    assert all(torch.equal(halves[name], whole[name]) for name in whole)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("g++"), reason="PyTorch's compiler needs g++ on a CPU")
-def test_compiled_layers_are_sharded_too(store, alone, tmp_path):
-    compiled = ["training.compile=true", "training.parallel=fsdp"]
-    recomputing = ["training.activation_checkpointing=true", "training.micro_batch_size=1"]
-    done = run_jobs(
-        job(store, tmp_path / "fsdp", *compiled),
-        job(store, tmp_path / "recomputing", *compiled, *recomputing),
-    )
-    assert done[0]["compiled"] > 3, "the layers, too, not the losses alone"
-    for name in ("fsdp", "recomputing"):
-        assert_close(alone, tmp_path / name)
