@@ -19,5 +19,5 @@ def keep_freed_memory() -> None:
         return
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
-    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_M_TRIM_THRESHOLD, -1)  # never; a number of bytes would have to be below 2 GiB
     libc.mallopt(_M_TOP_PAD, 64 * 2**20)

@@ -36,7 +36,9 @@ def padded_attention(
         dropout_p: share of the probabilities that is dropped, in [0, 1).
         causal: whether a token sees only itself and the tokens before it.
     """
-    layout = cu_seqlens, max_seqlen, query_key_value.shape[0] - num_tokens
+    # oneDNN compiles its products for every shape; in steps of 32 few shapes recur.
+    S = -(-max_seqlen // 32) * 32
+    layout = cu_seqlens, S, query_key_value.shape[0] - num_tokens
     output: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
         query_key_value, *layout, HashedDropout.draw(dropout_p), causal
     )

@@ -54,7 +54,7 @@ class HashedDropout:
         return self.seed, self.threshold, self.scale
 
 
-def call(name: str, *arguments: Tensor | float) -> None:
+def call(name: str, *arguments: Tensor | float | int) -> None:
     """Calls a kernel on as many threads as PyTorch uses.
 
     Args:
@@ -69,7 +69,9 @@ def call(name: str, *arguments: Tensor | float) -> None:
     getattr(library, name)(*given)
 
 
-def _converted(argument: Tensor | float) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_float:
+def _converted(
+    argument: Tensor | float | int,
+) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_float:
     if isinstance(argument, Tensor):
         if not argument.is_contiguous() or argument.device.type != "cpu":
             raise ValueError("a kernel takes contiguous tensors on the CPU")
