@@ -78,7 +78,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:  # no permission, a full disk, a folder in a file's place
         where = f"{error.filename}: " if error.filename else ""
-        warn(f"{where}{error.strerror or error}")
+        warn(f"{where}{error.strerror or error}; check the disk's room and the permissions")
         sys.exit(2)
 
 

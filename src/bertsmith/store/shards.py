@@ -99,6 +99,9 @@ def map_shard(folder: Path, shard: Shard, dtype: str, *, has_words: bool = False
         )
     except FileNotFoundError:
         raise StoreError("is missing", where=path, fix=again) from None
+    except PermissionError as error:
+        what = "cannot be read (Permission denied)"
+        raise StoreError(what, where=path, fix="check its permissions") from error
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"cannot be read ({error})", where=path, fix=again) from error
     counts = shard.num_documents, shard.num_sentences, shard.num_tokens
