@@ -13,7 +13,7 @@ from bertsmith.store.settings import StoreSettings
 from bertsmith.store.shards import write_shard
 from bertsmith.store.tokenizing import DocumentChunk, TokenizedChunk, Tokenizing, document_chunks
 from bertsmith.store.words import JiebaWords
-from bertsmith.store.work_folder import WorkFolder
+from bertsmith.store.work_folder import WorkFolder, tell_shards
 from bertsmith.wordpiece import Tokenizer
 
 __all__ = ["make_shards"]
@@ -47,10 +47,7 @@ def make_shards(
     """
     num_tokens = sum(shard.num_tokens for shard in work.shards)
     if work.finished and notice is not None:
-        shards = (
-            "1 finished shard" if len(work.shards) == 1 else f"{len(work.shards)} finished shards"
-        )
-        notice(f"going on after {shards} ({num_tokens:,} tokens)")
+        notice(f"going on after {tell_shards(len(work.shards))} ({num_tokens:,} tokens)")
     workers = workers or _workers_for(corpus)
     _survey(corpus, work, workers)
     if work.is_complete:
