@@ -7,6 +7,7 @@ from contextlib import closing
 from bertsmith._parallel import Workers, ordered_map
 from bertsmith._progress import progress
 from bertsmith.corpus import Corpus, Findings
+from bertsmith.corpus.left_out import fix_for_nothing_left
 from bertsmith.errors import CorpusError, StoreError
 from bertsmith.store.job import FinishedShard
 from bertsmith.store.settings import StoreSettings
@@ -60,9 +61,8 @@ def make_shards(
         with closing(_shown(corpus, chunks, job, workers, num_tokens)) as tokenized:
             _write_shards(tokenized, settings, work, first_shard)
     if not work.shards:
-        raise StoreError(
-            "no token is left of the text", where=corpus.files[0], fix="give text with words"
-        )
+        fix = fix_for_nothing_left(work.counts + corpus.counts)
+        raise StoreError("no token is left of the text", where=corpus.files[0], fix=fix)
 
 
 def _workers_for(corpus: Corpus) -> Workers:

@@ -229,7 +229,7 @@ def open_work_folder(store: Path, job: StoreJob, *, discard: bool = False) -> It
         try:
             yield folder
         except BaseException:
-            if job.files is not None and (folder.finished or folder.findings.exists()):
+            if job.files is not None and (folder.shards or folder.findings.exists()):
                 raise
             shutil.rmtree(path, ignore_errors=True)
             raise

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bertsmith._parallel import Workers
-from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.corpus import CleaningSettings, CorpusSettings, open_corpus
 from bertsmith.errors import CorpusError, StoreError
 from bertsmith.store import StoreSettings, TokenStore, append_to_store, describe, write_store
-from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
+from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary, count_words
 from store_content import content, expected_ids, stored_ids
 
 SMALL = StoreSettings(shard_tokens=1000, chunk_chars=2000)
@@ -178,6 +178,17 @@ def test_other_peoples_files_are_never_replaced(tmp_path, corpus, tokenizer):
     (tmp_path / "empty").mkdir()
     write_store(corpus, tokenizer, tmp_path / "empty")
     assert TokenStore(tmp_path / "empty").num_documents == 150
+
+
+def test_what_cleaning_has_left_nothing_of_is_told_with_its_reason(tmp_path, corpus, tokenizer):
+    cleaning = CleaningSettings(min_document_chars=10_000)
+    short = open_corpus(corpus.files, CorpusSettings(cleaning=cleaning))
+    reason = r"left out: .*short documents \(\d+\)"
+    with pytest.raises(StoreError, match=f"no token is left of the text; look at .*{reason}"):
+        write_store(short, tokenizer, tmp_path / "stores" / "store")
+    assert not list((tmp_path / "stores").iterdir())
+    with pytest.raises(CorpusError, match=f"no text is left; look at .*{reason}"):
+        count_words(short)
 
 
 @pytest.mark.parametrize("name", ["notes.md", "runs/first/log", ".git/HEAD"])
