@@ -55,7 +55,7 @@ def command(
     reserve: list[str] = typer.Option(
         [],
         help="A word, or ##piece, to have a place whatever its count; may be repeated. Text is cut"
-        " at punctuation all the same: only special tokens are never cut.",
+        " at punctuation all the same, so no text gives a token such as (E1).",
     ),
     workers: NumWorkers = None,
     dask: DaskAddress = None,
