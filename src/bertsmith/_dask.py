@@ -10,6 +10,7 @@ from typing import Any
 from distributed import Client, WorkerPlugin, get_worker
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import CommClosedError
+from distributed.comm.registry import get_backend
 from distributed.scheduler import KilledWorker
 
 from bertsmith._versions import versions
@@ -95,6 +96,7 @@ def _bring(client: Any, name: str, job: Callable[[Any], Any], address: str) -> N
 def _reach(address: str) -> None:
     """Tries the address; a client that fails to connect tells of it once more when it is freed."""
     scheme, location = parse_address(address)
+    get_backend(scheme)
     if scheme in ("tcp", "tls"):
         with socket.create_connection(parse_host_port(location, 8786), _CONNECT_SECONDS):
             pass

@@ -17,7 +17,8 @@ __all__ = ["atomic_file", "atomic_folder", "is_store", "locked", "sha256_of_file
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on success it takes `path`'s place in one step.
 
-    If the body raises, the temporary file is removed and whatever stood at `path` stays.
+    If the body raises, the temporary file is removed and whatever stood at `path` stays. An
+    `OSError` that names no file, such as that of a full disk, names `path` then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -29,6 +30,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         sync(path.parent)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -103,8 +108,14 @@ def _is_open_at(file: IO[str], path: Path) -> bool:
 
 
 def is_store(folder: Path) -> bool:
-    """Whether `bertsmith prepare` made the folder: nothing in it is text, or to be replaced."""
-    return (folder / "manifest.json").is_file() and any(folder.glob("shard-*.arrow"))
+    """Whether `bertsmith prepare` made the folder: nothing in it is text, or to be replaced.
+
+    Of a folder that may not be looked into the answer is no; reading it tells that it may not.
+    """
+    try:
+        return (folder / "manifest.json").is_file() and any(folder.glob("shard-*.arrow"))
+    except PermissionError:
+        return False
 
 
 def _umask() -> int:

@@ -167,9 +167,12 @@ class _Team(Generic[Task]):
             ) from error
         self._stack.close()
         self._crew = self._stack.enter_context(self._hire())
-        for place, (task, future) in enumerate(self._waiting):
-            if not future.done() or future.cancelled() or future.exception() is not None:
-                self._waiting[place] = task, self._crew.submit(task)
+        try:
+            for place, (task, future) in enumerate(self._waiting):
+                if not future.done() or future.cancelled() or future.exception() is not None:
+                    self._waiting[place] = task, self._crew.submit(task)
+        except self._crew.losses as lost:  # the new crew is lost already
+            self._replace(lost)
 
     def dismiss(self) -> None:
         """Sends the workers home; what is under way is given up."""

@@ -89,6 +89,12 @@ def test_the_command_prepares_what_stopped_it(tmp_path, capsys, monkeypatch, nam
     assert (tmp_path / "store" / "manifest.json").exists()
 
 
+def test_utf_16_is_named_though_its_mark_is_no_utf_8(tmp_path):
+    (tmp_path / "a.txt").write_text("It rains.\n" * 50, encoding="utf-16")
+    assert "iconv -f UTF-16" in found_in(tmp_path)["nul_bytes"].remedy
+    assert found_in(tmp_path)["not_utf8"].value == 2
+
+
 @pytest.mark.parametrize("name", ["broken_records", "truncated_files"])
 def test_faults_are_shown_at_their_places(tmp_path, name):
     path = CORPUS_DEFECTS[name](tmp_path)

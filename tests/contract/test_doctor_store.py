@@ -16,6 +16,7 @@ from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
 from cli_runs import run
 from doctor_corpora import WORDS, sentence, sound, write_jsonl
 from doctor_findings import check_finding
+from unprivileged import unprivileged
 
 OTHER_UNICODE = "1.1.0"
 NAMES = [word.title() for word in WORDS[:20]]
@@ -110,6 +111,25 @@ def test_a_store_that_does_not_open_is_damaged(tmp_path, capsys, harm):
     assert finding["examples"][0]["where"] == str(shard)
     assert len(examination["unchecked"]) == 1
     assert "damaged" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "vocabulary"), [("shard-00000.arrow", True), ("vocab.txt", False)]
+)
+def test_the_command_makes_the_damaged_store_again(tmp_path, name, vocabulary):
+    store = store_of(tmp_path, sound(tmp_path))
+    with (store / name).open("a") as file:
+        file.write("more\n")
+    (finding,) = examine_store(store).findings
+    vocab = store / "vocab.txt" if vocabulary else "VOCABULARY"
+    assert finding.command == f"bertsmith prepare CORPUS --vocab {vocab} -o {store} --overwrite"
+
+
+def test_a_store_that_may_not_be_read_is_not_damaged(tmp_path):
+    store = store_of(tmp_path, sound(tmp_path))
+    (store / "shard-00000.arrow").chmod(0)
+    with unprivileged(store), pytest.raises(StoreError, match="check its permissions"):
+        examine_store(".")
 
 
 def test_a_folder_that_is_no_store_is_an_error(tmp_path):

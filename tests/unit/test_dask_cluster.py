@@ -78,6 +78,15 @@ def test_a_cluster_with_a_killed_worker_makes_the_same_store(cluster, tmp_path, 
     assert pids[0] not in [worker.pid for worker in cluster.workers.values()]
 
 
+def test_an_unknown_kind_of_address_is_told_before_a_client_is_made(monkeypatch):
+    """One that fails would tell of it again, in a traceback, when it is freed."""
+    from bertsmith import _dask
+
+    monkeypatch.setattr(_dask, "Client", None)
+    with pytest.raises(WorkerError, match="unknown address scheme 'nonsense'"):
+        _dask.connect("nonsense://1:2")
+
+
 def test_an_address_where_nobody_answers_is_told():
     with pytest.raises(WorkerError, match="--dask nonsense://1: no Dask scheduler answers"):
         list(ordered_map(abs, [1], Workers(dask="nonsense://1")))

@@ -1,10 +1,12 @@
 """Whole or absent, whatever happens in between."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from bertsmith._files import atomic_file, atomic_folder
+from bertsmith._files import atomic_file, atomic_folder, is_store
+from unprivileged import unprivileged
 
 
 @pytest.fixture
@@ -54,3 +56,19 @@ def test_a_file_has_the_usual_permissions(tmp_path):
         temporary.write_text("text")
     (tmp_path / "b").write_text("text")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize("named", [None, "other"])
+def test_an_error_without_a_name_names_the_file(old, named):
+    """As a full disk's: `write` knows no names."""
+    full = OSError(errno.ENOSPC, "No space left on device", named)
+    with pytest.raises(OSError, match="No space left") as caught, atomic_file(old / "data"):
+        raise full
+    assert caught.value.filename == (named or str(old / "data"))
+    assert list(old.iterdir()) == [old / "data"]
+
+
+def test_a_folder_that_may_not_be_looked_into_is_no_store(tmp_path):
+    (tmp_path / "closed").mkdir(0o000)
+    with unprivileged(tmp_path):
+        assert not is_store(Path("closed"))

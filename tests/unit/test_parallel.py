@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bertsmith._parallel import Workers, ordered_map
+from bertsmith._parallel import Workers, _Crew, ordered_map
 from bertsmith.errors import CorpusError, WorkerError
 
 
@@ -92,6 +94,31 @@ def test_work_that_kills_every_worker_is_told(tmp_path):
     with pytest.raises(WorkerError, match="workers died 3 times at the same piece of work"):
         list(results)
     assert len(list(tmp_path.iterdir())) == 47
+
+
+def test_a_new_crew_that_is_lost_at_once_is_replaced(monkeypatch):
+    """As where the workers that came for those that died die before they have all the tasks."""
+    hired = []
+
+    @contextmanager
+    def hire(job, num_workers):
+        hired.append(num_workers)
+
+        def submit(task):
+            future = Future()
+            if len(hired) == 1:
+                future.set_exception(BrokenExecutor())
+            elif len(hired) == 2:
+                raise BrokenExecutor
+            else:
+                future.set_result(job(task))
+            return future
+
+        yield _Crew(num_workers, submit)
+
+    monkeypatch.setattr("bertsmith._parallel._in_processes", hire)
+    assert list(ordered_map(abs, [-1, -2, -3], Workers(2))) == [1, 2, 3]
+    assert len(hired) == 3
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])

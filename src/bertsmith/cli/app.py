@@ -1,6 +1,7 @@
 """Puts the commands together and turns exceptions into one line and an exit code."""
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -71,6 +72,7 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Ending at once would leave temporary files; pre-training has a handler of its own.
     signal.signal(signal.SIGTERM, _terminate)
+    _print_anything()
     try:
         build_app(sys.argv[1:])()
     except BertsmithError as error:
@@ -78,8 +80,14 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:  # no permission, a full disk, a folder in a file's place
         where = f"{error.filename}: " if error.filename else ""
-        warn(f"{where}{error.strerror or error}")
+        warn(f"{where}{error.strerror or error}; check the disk's room and the permissions")
         sys.exit(2)
+
+
+def _print_anything() -> None:
+    """Text and names of files hold characters that a terminal's encoding may lack."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _terminate(signal_number: int, _: FrameType | None) -> None:

@@ -1,7 +1,8 @@
 """What the commands that read a corpus share: their options, written once."""
 
 import inspect
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ __all__ = [
     "NumWorkers",
     "choose_workers",
     "corpus_settings",
+    "next_prepare",
     "open_tokenizer",
     "takes_corpus_options",
 ]
@@ -39,6 +41,9 @@ DaskAddress = Annotated[
     str | None,
     typer.Option("--dask", help="A Dask scheduler to work on instead, such as tcp://host:8786."),
 ]
+
+# A glob that the shell has expanded may be thousands.
+_MAX_NAMED_FILES = 5
 
 _READING, _CLEANING = "Reading the corpus", "Cleaning the corpus"
 
@@ -173,6 +178,25 @@ def choose_workers(num_workers: int | None, dask: str | None) -> "Workers | None
     if num_workers is not None and num_workers < 1:
         raise RecipeError(f"{num_workers}: give at least 1", where="--workers")
     return None if num_workers is None and dask is None else Workers(num_workers, dask)
+
+
+def next_prepare(
+    corpus: Sequence[str], settings: "CorpusSettings", vocab: Path, *, cased: bool
+) -> str:
+    """The `bertsmith prepare` that reads the same text as a command about a vocabulary did.
+
+    Args:
+        corpus: files, folders and globs, as they were given.
+        settings: how they were read and cleaned.
+        vocab: the vocabulary that it made.
+        cased: whether that has capitals.
+    """
+    from bertsmith.corpus.options import changed_settings, option_words
+
+    casing = ["--cased"] if cased else []
+    named = list(corpus) if len(corpus) <= _MAX_NAMED_FILES else [corpus[0], "..."]
+    words = ["bertsmith", "prepare", *named, "--vocab", str(vocab), *casing, "-o", "store"]
+    return shlex.join([*words, *option_words(changed_settings(settings))])
 
 
 def open_tokenizer(path: Path, lowercase: bool | None) -> "Tokenizer":

@@ -19,9 +19,11 @@ from bertsmith.cli.corpora import (
     DaskAddress,
     NumWorkers,
     choose_workers,
+    next_prepare,
     takes_corpus_options,
 )
 from bertsmith.cli.output import check_output, emit_json, say, table, warn
+from bertsmith.errors import RecipeError, VocabularyError
 
 if TYPE_CHECKING:
     from bertsmith.corpus import CorpusSettings
@@ -53,7 +55,7 @@ def command(
     reserve: list[str] = typer.Option(
         [],
         help="A word, or ##piece, to have a place whatever its count; may be repeated. Text is cut"
-        " at punctuation all the same: only special tokens are never cut.",
+        " at punctuation all the same, so no text gives a token such as (E1).",
     ),
     workers: NumWorkers = None,
     dask: DaskAddress = None,
@@ -66,6 +68,7 @@ def command(
     from bertsmith.wordpiece import MAX_WORDS, count_words, learn_from_counts
 
     check_output(output, inputs=corpus, overwrite=overwrite)
+    _check_reserved(reserve)
     text = open_corpus(corpus, settings)
     counter = count_words(text, choose_workers(workers, dask), lowercase=lowercase)
     counts = counter.most_frequent()
@@ -107,8 +110,20 @@ def command(
     mended = [(name.replace("_", " "), f"{n:,}") for name, n in text.counts.items() if n]
     if mended:
         table(mended)
-    cased = "" if lowercase else " --cased"
-    table([("next", f"bertsmith prepare {corpus[0]} --vocab {output}{cased} -o store")])
+    table([("next", next_prepare(corpus, settings, output, cased=not lowercase))])
+
+
+def _check_reserved(reserve: list[str]) -> None:
+    """Refuses what can't be an entry before the text is counted rather than after it."""
+    from bertsmith.wordpiece import SPECIAL_TOKENS, Vocabulary
+
+    for token in reserve:
+        try:
+            Vocabulary(dict.fromkeys([*SPECIAL_TOKENS, token]))
+        except VocabularyError as error:
+            what = error.what if token else "is empty"
+            fix = "give one word, or ##piece, without white space"
+            raise RecipeError(what, where=f"--reserve {token!r}", fix=fix) from error
 
 
 def _warn_of_unreachable(reserve: list[str], lowercase: bool) -> None:

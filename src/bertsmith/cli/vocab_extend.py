@@ -15,6 +15,7 @@ from bertsmith.cli.corpora import (
     DaskAddress,
     NumWorkers,
     choose_workers,
+    next_prepare,
     open_tokenizer,
     takes_corpus_options,
 )
@@ -84,14 +85,13 @@ def command(
         say("  no more words of the text save tokens")
     if not found.added:
         return
-    cased = "" if tokenizer.lowercase else " --cased"
     shown = found.added[:_NUM_SHOWN]
     rows = [(w.word, " ".join(w.pieces), f"{w.count:,}", f"{w.num_saved:,}") for w in shown]
     columns([("word", "pieces until now", "count", "tokens saved"), *rows])
     table(
         [
             ("tokens per word", f"{before:.3f} before, {after:.3f} after"),
-            ("next", f"bertsmith prepare {corpus[0]} --vocab {output}{cased} -o store"),
+            ("next", next_prepare(corpus, settings, output, cased=not tokenizer.lowercase)),
             ("then", "bertsmith pretrain store --init MODEL -o runs/domain"),
         ]
     )

@@ -16,6 +16,7 @@ from bertsmith.corpus.document import Document, RawDocument
 from bertsmith.corpus.files import find_files
 from bertsmith.corpus.findings import Findings
 from bertsmith.corpus.formats import find_format
+from bertsmith.corpus.left_out import fix_for_nothing_left
 from bertsmith.corpus.position import CorpusPosition
 from bertsmith.corpus.refining import Refiner
 from bertsmith.corpus.settings import CorpusSettings
@@ -181,11 +182,8 @@ class Corpus:
                     yield document
             self._bytes_done += file.num_bytes
         if not any_text:
-            raise CorpusError(
-                "no text is left",
-                where=self.files[0],
-                fix="look at what was left out: " + ", ".join(self.counts),
-            )
+            fix = fix_for_nothing_left(self.counts)
+            raise CorpusError("no text is left", where=self.files[0], fix=fix)
 
     def _read(self, file: TextFile) -> Iterator[RawDocument]:
         where = "standard input" if file.path == STANDARD_INPUT else str(file.path)

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bertsmith.corpus import CorpusSettings
+from bertsmith.corpus.options import changed_settings, option_words
 
 __all__ = ["Commands"]
 
-# Fields whose option has another name than their own.
-_OPTION_NAMES = {"control_characters": "drop-control-characters"}
 # What reading stops at, unless it is told to read over it; see `Source.fault`.
 _FAULTS = (
     "bad_bytes",
@@ -33,6 +32,7 @@ class Commands:
         settings: how the corpus is read and cleaned.
         vocab_path: the vocabulary's path; None where there is none yet.
         cased: whether the vocabulary is used without lower-casing.
+        store: the folder that `prepare` makes.
 
     Example:
         >>> commands = Commands(["a b.txt"], CorpusSettings(language="de"))
@@ -46,12 +46,13 @@ class Commands:
     settings: CorpusSettings
     vocab_path: str | None = None
     cased: bool = False
+    store: str = "store"
 
     def prepare(self, **changes: object) -> str:
         """`bertsmith prepare` with some settings changed, or with `overwrite`."""
         casing = ["--cased"] if self.cased else []
         return _command(
-            ["prepare", *self.corpus, "--vocab", self._vocab, "-o", "store", *casing],
+            ["prepare", *self.corpus, "--vocab", self._vocab, "-o", self.store, *casing],
             self._options() | changes,
         )
 
@@ -82,26 +83,8 @@ class Commands:
         return self.vocab_path or "vocab.txt"
 
     def _options(self) -> dict[str, object]:
-        return _changed(self.settings) | _changed(self.settings.cleaning)
-
-
-def _changed(settings: object) -> dict[str, object]:
-    """The fields that are not as they are by default."""
-    fields = type(settings).model_fields  # type: ignore[attr-defined]
-    return {
-        name: getattr(settings, name)
-        for name, field in fields.items()
-        if name not in ("cleaning", "max_line_bytes", "max_document_chars")
-        and getattr(settings, name) != field.default
-    }
+        return changed_settings(self.settings)
 
 
 def _command(words: Sequence[str], options: Mapping[str, object]) -> str:
-    command = ["bertsmith", *words]
-    for name, value in options.items():
-        option = "--" + _OPTION_NAMES.get(name, name).replace("_", "-")
-        if value is True:
-            command.append(option)
-        elif value is not False and value is not None:
-            command += [option, f"{value:g}" if isinstance(value, float) else str(value)]
-    return shlex.join(command)
+    return shlex.join(["bertsmith", *words, *option_words(options)])

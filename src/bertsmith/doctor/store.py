@@ -33,7 +33,7 @@ def examine_store(folder: str | Path) -> Examination:
         folder: the store.
 
     Raises:
-        StoreError: there is no store, or its manifest can't be read.
+        StoreError: there is no store, or it may not be read.
 
     Example:
         >>> import pathlib, tempfile
@@ -56,8 +56,10 @@ def examine_store(folder: str | Path) -> Examination:
         store = TokenStore(folder)
         store.verify()
     except BertsmithError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise
         # Its numbers would say nothing, and ids may be out of range.
-        found = (damage(error, commands),)
+        found = (damage(error, Path(folder), commands),)
         return Examination("store", name, _size_facts(manifest), (), found, (_NOT_MEASURED,))
     measures = StoreMeasures(store, commands)
     findings = findings_of(store_checks, measures)

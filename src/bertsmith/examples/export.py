@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,9 @@ def export_examples(
     try:
         with (
             atomic_file(path) as temporary,
-            pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=False) as writer,
+            # pyarrow would take a string for UTF-8, which a file's name need not be.
+            pa.OSFile(os.fsencode(temporary), "wb") as file,
+            pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=False) as writer,
             progress("exporting", epochs, "epochs") as bar,
         ):
             num_examples = 0

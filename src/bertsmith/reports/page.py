@@ -107,4 +107,5 @@ def write_page(page: Page, path: Path) -> None:
     template = resources.files("bertsmith.reports").joinpath("page.html.jinja")
     html = environment.from_string(template.read_text(encoding="utf-8")).render(page=page)
     with atomic_file(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+        # Names of files may hold what UTF-8 can't.
+        temporary.write_text(html, encoding="utf-8", errors="backslashreplace")

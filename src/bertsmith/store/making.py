@@ -7,13 +7,14 @@ from contextlib import closing
 from bertsmith._parallel import Workers, ordered_map
 from bertsmith._progress import progress
 from bertsmith.corpus import Corpus, Findings
+from bertsmith.corpus.left_out import fix_for_nothing_left
 from bertsmith.errors import CorpusError, StoreError
 from bertsmith.store.job import FinishedShard
 from bertsmith.store.settings import StoreSettings
 from bertsmith.store.shards import write_shard
 from bertsmith.store.tokenizing import DocumentChunk, TokenizedChunk, Tokenizing, document_chunks
 from bertsmith.store.words import JiebaWords
-from bertsmith.store.work_folder import WorkFolder
+from bertsmith.store.work_folder import WorkFolder, tell_shards
 from bertsmith.wordpiece import Tokenizer
 
 __all__ = ["make_shards"]
@@ -47,10 +48,7 @@ def make_shards(
     """
     num_tokens = sum(shard.num_tokens for shard in work.shards)
     if work.finished and notice is not None:
-        shards = (
-            "1 finished shard" if len(work.shards) == 1 else f"{len(work.shards)} finished shards"
-        )
-        notice(f"going on after {shards} ({num_tokens:,} tokens)")
+        notice(f"going on after {tell_shards(len(work.shards))} ({num_tokens:,} tokens)")
     workers = workers or _workers_for(corpus)
     _survey(corpus, work, workers)
     if work.is_complete:
@@ -63,9 +61,8 @@ def make_shards(
         with closing(_shown(corpus, chunks, job, workers, num_tokens)) as tokenized:
             _write_shards(tokenized, settings, work, first_shard)
     if not work.shards:
-        raise StoreError(
-            "no token is left of the text", where=corpus.files[0], fix="give text with words"
-        )
+        fix = fix_for_nothing_left(work.counts + corpus.counts)
+        raise StoreError("no token is left of the text", where=corpus.files[0], fix=fix)
 
 
 def _workers_for(corpus: Corpus) -> Workers:

@@ -148,6 +148,9 @@ def read_manifest(folder: Path) -> StoreManifest:
     except (FileNotFoundError, NotADirectoryError):
         what = "is no token store" if folder.exists() else "does not exist"
         raise StoreError(what, where=folder, fix=prepare) from None
+    except PermissionError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise StoreError(what, where=path, fix="check its permissions") from error
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"cannot be read ({error})", where=path, fix=prepare) from error
     try:

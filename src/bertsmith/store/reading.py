@@ -201,7 +201,9 @@ class TokenStore:
             try:
                 found = sha256_of_file(path)
             except OSError as error:
-                raise StoreError(f"cannot be read ({error.strerror})", where=path) from error
+                what = f"cannot be read ({error.strerror})"
+                fix = "check the disk and its permissions"
+                raise StoreError(what, where=path, fix=fix) from error
             if found != shard.sha256:
                 raise StoreError(
                     "is damaged (its SHA-256 is not the manifest's)",

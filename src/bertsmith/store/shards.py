@@ -1,5 +1,6 @@
 """Arrow IPC files: written from tokenized chunks, memory-mapped for reading."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,8 @@ def map_shard(folder: Path, shard: Shard, dtype: str, *, has_words: bool = False
             what = f"has {size:,} bytes instead of {shard.num_file_bytes:,}"
             raise StoreError(what, where=path, fix=again)
         schema = _schema(np.dtype(dtype), has_words)
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+        # As bytes: pyarrow takes a string for UTF-8, which a folder's name need not be.
+        with pa.memory_map(os.fsencode(path)) as file, pa.ipc.open_file(file) as reader:
             if reader.num_record_batches != 1 or reader.schema != schema:
                 raise StoreError("is not a shard of this store", where=path, fix=again)
             batch = reader.get_batch(0)
@@ -99,6 +101,9 @@ def map_shard(folder: Path, shard: Shard, dtype: str, *, has_words: bool = False
         )
     except FileNotFoundError:
         raise StoreError("is missing", where=path, fix=again) from None
+    except PermissionError as error:
+        what = "cannot be read (Permission denied)"
+        raise StoreError(what, where=path, fix="check its permissions") from error
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"cannot be read ({error})", where=path, fix=again) from error
     counts = shard.num_documents, shard.num_sentences, shard.num_tokens
@@ -170,7 +175,7 @@ def _write(
                 pa.ListArray.from_arrays(_offsets(document_lengths), sentences, type=kind)
             )
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+    with pa.OSFile(os.fsencode(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         writer.write_batch(batch)
 
 

@@ -15,7 +15,7 @@ from bertsmith.errors import StoreError
 from bertsmith.store.job import FinishedShard, StoreJob
 from bertsmith.store.manifest import Shard
 
-__all__ = ["WorkFolder", "open_work_folder"]
+__all__ = ["WorkFolder", "open_work_folder", "tell_shards"]
 
 
 @dataclass
@@ -129,7 +129,7 @@ class WorkFolder:
         done = [entry.shard for entry in self._entries() if entry.shard is not None]
         if any(self._is_whole(shard) for shard in done):
             raise StoreError(
-                f"holds {len(done)} finished shards of a run with {before.difference(job)}",
+                f"holds {tell_shards(len(done))} of a run with {before.difference(job)}",
                 where=self.path,
                 fix="run that command again to go on, or remove the folder to begin anew",
             )
@@ -181,6 +181,16 @@ class WorkFolder:
         return path.is_file() and sha256_of_file(path) == shard.sha256
 
 
+def tell_shards(number: int) -> str:
+    """A number of finished shards, for people.
+
+    Example:
+        >>> tell_shards(1), tell_shards(12)
+        ('1 finished shard', '12 finished shards')
+    """
+    return f"{number:,} finished shard{'s' * (number != 1)}"
+
+
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -219,7 +229,7 @@ def open_work_folder(store: Path, job: StoreJob, *, discard: bool = False) -> It
         try:
             yield folder
         except BaseException:
-            if job.files is not None and (folder.finished or folder.findings.exists()):
+            if job.files is not None and (folder.shards or folder.findings.exists()):
                 raise
             shutil.rmtree(path, ignore_errors=True)
             raise

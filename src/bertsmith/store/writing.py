@@ -1,7 +1,6 @@
 """Corpus + tokenizer → a token store on disk."""
 
 import importlib.metadata
-import os
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from bertsmith.store.manifest import (
 )
 from bertsmith.store.reading import TokenStore
 from bertsmith.store.settings import StoreSettings
+from bertsmith.store.target import check_target, real_folder
 from bertsmith.store.words import jieba_name
 from bertsmith.store.work_folder import WorkFolder, open_work_folder
 from bertsmith.wordpiece import Tokenizer
@@ -79,11 +79,11 @@ def write_store(
         (1, 2, 6)
     """
     settings, folder = settings or StoreSettings(), Path(folder)
-    _check_target(folder, overwrite)
+    check_target(folder, overwrite)
     vocabulary = tokenizer.vocabulary
     words = _words(settings)
     job = StoreJob.of(corpus, {**_identity(tokenizer, settings, words), "append_to": None})
-    opened = open_work_folder(_real(folder), job, discard=overwrite)
+    opened = open_work_folder(real_folder(folder), job, discard=overwrite)
     with _told_as_store_errors(folder), opened as work:
         make_shards(corpus, tokenizer, settings, work, workers, first_shard=0, notice=notice)
         manifest = StoreManifest(
@@ -102,8 +102,8 @@ def write_store(
         vocabulary.save(work.content / VOCABULARY_NAME)
         _save_manifest(manifest, work.content)
         # Something may have been put there meanwhile.
-        _check_target(folder, overwrite)
-        _put_in_place(work, _real(folder))
+        check_target(folder, overwrite)
+        _put_in_place(work, real_folder(folder))
     return manifest
 
 
@@ -149,7 +149,7 @@ def append_to_store(
         )
     state = [shard.sha256 for shard in before.shards]
     job = StoreJob.of(corpus, {**_identity(tokenizer, settings, words), "append_to": state})
-    with _told_as_store_errors(folder), open_work_folder(_real(folder), job) as work:
+    with _told_as_store_errors(folder), open_work_folder(real_folder(folder), job) as work:
         if work.is_in_store:
             if notice is not None:
                 notice("an earlier run has added this text already")
@@ -171,31 +171,6 @@ def append_to_store(
             sync(folder / shard.name)
         _save_manifest(manifest, folder)
     return manifest
-
-
-def _real(folder: Path) -> Path:
-    """The place of a folder that may be named by a link, which then stays one."""
-    return Path(os.path.realpath(folder))
-
-
-def _check_target(folder: Path, overwrite: bool) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise StoreError("is a file", where=folder, fix="name a folder for the store")
-    # At the end the folder is renamed, which these cannot be.
-    if folder.samefile(Path.cwd()):
-        raise StoreError("is the folder you are in", where=folder, fix="name a folder in it")
-    if _real(folder).is_mount():
-        raise StoreError("is where a disk is mounted", where=folder, fix="name a folder in it")
-    if (folder / MANIFEST_NAME).exists():
-        if not overwrite:
-            what = "holds a token store already"
-            fix = "give --overwrite to replace it, --append to add to it, or name another folder"
-            raise StoreError(what, where=folder, fix=fix)
-    elif any(folder.iterdir()):
-        what = "holds files that are no token store, which stay"
-        raise StoreError(what, where=folder, fix="name another folder")
 
 
 def _words(settings: StoreSettings) -> str:

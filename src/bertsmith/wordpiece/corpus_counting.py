@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bertsmith._parallel import Workers, ordered_map
 from bertsmith._progress import progress
+from bertsmith.errors import CorpusError
 from bertsmith.wordpiece.caches import remember
 from bertsmith.wordpiece.counting import WordCounter, drop_long_words, num_bytes_of
 from bertsmith.wordpiece.words import chunks_of, words_of_chunk
@@ -43,7 +44,7 @@ def count_words(
         The counter; `corpus.counts` says what cleaning took out.
 
     Raises:
-        CorpusError: text that is not what it should be.
+        CorpusError: text that is not what it should be, or cleaning has left nothing of it.
         WorkerError: workers die again and again, or the cluster cannot be reached.
     """
     counter = WordCounter(lowercase=lowercase)
@@ -59,6 +60,11 @@ def count_words(
             corpus.counts.update(part.dropped)
             bar.advance(corpus.bytes_read - done)
             done = corpus.bytes_read
+    if not counter.num_text_bytes:
+        from bertsmith.corpus.left_out import fix_for_nothing_left
+
+        fix = fix_for_nothing_left(corpus.counts)
+        raise CorpusError("no text is left", where=corpus.files[0], fix=fix)
     return counter
 
 

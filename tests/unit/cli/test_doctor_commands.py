@@ -1,6 +1,7 @@
 """`bertsmith doctor`: text, JSON, a page, exit codes, and mistakes in one line."""
 
 import json
+import os
 import re
 
 import pytest
@@ -107,3 +108,10 @@ def test_help_names_the_four(bertsmith):
     assert code == 0
     for name in ("doctor corpus", "doctor vocab", "doctor store", "doctor run"):
         assert name in out
+
+
+def test_a_page_about_a_file_whose_name_is_not_utf_8(bertsmith, tmp_path):
+    path = sound(tmp_path).rename(tmp_path / os.fsdecode(b"caf\xe9.jsonl"))
+    page = tmp_path / "page.html"
+    assert bertsmith("doctor", "corpus", path, "--html", page)[0] == 0
+    assert r"caf\udce9.jsonl" in page.read_text()

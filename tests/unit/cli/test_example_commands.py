@@ -1,6 +1,9 @@
 """`bertsmith examples` and `bertsmith store sample`, as commands of their own."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pyarrow.parquet as pq
 import pytest
@@ -87,3 +90,11 @@ def test_every_setting_is_shown_in_help():
     for module in (examples, store_sample):
         for name in type(example_settings(128, [])).model_fields:
             assert name in module.epilog()
+
+
+def test_a_terminal_that_lacks_characters_shows_them_by_number(store):
+    command = [sys.executable, "-m", "bertsmith", "store", "sample", str(store), "--number", "1"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"\u2192[MASK]]" in done.stdout

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 
 import pytest
 import torch
@@ -227,3 +228,41 @@ def test_extending_and_inspecting_complain_in_one_line(bertsmith, tmp_path, voca
     complains(bertsmith("vocab", "extend", "--vocab", missing, corpus, "-o", new), "missing.txt")
     complains(bertsmith("vocab", "extend", "--vocab", vocab, missing, "-o", new), "missing.txt")
     assert not new.exists()
+
+
+def next_command(out):
+    (line,) = (line for line in out.splitlines() if line.split()[:1] == ["next"])
+    return shlex.split(line)[1:]
+
+
+def test_the_next_command_reads_the_same_text(
+    bertsmith, tmp_path, corpus, clinic, vocab, monkeypatch
+):
+    path, options = tmp_path / "a b.txt", ("--language", "de", "--duplicates", "exact")
+    code, out, _ = bertsmith("vocab", corpus, clinic, "-o", path, "--cased", *options)
+    assert code == 0
+    words = next_command(out)
+    wanted = ["bertsmith", "prepare", str(corpus), str(clinic), "--vocab", str(path), "--cased"]
+    assert words == [*wanted, "-o", "store", *options]
+    monkeypatch.chdir(tmp_path)
+    assert bertsmith(*words[1:])[0] == 0
+    _, out, _ = bertsmith("vocab", "extend", clinic, "--vocab", vocab, "-o", "c.txt", *options)
+    wanted = ["bertsmith", "prepare", str(clinic), "--vocab", "c.txt", "-o", "store", *options]
+    assert next_command(out) == wanted
+
+
+def test_the_next_command_does_not_list_thousands_of_files(bertsmith, tmp_path):
+    for number in range(9):
+        (tmp_path / f"{number}.txt").write_text("It rains. It rains.\n")
+    files = sorted(tmp_path.glob("*.txt"))
+    _, out, _ = bertsmith("vocab", *files, "-o", tmp_path / "v", "--size", "40")
+    assert next_command(out)[1:5] == ["prepare", str(files[0]), "...", "--vocab"]
+
+
+@pytest.mark.parametrize("token", ["two words", ""])
+def test_what_cannot_be_reserved_is_told_before_the_text_is_read(
+    bertsmith, tmp_path, corpus, token, monkeypatch
+):
+    monkeypatch.setattr("bertsmith.wordpiece.count_words", None)
+    result = bertsmith("vocab", corpus, "-o", tmp_path / "v.txt", "--reserve", token)
+    complains(result, f"--reserve {token!r}: ", "give one word")

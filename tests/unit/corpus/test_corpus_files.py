@@ -9,6 +9,7 @@ import pytest
 
 from bertsmith.corpus import CorpusSettings, Document, open_corpus
 from bertsmith.errors import CorpusError
+from unprivileged import unprivileged
 
 
 @pytest.fixture
@@ -100,11 +101,23 @@ def test_what_cannot_be_opened_is_named(folder, path, what):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(folder):
     (folder / "b.txt").chmod(0)
-    with pytest.raises(CorpusError, match=r"b\.txt: cannot be opened \(Permission denied\)"):
-        open_corpus(folder)
+    with (
+        unprivileged(folder),
+        pytest.raises(CorpusError, match=r"^b\.txt: cannot be opened \(Permission denied\)"),
+    ):
+        open_corpus(".")
+
+
+@pytest.mark.parametrize("path", [".", "closed"])
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path, path):
+    (tmp_path / "closed").mkdir(0o000)
+    with (
+        unprivileged(tmp_path),
+        pytest.raises(CorpusError, match=r"^closed: cannot be opened \(Permission denied\)"),
+    ):
+        open_corpus(path)
 
 
 def test_nothing_or_the_same_twice(folder):

@@ -1,6 +1,7 @@
 """Examples as a Parquet file: the same as in training, whole or absent."""
 
 import json
+import os
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -96,3 +97,10 @@ def test_what_cannot_be_written_is_told(tmp_path, small_store, monkeypatch):
         export_examples(small_store, SETTINGS, tmp_path / "a.parquet")
     assert (tmp_path / "a.parquet").read_text() == "what was there"
     assert {path.name for path in tmp_path.iterdir()} == {"a.parquet", "file"}
+
+
+def test_a_name_that_is_not_utf_8(tmp_path, small_store):
+    path = tmp_path / os.fsdecode(b"caf\xe9.parquet")
+    summary = export_examples(small_store, SETTINGS, path)
+    with path.open("rb") as file:
+        assert pq.read_table(file).num_rows == summary.num_examples

@@ -16,6 +16,7 @@ from bertsmith.errors import StoreError
 from bertsmith.store import StoreSettings, TokenStore, write_store
 from bertsmith.wordpiece import SPECIAL_TOKENS, Vocabulary
 from store_content import expected_ids
+from unprivileged import unprivileged
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +197,11 @@ def test_an_arrow_file_of_something_else(copy):
 def test_another_vocabulary_is_noticed(copy):
     Vocabulary([*SPECIAL_TOKENS, "other"]).save(copy / "vocab.txt")
     refuses(copy, "vocab.txt: is not the vocabulary that the store was made with")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "shard-00001.arrow"])
+def test_a_file_that_may_not_be_read(copy, name):
+    (copy / name).chmod(0)
+    with unprivileged(copy), pytest.raises(StoreError) as caught:
+        TokenStore(".")
+    assert str(caught.value) == f"{name}: cannot be read (Permission denied); check its permissions"

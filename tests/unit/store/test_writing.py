@@ -2,16 +2,17 @@
 
 import json
 import multiprocessing
+import os
 import unicodedata
 
 import numpy as np
 import pytest
 
 from bertsmith._parallel import Workers
-from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.corpus import CleaningSettings, CorpusSettings, open_corpus
 from bertsmith.errors import CorpusError, StoreError
-from bertsmith.store import StoreSettings, TokenStore, describe, write_store
-from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
+from bertsmith.store import StoreSettings, TokenStore, append_to_store, describe, write_store
+from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary, count_words
 from store_content import content, expected_ids, stored_ids
 
 SMALL = StoreSettings(shard_tokens=1000, chunk_chars=2000)
@@ -177,6 +178,52 @@ def test_other_peoples_files_are_never_replaced(tmp_path, corpus, tokenizer):
     (tmp_path / "empty").mkdir()
     write_store(corpus, tokenizer, tmp_path / "empty")
     assert TokenStore(tmp_path / "empty").num_documents == 150
+
+
+def test_what_cleaning_has_left_nothing_of_is_told_with_its_reason(tmp_path, corpus, tokenizer):
+    cleaning = CleaningSettings(min_document_chars=10_000)
+    short = open_corpus(corpus.files, CorpusSettings(cleaning=cleaning))
+    reason = r"left out: .*short documents \(\d+\)"
+    with pytest.raises(StoreError, match=f"no token is left of the text; look at .*{reason}"):
+        write_store(short, tokenizer, tmp_path / "stores" / "store")
+    assert not list((tmp_path / "stores").iterdir())
+    with pytest.raises(CorpusError, match=f"no text is left; look at .*{reason}"):
+        count_words(short)
+
+
+@pytest.mark.parametrize("name", ["notes.md", "runs/first/log", ".git/HEAD"])
+def test_what_lies_beside_a_store_does_not_go_with_it(tmp_path, corpus, tokenizer, name):
+    folder = tmp_path / "store"
+    write_store(corpus, tokenizer, folder)
+    (folder / ".DS_Store").touch()
+    write_store(corpus, tokenizer, folder, overwrite=True)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("years of work")
+    with pytest.raises(StoreError, match="beside a token store, which would go with it; move it"):
+        write_store(corpus, tokenizer, folder, overwrite=True)
+    assert (folder / name).read_text() == "years of work"
+    assert not (tmp_path / ".store.partial").exists()
+
+
+def test_no_store_is_made_in_another(tmp_path, corpus, tokenizer):
+    write_store(corpus, tokenizer, tmp_path / "store")
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    with pytest.raises(StoreError, match=r"is in the token store .*store, and would go with it"):
+        write_store(corpus, tokenizer, tmp_path / "link" / "deep" / "store")
+
+
+# As a file system that is older than UTF-8 has them.
+ODD_NAME = os.fsdecode(b"caf\xe9")
+
+
+def test_names_that_are_not_utf_8(tmp_path, corpus, tokenizer):
+    (tmp_path / f"{ODD_NAME}.txt").write_text("The rain fell.\n\nIt stopped.")
+    text = open_corpus(tmp_path / f"{ODD_NAME}.txt", CorpusSettings(text_form="document"))
+    write_store(corpus, tokenizer, tmp_path / ODD_NAME, workers=Workers(1))
+    append_to_store(text, tmp_path / ODD_NAME, workers=Workers(2))
+    store = TokenStore(tmp_path / ODD_NAME)
+    store.verify()
+    assert store.title(store.num_documents - 1) == "caf?"
 
 
 def test_the_manifest_holds_neither_time_nor_path(tmp_path, corpus, tokenizer):

@@ -38,6 +38,8 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     if form == "document":
         lines = _joined(lines, source.settings.max_document_chars)
         name = PurePath(strip_compression(source.where)[0]).stem
+        # A name in another encoding than UTF-8 has half characters, which no store can hold.
+        name = name.encode(errors="replace").decode()
         title = name if name != "standard input" else ""
         return _documents(lines, source, title, sentences_given=False, blank_line_ends=False)
     return _documents(lines, source, "", sentences_given=form == "sentences", blank_line_ends=True)

@@ -91,7 +91,8 @@ class Check(CorpusCheck):
         bad_bytes = seen.counts["bad_bytes"]
         if (crossed := BYTES_LIMITS.crossed(bad_bytes)) is not None:
             yield self._not_utf8(bad_bytes, crossed[1], seen)
-        elif seen.counts["nul_bytes"]:
+        # UTF-16 with a byte order mark has both: its mark, and a NUL for every ASCII character.
+        if seen.counts["nul_bytes"]:
             yield self._nul_bytes(seen.counts["nul_bytes"], seen)
         yield from self._mojibake(seen)
         yield from self._replacement_characters(seen, bad_bytes)

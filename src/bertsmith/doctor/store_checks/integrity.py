@@ -2,22 +2,29 @@
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from bertsmith.doctor.commands import Commands
 from bertsmith.doctor.finding import Example, Finding, shorten
 from bertsmith.doctor.store_measures import StoreMeasures
 from bertsmith.errors import BertsmithError
+from bertsmith.store.manifest import VOCABULARY_NAME
 
 __all__ = ["check", "damage"]
 
 
-def damage(error: BertsmithError, commands: Commands) -> Finding:
+def damage(error: BertsmithError, folder: Path, commands: Commands) -> Finding:
     """What opening or verifying a store found to be not as it was written.
 
     Args:
         error: what was raised.
+        folder: the store, which is to be made again in its place.
         commands: builds the command that mends it.
     """
+    commands = replace(commands, store=str(folder))
+    if str(error.where).startswith(str(folder / VOCABULARY_NAME)):
+        commands = replace(commands, vocab_path="VOCABULARY")
     return Finding(
         "damaged",
         "problem",
