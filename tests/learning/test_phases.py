@@ -17,7 +17,7 @@ from bertsmith.errors import CheckpointError, InputError, RecipeError
 from bertsmith.model import BertForPreTraining
 from bertsmith.recipes import load_recipe
 from bertsmith.store import TokenStore, write_store
-from bertsmith.training import Interrupted, PretrainRecipe, Trainer, pretrain
+from bertsmith.training import Interrupted, PretrainRecipe, Trainer, pretrain, read_run
 from bertsmith.training.phased_batches import PhasedBatches
 from bertsmith.training.update import Updater
 from bertsmith.wordpiece import Tokenizer, learn_vocabulary
@@ -166,6 +166,21 @@ def test_resume_in_and_across_phases_is_no_stop(store, tmp_path, monkeypatch):
     for kind in ("train", "evaluation"):
         whole, parts = (records(tmp_path / name, kind) for name in ("whole", "parts"))
         assert without_times(whole) == without_times(parts)
+
+
+def test_epochs_are_counted_phase_by_phase(store, tmp_path, monkeypatch):
+    chosen = recipe(PHASES)
+    # As the last sitting says it, which begins in the second phase.
+    stop_after(monkeypatch, BOUNDARY + 2)
+    train_with_stops(store, chosen, tmp_path / "run", 1)
+    starts = read_run(tmp_path / "run").of_kind("start")
+    lengths = [start["epoch_examples"] for start in starts]
+    assert lengths[0] > lengths[1]
+    logged = [record["epochs"] for record in records(tmp_path / "run", "train")]
+    assert logged[BOUNDARY - 1] == pytest.approx(BOUNDARY * 8 / lengths[0], abs=1e-4)
+    whole = BOUNDARY * 8 / lengths[0] + (20 - BOUNDARY) * 6 / lengths[1]
+    assert logged[-1] == pytest.approx(whole, abs=1e-4)
+    assert read_run(tmp_path / "run").epochs == logged[-1]
 
 
 def test_one_schedule_goes_through_all_phases(store, tmp_path):

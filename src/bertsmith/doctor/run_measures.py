@@ -13,6 +13,8 @@ from bertsmith.training import RunLog
 __all__ = ["RunMeasures"]
 
 _SMOOTHED = 5
+# Peak learning rates of AdamW over which models of a hidden size rarely train.
+_HIGHEST_RATES = ((768, 4e-4), (512, 1.5e-3), (256, 4e-3), (0, 8e-3))
 
 
 class RunMeasures:
@@ -81,6 +83,11 @@ class RunMeasures:
         return float(self.run.setting("training.learning_rate", 0.0))
 
     @property
+    def highest_rate(self) -> float:
+        """The peak learning rate over which models of this size rarely train."""
+        return next(rate for least, rate in _HIGHEST_RATES if self.hidden_size >= least)
+
+    @property
     def hidden_size(self) -> int:
         """The hidden size that the recipe of a pre-training run gives."""
         size = SIZES.get(str(self.run.setting("model.size", "base")), SIZES["base"])
@@ -95,9 +102,7 @@ class RunMeasures:
     @property
     def epochs(self) -> float | None:
         """How often the run has gone through its examples."""
-        examples = self.fact("epoch_examples")
-        batch = self.run.setting("training.global_batch_size")
-        return self.run.step * batch / examples if examples and batch else None
+        return self.run.epochs
 
     @property
     def longest(self) -> int | None:
@@ -129,16 +134,53 @@ class RunMeasures:
 
     def again(self, *changes: str) -> str:
         """The command that makes such a run with other settings, each `path=value`."""
+        if self.is_pretraining:
+            init = self.run.of_run("init")
+            start = ["pretrain", self.store, *([] if init is None else ["--init", str(init)])]
+        else:
+            source = str(self.run.of_run("model.source") or "MODEL")
+            files = list(self.run.of_run("data") or {"DATA/f": ""})
+            start = ["finetune", str(self.run.task), "--model", source]
+            start += ["--data", str(Path(files[0]).parent)]
+            start += ["--from-scratch"] if self.run.of_run("from_scratch") else []
+        return self._command(start, changes)
+
+    def longer(self, num_steps: int) -> str:
+        """The command that makes such a pre-training run of so many updates."""
+        warmup = self.run.setting("training.num_warmup_steps") or 0
+        fits = () if warmup <= num_steps / 2 else self._unset("training.num_warmup_steps")
+        return self.again(*fits, f"training.num_steps={num_steps}", "training.budget_seconds=null")
+
+    def with_other_seed(self) -> str:
+        """The command that makes such a run with another seed."""
+        return self.again(f"training.seed={self.run.setting('training.seed', 0) + 1}")
+
+    def warmed_up(self) -> str:
+        """The command that makes such a run with the learning rate rising at first."""
+        return self.again(*self._unset("training.num_warmup_steps"), "training.warmup_ratio=0.05")
+
+    def lengthened(self, max_seq_length: int) -> str:
+        """The command that goes on from this run's model with examples of another length.
+
+        A tenth of all updates, as in the paper.
+        """
+        changes = (
+            "phases=null",
+            f"examples.max_seq_length={max_seq_length}",
+            *self._unset("examples.max_predictions_per_seq"),
+            *self._unset("training.num_warmup_steps"),
+            *self._unset("training.budget_seconds"),
+            f"training.num_steps={max(1, self.run.step // 9)}",
+        )
+        return self._command(["pretrain", self.store, "--init", str(self.run.path)], changes)
+
+    def _unset(self, path: str) -> tuple[str, ...]:
+        return () if self.run.setting(path) is None else (f"{path}=null",)
+
+    def _command(self, start: Sequence[str], changes: Sequence[str]) -> str:
         options = [part for change in changes for part in ("--set", change)]
         recipe = ["--recipe", str(self.run.path / "recipe.yaml")]
-        if self.is_pretraining:
-            words = ["pretrain", self.store, *recipe]
-            return shlex.join(["bertsmith", *words, *options, "-o", "runs/next"])
-        source = str(self.run.of_run("model.source") or "MODEL")
-        files = list(self.run.of_run("data") or {"DATA/f": ""})
-        words = ["finetune", str(self.run.task), "--model", source]
-        data = str(Path(files[0]).parent)
-        return shlex.join(["bertsmith", *words, "--data", data, *options, "-o", "runs/next"])
+        return shlex.join(["bertsmith", *start, *recipe, *options, "-o", "runs/next"])
 
     @property
     def store(self) -> str:

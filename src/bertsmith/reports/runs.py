@@ -201,8 +201,7 @@ def _shown(run: RunLog, name: str, form: str) -> str:
 
 
 def _epochs(run: RunLog) -> str:
-    examples, batch = run.facts.get("epoch_examples"), run.setting("training.global_batch_size")
-    return f"{run.step * batch / examples:,.2f}" if examples and batch else ""
+    return "" if run.epochs is None else f"{run.epochs:,.2f}"
 
 
 def _memory(run: RunLog) -> str:

@@ -37,6 +37,10 @@ class StepBatches(Protocol):
         """Which examples a step's global batch has: (epoch, index in the epoch) each."""
         ...
 
+    def epochs(self, step: int) -> float:
+        """How often the data have been gone through after `step` updates."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """What helps a resumed run to find its place; plain JSON values, kept in checkpoints."""
         ...

@@ -168,6 +168,7 @@ class Trainer:
             self.state.step,
             **{name: round(value, 6) for name, value in means.items()},
             learning_rate=self.settings.learning_rate * self._learning_rate_factor(fraction),
+            epochs=round(self.batches.epochs(self.state.step), 4),
             tokens_per_second=round(rate, 1),
             **self.update.scaler.log_values(),
             **machine,

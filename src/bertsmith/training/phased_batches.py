@@ -43,7 +43,7 @@ class PhasedBatches:
         self._ranks = ranks or Ranks()
         self._source, self._documents, self._phases, self._seed = source, documents, phases, seed
         self._before: tuple[int, PretrainingBatches] | None = None
-        self._enter(0, first_step=0)
+        self._enter(0, first_step=0, epochs_before=0.0)
 
     def steps(
         self, first_step: int, fraction: Callable[[], float]
@@ -54,7 +54,7 @@ class PhasedBatches:
             number = self.phase_at(fraction())
             if number != self._number:
                 self._before = self._first_step, self._batches
-                self._enter(number, first_step=step)
+                self._enter(number, first_step=step, epochs_before=self.epochs(step))
             batches = self._batches.steps(
                 step - self._first_step,
                 micro_batch_size=self.phase.micro_batch_size,
@@ -78,6 +78,13 @@ class PhasedBatches:
         """Examples of an epoch of this phase."""
         return self._batches.epoch_length
 
+    def epochs(self, step: int) -> float:
+        """How often the text has been gone through after `step` updates, over all phases."""
+        num_steps = step - self._first_step
+        if num_steps == 0:  # the length of an epoch needn't be known
+            return self._epochs_before
+        return self._epochs_before + num_steps * self.phase.global_batch_size / self.epoch_length
+
     def examples(self, step: int) -> list[tuple[int, int]]:
         """Which examples a step of this phase, or of the one before, has: (epoch, index)."""
         first_step, batches = self._first_step, self._batches
@@ -86,11 +93,12 @@ class PhasedBatches:
         return [(epoch, i) for epoch, i in batches.global_indices(step - first_step).tolist()]
 
     def state(self) -> dict[str, Any]:
-        """Which phase the run is in and when it began, and the position within it."""
+        """Which phase the run is in, when it began and after how many epochs, and the position."""
         return {
             **self._batches.state(),
             "phase": self._number,
             "phase_first_step": self._first_step,
+            "epochs_before": self._epochs_before,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -99,11 +107,16 @@ class PhasedBatches:
         Raises:
             CheckpointError: it comes from other documents, settings or another seed.
         """
-        self._enter(state.get("phase", 0), first_step=state.get("phase_first_step", 0))
+        self._enter(
+            state.get("phase", 0),
+            first_step=state.get("phase_first_step", 0),
+            epochs_before=state.get("epochs_before", 0.0),
+        )
         self._batches.restore(state)
 
-    def _enter(self, number: int, first_step: int) -> None:
+    def _enter(self, number: int, first_step: int, epochs_before: float) -> None:
         self._number, self._first_step = number, first_step
+        self._epochs_before = epochs_before
         self.phase = self._phases[number]
         self._batches = PretrainingBatches(
             self._source,

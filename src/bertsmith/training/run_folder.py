@@ -21,6 +21,7 @@ from typing import Any
 from bertsmith._files import atomic_file, locked
 from bertsmith.errors import TrainingError
 from bertsmith.training.good_checkpoint import newest_good
+from bertsmith.training.run_log import log_records
 from bertsmith.training.run_recipe import read_recipe, recipe_yaml, require_same
 
 __all__ = ["RunFolder"]
@@ -70,13 +71,11 @@ class RunFolder:
                 yield
             except BaseException:
                 if is_new and not self.read_metrics() and not self.checkpoints():
-                    for path in (self.recipe_path, self.metrics_path, self.store_stamps_path):
-                        path.unlink(missing_ok=True)
+                    self._remove_start()
                     lock_path.unlink()
                     with suppress(OSError):  # not empty: other files are here
-                        for folder in [self.checkpoints_path, *made]:
-                            if folder.exists():
-                                folder.rmdir()
+                        for folder in made:
+                            folder.rmdir()
                 raise
 
     @contextmanager
@@ -132,16 +131,8 @@ class RunFolder:
         return any(record["kind"] == "end" for record in self.read_metrics())
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All records of the log, oldest first; a last line cut short by a crash is left out."""
-        if not self.metrics_path.exists():
-            return []
-        records = []
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-        return records
+        """All records of the log, oldest first, see `log_records`."""
+        return log_records(self.metrics_path) if self.metrics_path.exists() else []
 
     def log(self, kind: str, step: int, **values: Any) -> None:
         """Appends a record, and tells the listeners.
@@ -224,12 +215,25 @@ class RunFolder:
                 doomed = folder.rename(folder.with_name(f".{folder.name}.tmp"))
                 shutil.rmtree(doomed)
 
+    def _remove_start(self) -> None:
+        """What a run left that failed before its first step, such as what trackers opened."""
+        if self.recipe_path.exists():
+            # It was written into a folder without other visible files: they all are the run's.
+            for path in self.path.iterdir():
+                if not path.name.startswith("."):
+                    _remove(path)
+        self.store_stamps_path.unlink(missing_ok=True)
+
     def _remove_leftovers(self) -> None:
         """Half-written files of a process that was killed; the lock says that it is gone."""
         for folder in (self.path, self.checkpoints_path):
             for path in folder.glob(".*.tmp"):
-                is_folder = path.is_dir() and not path.is_symlink()
-                shutil.rmtree(path) if is_folder else path.unlink()
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    is_folder = path.is_dir() and not path.is_symlink()
+    shutil.rmtree(path) if is_folder else path.unlink()
 
 
 def _make(path: Path) -> list[Path]:

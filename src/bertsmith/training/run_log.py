@@ -11,7 +11,7 @@ import yaml
 
 from bertsmith.errors import TrainingError
 
-__all__ = ["RunLog", "read_run"]
+__all__ = ["RunLog", "log_records", "read_run"]
 
 Record = Mapping[str, Any]
 
@@ -74,6 +74,17 @@ class RunLog:
         return max((float(record.get("seconds", 0.0)) for record in self.records), default=0.0)
 
     @property
+    def epochs(self) -> float | None:
+        """How often the run has gone through its data; None where the log doesn't say."""
+        logged = self.series("train", "epochs")[1]
+        if logged:
+            return logged[-1]
+        # A log of an older version: right where the run has one phase.
+        examples = self.facts.get("epoch_examples")
+        batch = self.setting("training.global_batch_size")
+        return self.step * batch / examples if examples and batch else None
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """Machine, versions and data of the last sitting; empty for a run of an older version."""
         starts = self.of_kind("start")
@@ -114,22 +125,36 @@ def read_run(path: Path) -> RunLog:
     """
     try:
         recipe = yaml.safe_load((path / "recipe.yaml").read_text(encoding="utf-8"))
-        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        records = log_records(path / "metrics.jsonl")
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         what = "is no run's folder" if path.is_dir() else "does not exist"
+        if not isinstance(error, OSError):
+            raise TrainingError("can't be read", where=path / "recipe.yaml") from error
         raise TrainingError(
             what, where=path, fix="give what pretrain or finetune wrote to -o"
         ) from error
     if not isinstance(recipe, Mapping):
         raise TrainingError("is no recipe", where=path / "recipe.yaml")
-    records = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            break  # the last line of a run that is going on, or was killed
-        if isinstance(record, dict) and "kind" in record and "step" in record:
-            records.append(record)
     if not records:
         raise TrainingError("its log is empty: the run has not begun", where=path)
     return RunLog(path, recipe, records)
+
+
+def log_records(path: Path) -> list[dict[str, Any]]:
+    """Reads `metrics.jsonl`, oldest record first.
+
+    Lines that are no record are left out: the last one of a run that goes on or was killed may be
+    cut short, and one that is damaged must not hide the others.
+
+    Raises:
+        OSError: there is no such file, or it can't be read.
+    """
+    records = []
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and "kind" in record and isinstance(record.get("step"), int):
+            records.append(record)
+    return records

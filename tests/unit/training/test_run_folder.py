@@ -16,6 +16,7 @@ from bertsmith.training.checkpoint import (
 )
 from bertsmith.training.optimizer import build_optimizer
 from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.run_log import read_run
 from bertsmith.training.settings import OptimizerSettings
 from bertsmith.training.snapshot import Snapshots, TrainingState
 
@@ -171,6 +172,22 @@ def test_log_survives_a_line_cut_short_and_forgets_what_is_done_again(tmp_path):
     assert run.is_finished
 
 
+def test_a_damaged_line_hides_no_other(tmp_path):
+    run = RunFolder(tmp_path)
+    for step in (10, 20, 30, 40):
+        run.log("train", step, mlm_loss=1.0)
+    lines = run.metrics_path.read_bytes().splitlines(keepends=True)
+    no_text, no_step = bytearray(lines[1]), lines[2].replace(b"step", b"stap")
+    no_text[5] ^= 128
+    run.metrics_path.write_bytes(lines[0] + no_text + no_step + lines[3])
+    assert [record["step"] for record in run.read_metrics()] == [10, 40]
+    run.recipe_path.write_text("training: {}")
+    assert read_run(tmp_path).step == 40
+    run.recipe_path.write_bytes(b"training: \xb3")
+    with pytest.raises(TrainingError, match=r"recipe\.yaml: can't be read"):
+        read_run(tmp_path)
+
+
 def test_two_runs_into_one_folder(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
@@ -238,6 +255,21 @@ def test_a_start_that_fails_takes_its_folder_along(tmp_path):
     with pytest.raises(ValueError, match="bad start"), RunFolder(tmp_path / "a/new").lock():
         raise ValueError("bad start")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_that_fails_leaves_what_was_there(tmp_path):
+    (tmp_path / ".hidden").write_text("precious")
+    run = RunFolder(tmp_path)
+    with pytest.raises(ValueError, match="bad start"), run.lock():
+        run.check_recipe({"training": {}})
+        (tmp_path / "tensorboard").mkdir()
+        (tmp_path / "tensorboard" / "events").write_text("nothing yet")
+        raise ValueError("bad start")
+    assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
+    (tmp_path / "letter.txt").write_text("precious")
+    with pytest.raises(TrainingError, match="no run"), run.lock():
+        run.check_recipe({"training": {}})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "letter.txt"]
 
 
 def test_a_lock_whose_file_is_gone_is_no_lock(tmp_path, monkeypatch):

@@ -119,6 +119,14 @@ def test_a_missing_library_is_told_before_the_first_step(store, tmp_path, monkey
              warn=silent)  # fmt: skip
 
 
+def test_a_start_that_fails_leaves_nothing_of_the_other_trackers(store, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    settings = recipe("training.num_steps=4", "training.trackers=[tensorboard,wandb]")
+    with pytest.raises(TrainingError, match="wandb"):
+        pretrain(store, settings, tmp_path / "run", warn=silent)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_tracker_that_fails_does_not_stop_the_run(tmp_path, monkeypatch):
     from bertsmith.training.trackers import tensorboard
 

@@ -32,7 +32,14 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
             "Whatever is chosen by such a score (the best checkpoint, a learning rate, a recipe) "
             "is chosen by luck.",
             remedy="Hold more out, or compare the means of several seeds.",
-            command=measures.again("training.held_out_fraction=0.05")
-            if pretraining
-            else measures.again("training.seed=1"),
+            command=_larger(measures) if pretraining else measures.with_other_seed(),
         )
+
+
+def _larger(measures: RunMeasures) -> str:
+    """Four times the examples: more of those that are held out, or more held out."""
+    fraction = measures.run.setting("training.held_out_fraction", 0.01)
+    most = measures.run.setting("training.num_evaluation_examples", 2000)
+    if measures.fact("evaluation_examples") >= most:
+        return measures.again(f"training.num_evaluation_examples={4 * most}")
+    return measures.again(f"training.held_out_fraction={min(4 * fraction, 0.5):g}")

@@ -71,8 +71,16 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
         "updates: the weights have hardly moved from where they were drawn.",
         remedy="Raise the learning rate (1e-4 for base and large, up to 2e-3 for tiny), or train "
         "for longer.",
-        command=measures.again(f"training.learning_rate={10 * measures.learning_rate:.2g}"),
+        command=_faster(measures),
     )
+
+
+def _faster(measures: RunMeasures) -> str:
+    """Ten times the rate, if the model takes that; else more updates."""
+    higher = min(10 * measures.learning_rate, measures.highest_rate / 4)
+    if higher > 1.5 * measures.learning_rate:
+        return measures.again(f"training.learning_rate={higher:.2g}")
+    return measures.longer(max(10 * measures.run.step, 5_000))
 
 
 def _no_warmup(measures: RunMeasures) -> Iterator[Finding]:
@@ -91,7 +99,7 @@ def _no_warmup(measures: RunMeasures) -> Iterator[Finding]:
             "directions. LayerNorm behind every sum (as BERT has it) makes that worse.",
             remedy="Let the rate rise over the first percents of the run; the paper takes 10,000 "
             "updates of a million.",
-            command=measures.again("training.warmup_ratio=0.05"),
+            command=measures.warmed_up(),
         )
 
 
@@ -112,5 +120,5 @@ def _not_learned(measures: RunMeasures) -> Iterator[Finding]:
             "or too low does it to all.",
             remedy="Try another seed, then another learning rate; small models need 1e-4 to 5e-4 "
             "(the recipe small).",
-            command=measures.again(f"training.seed={measures.run.setting('training.seed', 0) + 1}"),
+            command=measures.with_other_seed(),
         )

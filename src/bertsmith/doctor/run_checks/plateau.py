@@ -15,8 +15,6 @@ __all__ = ["check"]
 PLATEAU_LIMITS = Limits(warning=0.6, problem=0.3, below=True)
 # Above the baseline by more than this it hasn't come to the plateau yet, see learning_rate.
 _ABOVE = 0.3
-# Peak learning rates of AdamW over which models of a hidden size rarely train.
-_HIGHEST_RATES = ((768, 4e-4), (512, 1.5e-3), (256, 4e-3), (0, 8e-3))
 _LOWEST_RATE = 2e-5
 _FEW_UPDATES = 5_000
 _FEW_TOKENS = 1_300_000
@@ -53,7 +51,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     """What may hold it there, the likeliest first, each with the command against it."""
-    rate, highest = measures.learning_rate, _highest_rate(measures)
+    rate, highest = measures.learning_rate, measures.highest_rate
     if rate > highest:
         yield (
             f"a learning rate of {rate:g}, over {highest:g} for this size",
@@ -67,7 +65,7 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     if not measures.has_warmup and measures.is_fresh:
         yield (
             "no warm-up: Adam's first steps are too long",
-            measures.again("training.warmup_ratio=0.05"),
+            measures.warmed_up(),
         )
     unknown = measures.fact("unknown_rate") or 0.0
     if unknown >= 0.02:
@@ -88,9 +86,5 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     more = max(2 * measures.run.step, _FEW_UPDATES)
     yield (
         "too few updates" if measures.run.step < _FEW_UPDATES else "more updates will tell",
-        measures.again(f"training.num_steps={more}", "training.budget_seconds=null"),
+        measures.longer(more),
     )
-
-
-def _highest_rate(measures: RunMeasures) -> float:
-    return next(rate for least, rate in _HIGHEST_RATES if measures.hidden_size >= least)

@@ -56,7 +56,7 @@ def _short(measures: RunMeasures) -> Iterator[Finding]:
             effect="Fresh weights need thousands of updates to find out that context matters at "
             "all, and the model's use grows long after. The paper's run has a million.",
             remedy="Train for longer, or go on from a pre-trained model with --init.",
-            command=measures.again("training.num_steps=50000", "training.budget_seconds=null"),
+            command=measures.longer(50_000),
         )
 
 
@@ -77,6 +77,5 @@ def _positions(measures: RunMeasures) -> Iterator[Finding]:
             "itself that it takes longer texts, and on them it works badly without a word.",
             remedy="Train the last tenth of the run at full length, as the paper does, or give the "
             "model as many positions as it is trained on.",
-            command=f"bertsmith pretrain {measures.store} --init {measures.run.path} --recipe base "
-            f"--set examples.max_seq_length={positions} -o runs/long",
+            command=measures.lengthened(positions),
         )

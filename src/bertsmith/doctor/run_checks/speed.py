@@ -49,7 +49,10 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
     hidden = measures.hidden_size if measures.is_pretraining else 256
     limits = next(limits for least, limits in UTILISATION_LIMITS if hidden >= least)
     if (crossed := limits.crossed(share)) is not None:
-        batch = int(measures.run.setting("training.micro_batch_size", 32))
+        doubled = [
+            f"training.{name}={2 * int(measures.run.setting(f'training.{name}', 32))}"
+            for name in _batch_sizes(measures)
+        ]
         yield Finding(
             "low_utilisation",
             crossed[0],
@@ -62,5 +65,13 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
             "nature; base at length 128 should be over 50 %.",
             remedy="Take larger micro-batches if memory allows, and see that nothing else runs on "
             "the machine.",
-            command=measures.again(f"training.micro_batch_size={2 * batch}"),
+            command=measures.again(*doubled),
         )
+
+
+def _batch_sizes(measures: RunMeasures) -> list[str]:
+    """What makes micro-batches larger: also the global batch, where it is only one of them."""
+    whole, micro = (
+        measures.run.setting(f"training.{name}_batch_size", 32) for name in ("global", "micro")
+    )
+    return ["micro_batch_size"] if micro < whole else ["global_batch_size", "micro_batch_size"]

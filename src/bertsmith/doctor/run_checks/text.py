@@ -41,9 +41,7 @@ def _overfitting(measures: RunMeasures) -> Iterator[Finding]:
             effect="The model learns the text by heart: what it gains on text that it has seen it "
             "loses on all other. What comes after the lowest point makes it worse, not better.",
             remedy=f"Stop at step {best:,.0f}, add text, take a smaller model, or more dropout.",
-            command=measures.again(
-                f"training.num_steps={best:.0f}", "training.budget_seconds=null"
-            ),
+            command=measures.longer(round(best)),
         )
 
 
