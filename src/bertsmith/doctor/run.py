@@ -7,6 +7,7 @@ from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent
 from bertsmith.doctor.lookup import findings_of
 from bertsmith.doctor.run_measures import RunMeasures
+from bertsmith.tasks import with_main_metric
 from bertsmith.training import read_run
 
 __all__ = ["examine_run"]
@@ -25,7 +26,7 @@ def examine_run(folder: str | Path) -> Examination:
     Raises:
         TrainingError: it is no run, or hasn't begun.
     """
-    measures = RunMeasures(read_run(Path(folder)))
+    measures = RunMeasures(with_main_metric(read_run(Path(folder))))
     findings = findings_of(run_checks, measures)
     unchecked = () if measures.run.facts else (_OLD,)
     return Examination("run", str(folder), _facts(measures), (), findings, unchecked)

@@ -86,6 +86,7 @@ def line_plot(
         (True, True)
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     with _style():
         figure = Figure(figsize=size, layout="constrained")
@@ -99,6 +100,7 @@ def line_plot(
             )
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         if max((max(line.y, default=0) for line in series), default=0) >= 1000:
             axes.yaxis.set_major_formatter("{x:,.0f}")

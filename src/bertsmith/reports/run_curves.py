@@ -78,16 +78,21 @@ class _Plots:
             from_zero=not name.endswith("_loss"),
             size=_SIZE,
         )
-        return Figure(plot, _caption(name))
+        drawn = sum(bool(run.series("train", name, self.x)[1]) for run in self.runs)
+        thin = "; thin: training" if drawn and len(self.runs) > 1 else ""
+        return Figure(plot, _caption(name) + thin)
 
     def _score_lines(self, name: str, scale: float) -> Iterator[Series]:
+        """Two lines a run; of several runs each has one place in the legend."""
         for number, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
-            for kind, what in (("train", "training"), ("evaluation", "held out")):
+            is_named = False
+            for kind, what in (("evaluation", "held out"), ("train", "training")):
                 at, values = _full(*run.series(kind, name, self.x))
                 if values:
                     single = len(self.runs) == 1
                     colour = (1 if kind == "train" else 0) if single else number
-                    called = what if single else f"{label}, {what}"
+                    called = what if single else "" if is_named else label
+                    is_named = True
                     width = 1.0 if kind == "train" else 2.0
                     xs, ys = _thinned(at, [scale * value for value in values])
                     yield Series(called, xs, ys, colour=colour, width=width)

@@ -11,6 +11,7 @@ from bertsmith.errors import BertsmithError
 from bertsmith.inference import pipeline
 from bertsmith.reports.page import Gallery, Page, Samples, Table, Text, write_page
 from bertsmith.reports.run_curves import curves, own_scores
+from bertsmith.tasks import with_main_metric
 from bertsmith.training import RunLog
 
 __all__ = ["DEFAULT_SENTENCES", "write_run_report"]
@@ -51,7 +52,8 @@ def write_run_report(
         sentences: with a `[MASK]` each, to be filled by the runs' models; by default some English
             ones, where a model's vocabulary has their words.
     """
-    write_page(_page(runs, _short_names(runs), x, sentences), path)
+    judged = [with_main_metric(run) for run in runs]
+    write_page(_page(judged, _short_names(runs), x, sentences), path)
 
 
 def _page(runs: Sequence[RunLog], labels: Sequence[str], x: str, sentences: Sequence[str]) -> Page:
@@ -177,9 +179,11 @@ def _is_known(sentence: str, fill_mask: Any) -> bool:
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
+        if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
+            value = {str(number): item for number, item in enumerate(value)}  # phases
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
-        elif value is not None:
+        elif value not in (None, []):
             text = str(value)
             yield f"{prefix}{name}", text if len(text) <= 40 else f"{text[:36]}…"
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.tasks.base import Feature, Task, TaskData
-from bertsmith.tasks.lookup import get_task, task_names
+from bertsmith.tasks.lookup import get_task, task_names, with_main_metric
 
 if TYPE_CHECKING:
     from bertsmith.tasks.finetuning import (
@@ -32,6 +32,7 @@ __all__ = [
     "get_task",
     "recipe_for",
     "task_names",
+    "with_main_metric",
 ]
 
 

@@ -1,5 +1,6 @@
 """Finding a task by its module's name."""
 
+import dataclasses
 import pkgutil
 from functools import cache
 from importlib import import_module
@@ -10,8 +11,9 @@ from bertsmith.errors import RecipeError
 
 if TYPE_CHECKING:
     from bertsmith.tasks.base import Task
+    from bertsmith.training import RunLog
 
-__all__ = ["get_task", "task_names"]
+__all__ = ["get_task", "task_names", "with_main_metric"]
 
 #: Modules of this room that hold no task.
 _NOT_TASKS = frozenset({"base", "lookup"})
@@ -47,3 +49,10 @@ def get_task(name: str) -> "Task[Any, Any, Any]":
         raise RecipeError(f"no task {name!r}", where="task", fix=f"use {', '.join(task_names())}")
     task: Task[Any, Any, Any] = import_module(f"bertsmith.tasks.{name}").TASK
     return task
+
+
+def with_main_metric(run: "RunLog") -> "RunLog":
+    """Tells a log of fine-tuning by which score its task chose the model that was kept."""
+    if run.task not in task_names():  # pre-training
+        return run
+    return dataclasses.replace(run, main_metric=get_task(str(run.task)).main_metric)

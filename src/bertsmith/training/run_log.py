@@ -27,11 +27,13 @@ class RunLog:
         path: the run's folder.
         recipe: the resolved recipe, as it was saved.
         records: the whole log, oldest first.
+        main_metric: the score (higher is better) by which fine-tuning chose the model to keep.
     """
 
     path: Path
     recipe: Mapping[str, Any]
     records: Sequence[Record]
+    main_metric: str | None = None
 
     def of_kind(self, kind: str) -> list[Record]:
         """The records of a kind: "start", "train", "evaluation", "end"."""
@@ -92,11 +94,15 @@ class RunLog:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The last evaluation, or the one whose model was kept."""
+        """The last evaluation, or the one whose model was kept, if `main_metric` tells which."""
         evaluations = self.of_kind("evaluation")
         if not evaluations:
             return {}
-        return {name: value for name, value in evaluations[-1].items() if name not in _PLACE}
+        chosen, metric = evaluations[-1], self.main_metric
+        if metric and self.setting("training.keep") == "best":
+            # As the loop does it: the first of equals.
+            chosen = max(evaluations, key=lambda record: record.get(metric, -math.inf))
+        return {name: value for name, value in chosen.items() if name not in _PLACE}
 
     def series(self, kind: str, name: str, x: str = "step") -> tuple[list[float], list[float]]:
         """The points of a curve, where there are any: x and the finite values."""

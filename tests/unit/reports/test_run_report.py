@@ -11,7 +11,7 @@ import pytest
 from bertsmith.errors import InputError, TrainingError
 from bertsmith.recipes import load_recipe
 from bertsmith.reports import write_run_report
-from bertsmith.tasks import FinetuneRecipe, finetune
+from bertsmith.tasks import FinetuneRecipe, finetune, with_main_metric
 from bertsmith.training import pretrain, read_run
 from cli_runs import run, sentence
 from seeing_runs import make_store, recipe
@@ -79,8 +79,9 @@ def test_side_by_side(runs, tmp_path):
     assert "training.learning_rate 0.002 0.001" in differ
     assert "training.num_steps 20 30" in differ
     assert "weight_decay" not in differ
-    assert "first, held out" in page
-    assert "second, held out" in page
+    # Of its two lines only one is in a legend: eight plots.
+    assert page.count(">first</text>") == page.count(">second</text>") == 8
+    assert "Masked LM: loss; thin: training" in page
 
 
 def test_runs_of_the_same_name_are_told_apart(runs, tmp_path):
@@ -94,9 +95,26 @@ def test_runs_of_the_same_name_are_told_apart(runs, tmp_path):
 def test_fine_tuning(runs, tmp_path):
     text = text_of(report(tmp_path / "page.html", runs / "tuned", x="seconds"))
     assert "Fine-tuning classify" in text
-    score = read_run(runs / "tuned").scores["accuracy"]
+    score = with_main_metric(read_run(runs / "tuned")).scores["accuracy"]
     assert f"accuracy {score:,.4g}" in text
     assert "Classification: loss" in text
+
+
+def test_scores_are_those_of_the_model_that_was_kept(runs, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(runs / "tuned" / "recipe.yaml", folder)
+    lines = map(json.loads, (runs / "tuned" / "metrics.jsonl").read_text().splitlines())
+    scores = iter((0.25, 0.875, 0.5, 0.375))
+    changed = [
+        line | {"accuracy": next(scores)} if line["kind"] == "evaluation" else line
+        for line in lines
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+    assert "accuracy 0.875 " in text_of(report(tmp_path / "best.html", folder))
+    recipe_path = folder / "recipe.yaml"
+    recipe_path.write_text(recipe_path.read_text().replace("keep: best", "keep: last"))
+    assert "accuracy 0.375 " in text_of(report(tmp_path / "last.html", folder))
 
 
 def test_samples(runs, tmp_path):
