@@ -46,7 +46,7 @@ SampleSize = Annotated[
 NumExamples = Annotated[int, typer.Option("--examples", min=0, help="Examples of each finding.")]
 
 _PROBLEM_EXIT_CODE = 3
-_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _COLOURS = {"problem": typer.colors.RED, "warning": typer.colors.YELLOW, "info": typer.colors.CYAN}
 _WIDTH = 96
 
@@ -63,7 +63,7 @@ def parse_size(text: str) -> int | None:
     """
     if text.strip().lower() == "all":
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]b)", text.strip().lower())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", text.strip().lower())
     if match is None or float(match[1]) == 0:
         raise RecipeError("is no size", where=f"--sample {text}", fix="write 50MB, 2GB or all")
     return int(float(match[1]) * _UNITS[match[2]])

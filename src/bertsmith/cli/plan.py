@@ -3,6 +3,7 @@
 Example: bertsmith plan --corpus-bytes 13GB --gpu h100 --hours 24 --price-per-hour 2.5
 """
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_GPUS_IN_A_MACHINE = 8
+# As for a run (`bertsmith doctor run`).
+_MANY_EPOCHS = 100
+
 
 def command(
     corpus_bytes: str | None = typer.Option(
@@ -27,7 +32,7 @@ def command(
         None, help="h200, h100, a100, rtx4090, l4, or cpu; not needed with --measure."
     ),
     gpus: int = typer.Option(1, min=1, help="How many of them."),
-    hours: float = typer.Option(..., min=0.01, help="Time for pre-training."),
+    hours: float = typer.Option(..., min=0.01, max=1e6, help="Time for pre-training."),
     price_per_hour: float | None = typer.Option(None, min=0, help="Price of one, an hour."),
     measure: bool = typer.Option(
         False, "--measure", help="Run 20 updates of each size here, instead of the table."
@@ -58,7 +63,7 @@ def command(
         emit_json(_as_json(plan, corpus, device))
         return
     _show(plan, corpus, device, gpus)
-    _say_next(store, output)
+    _say_next(store, output, gpus)
 
 
 def _check(
@@ -134,7 +139,7 @@ def _show(plan: "Plan", corpus: "PlannedCorpus", device: "Device", gpus: int) ->
     if plan.cost is not None:
         rows.append(("cost", f"{plan.cost:,.2f}"))
     table(rows)
-    _say_doubts(plan, device)
+    _say_doubts(plan, device, gpus)
 
 
 def _row(size: "Planned", plan: "Plan") -> tuple[str, ...]:
@@ -146,24 +151,47 @@ def _row(size: "Planned", plan: "Plan") -> tuple[str, ...]:
         str(size.global_batch_size),
         f"{size.epochs:,.2f}",
         f"{loss.low:.1f} to {loss.high:.1f}{' ?' if loss.is_extrapolated else ''}",
-        "← take this" if size is plan.chosen else "",
+        "← take this" if size is plan.chosen else "too large" if size.is_too_large else "",
     )
 
 
-def _say_doubts(plan: "Plan", device: "Device") -> None:
+def _say_doubts(plan: "Plan", device: "Device", gpus: int) -> None:
     if any(size.is_estimated for size in plan.sizes):
-        say(f"  ~ speed estimated ({device.note})")
+        several = "; that each further device adds 92 % of one, too" if gpus > 1 else ""
+        say(f"  ~ speed estimated ({device.note}{several})")
+    measured = [size.size for size in plan.sizes if not device.is_estimated(size.size)]
+    if measured:
+        say(f"  {', '.join(measured)}: measured ({device.measured[measured[0]]})")
     if any(size.loss.is_extrapolated for size in plan.sizes):
         say("  ? no such run is among those that the rule for the loss is fitted to; a guess")
+    if any(size.is_too_large for size in plan.sizes):
+        say("  too large: for so little text; pretrain --init goes on from a model that is there")
+    if plan.chosen.epochs > _MANY_EPOCHS:
+        say(
+            f"  the text is gone through {plan.chosen.epochs:,.0f} times; from some sixteen on each "
+            "is worth less and less: fewer hours, or more text"
+        )
 
 
-def _say_next(store: Path | None, output: Path | None) -> None:
+def _say_next(store: Path | None, output: Path | None, gpus: int) -> None:
     if output is None:
         say("  -o recipe.yaml writes all of it as a recipe")
-    else:
-        table(
-            [("next", f"bertsmith pretrain {store or 'store'} --recipe {output} -o runs/planned")]
-        )
+        return
+    words = [str(store or "store"), "--recipe", str(output), "-o", "runs/planned"]
+    table([("next", f"{_launcher(gpus)} pretrain {shlex.join(words)}")])
+
+
+def _launcher(gpus: int) -> str:
+    """What starts a process for each GPU; machines of eight, where there are more."""
+    if gpus == 1:
+        return "bertsmith"
+    machines = gpus // _GPUS_IN_A_MACHINE
+    if machines < 2 or gpus % _GPUS_IN_A_MACHINE:
+        return f"torchrun --standalone --nproc-per-node {gpus} -m bertsmith"
+    return (
+        f"torchrun --nnodes {machines} --nproc-per-node {_GPUS_IN_A_MACHINE} "
+        "--rdzv-backend c10d --rdzv-endpoint node0:29500 --rdzv-id planned -m bertsmith"
+    )
 
 
 def _as_json(plan: "Plan", corpus: "PlannedCorpus", device: "Device") -> dict[str, Any]:
@@ -175,6 +203,7 @@ def _as_json(plan: "Plan", corpus: "PlannedCorpus", device: "Device") -> dict[st
             "name": device.name,
             "matmul_flops_per_second": device.matmul_rate,
             "measured": dict(device.measured),
+            "note": device.note,
         },
         "hours": plan.hours,
         "cost": plan.cost,

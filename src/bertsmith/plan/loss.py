@@ -36,7 +36,7 @@ _REPEATED = 15.0
 # The rule misses the points it is fitted to by 2.5 % on average, 5 % at most: twice that is the
 # range where there are points, and much more where there are none.
 _SPREAD, _WIDE_SPREAD = 0.10, 0.25
-_KNOWN_TOKENS, _KNOWN_SIZES = 1e9, (50e6, 400e6)
+_KNOWN_TOKENS, _KNOWN_TEXT, _KNOWN_SIZES = 1e9, 1e7, (50e6, 400e6)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,11 @@ def expected_loss(num_parameters: float, text_tokens: float, seen_tokens: float)
         (1.33, False)
     """
     least, most = _KNOWN_SIZES
-    known = seen_tokens >= _KNOWN_TOKENS and least <= num_parameters <= most
+    known = (
+        seen_tokens >= _KNOWN_TOKENS
+        and text_tokens >= _KNOWN_TEXT
+        and least <= num_parameters <= most
+    )
     spread = _SPREAD if known else _WIDE_SPREAD
     rule = loss_rule(num_parameters, text_tokens, seen_tokens)
     is_small = num_parameters < _BASE_PARAMETERS

@@ -1,10 +1,13 @@
 """Measuring how fast this machine trains: some updates of each size, as `pretrain` does them."""
 
+import os
 import random
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import torch
 
 from bertsmith.corpus import open_corpus
 from bertsmith.model import SIZES
@@ -47,7 +50,8 @@ def measure_device(store: Path | None, sizes: Sequence[str], say: Callable[[str]
             say(f"{size}: {tokens:,.0f} real tokens/s, {share}")
     where = f"here, {NUM_STEPS} updates"
     measured = {"matmul_tflops": where, **dict.fromkeys(sizes, where)}
-    return Device(device, memory, rate, found, measured, "measured on this machine just now")
+    note = "measured on this machine just now"
+    return Device(device, memory, rate, found, measured, note, torch.cuda.is_available())
 
 
 def _recipe(size: str) -> PretrainRecipe:
@@ -85,10 +89,6 @@ def _made_up_store(folder: Path) -> Path:
 
 def _memory_gb() -> float:
     """Memory of the device that PyTorch trains on."""
-    import os
-
-    import torch
-
     if torch.cuda.is_available():
         return torch.cuda.get_device_properties(0).total_memory / 1e9
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9

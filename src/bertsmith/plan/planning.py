@@ -26,6 +26,9 @@ _HIDDEN_FOR_LONG = 512
 # Of a token, a layer and a hidden unit: 34 bytes in half precision (Korthikanti et al. 2022), and
 # as much again for attention and the head.
 _BYTES_PER_ACTIVATION = 34 * 2
+# Parameters of the layers for each token of text: the most that a run has which the rule for the
+# loss is fitted to. More are hardly better, and learn the text by heart.
+_MOST_PARAMETERS = 15
 _HAS_PHASES = "phases" in PretrainRecipe.model_fields
 
 
@@ -43,6 +46,7 @@ class Planned:
         epochs: passes over the text.
         loss: the held-out MLM loss to expect.
         is_estimated: whether the speed rests on an estimate.
+        is_too_large: whether it has too many parameters for so little text.
     """
 
     size: str
@@ -54,6 +58,7 @@ class Planned:
     epochs: float
     loss: LossRange
     is_estimated: bool
+    is_too_large: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Plan:
 
     Attributes:
         sizes: all that were looked at.
-        chosen: the one with the lowest expected loss.
+        chosen: the smallest of those with the lowest expected loss, but for what is too large.
         recipe: its settings, as `bertsmith pretrain --recipe` takes them.
         hours: how long it runs.
         cost: in the currency of the price; None where there is no price.
@@ -100,8 +105,11 @@ def make_plan(
         >>> plan.chosen.size, plan.chosen.num_steps > 10_000
         ('large', True)
     """
-    planned = tuple(_planned(size, corpus, device, hours, num_devices) for size in sizes)
-    chosen = min(planned, key=lambda candidate: candidate.loss.middle)
+    ascending = sorted(sizes, key=list(SIZES).index)
+    planned = tuple(_planned(size, corpus, device, hours, num_devices) for size in ascending)
+    fitting = [candidate for candidate in planned if not candidate.is_too_large] or planned[:1]
+    # Hundredths of a nat are less than the rule knows: the smaller one, which comes first.
+    chosen = min(fitting, key=lambda candidate: round(candidate.loss.middle, 2))
     cost = None if price_per_hour is None else price_per_hour * hours * num_devices
     return Plan(planned, chosen, _recipe(chosen), hours, cost)
 
@@ -120,9 +128,10 @@ def _planned(
     tokens_each = sum(share * corpus.mean_lengths[n] for n, share in shares.items())
     seconds_each = sum(share * corpus.mean_lengths[n] / rates[n] for n, share in shares.items())
     sequences = 3600 * hours * (1 - _LOST) / seconds_each
-    batch = _batch(size, sequences)
+    batch = _batch(size, sequences, num_devices)
     num_steps = max(1, round(sequences / batch))
     seen = num_steps * batch * tokens_each
+    parameters = _encoder_parameters(config)
     return Planned(
         size,
         rates[_SHORT],
@@ -131,8 +140,9 @@ def _planned(
         _micro_batch(config, device, batch, num_devices),
         is_long,
         seen / corpus.epoch_tokens,
-        expected_loss(_encoder_parameters(config), corpus.num_tokens, _text_tokens(seen, corpus)),
-        device.is_estimated(size),
+        expected_loss(parameters, corpus.num_tokens, _text_tokens(seen, corpus)),
+        device.is_estimated(size) or num_devices > 1,
+        parameters > _MOST_PARAMETERS * corpus.num_tokens,
     )
 
 
@@ -141,25 +151,28 @@ def _text_tokens(seen: float, corpus: PlannedCorpus) -> float:
     return seen * corpus.num_tokens / corpus.epoch_tokens
 
 
-def _batch(size: str, sequences: float) -> int:
-    """The preset's batch, doubled while there are too many updates, halved while too few."""
+def _batch(size: str, sequences: float, num_devices: int) -> int:
+    """The preset's batch, doubled while there are too many updates, halved while too few.
+
+    It is rounded up to what the devices can share.
+    """
     batch = _preset(size).training.global_batch_size
     while sequences / batch > _MOST_STEPS and batch < _LARGEST_BATCH:
         batch *= 2
     while sequences / batch < _FEWEST_STEPS and batch > _SMALLEST_BATCH:
         batch //= 2
-    return batch
+    return math.ceil(batch / num_devices) * num_devices
 
 
 def _micro_batch(config: BertConfig, device: Device, batch: int, num_devices: int) -> int:
-    """The largest power of two whose activations take a third of the memory, at length 128."""
+    """As many of a device's share as a third of the memory holds activations of, at length 128."""
     a_sequence = _SHORT * config.hidden_size * config.num_hidden_layers * _BYTES_PER_ACTIVATION
     fits = device.memory_gb * 1e9 / 3 / a_sequence
     largest = 1 << math.floor(math.log2(max(fits, 1)))
-    share = max(1, batch // num_devices)
-    if device.name.startswith("NVIDIA"):
-        return min(largest, share)
-    return min(largest, share, 32)  # larger ones gain nothing on a CPU
+    if not device.is_gpu:
+        largest = min(largest, 32)  # larger ones gain nothing
+    share = batch // num_devices
+    return math.ceil(share / math.ceil(share / largest))
 
 
 def _recipe(planned: Planned) -> dict[str, Any]:

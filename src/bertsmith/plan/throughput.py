@@ -28,6 +28,7 @@ class Device:
         mfu: the share of it that training reaches, by size.
         measured: which of the numbers were measured ("matmul_tflops", or a size), and where.
         note: what to know about the rest.
+        is_gpu: whether it is one, which takes larger batches.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Device:
     mfu: Mapping[str, float]
     measured: Mapping[str, str]
     note: str
+    is_gpu: bool = True
 
     def tokens_per_second(
         self, size: str, config: BertConfig, max_seq_length: int, mean_length: float
@@ -92,6 +94,7 @@ def find_device(name: str) -> Device:
         row["mfu"],
         row["measured"],
         row["note"],
+        row.get("is_gpu", True),
     )
 
 
