@@ -15,6 +15,7 @@ from bertsmith.batches import PretrainingBatches
 from bertsmith.corpus import CorpusSettings, open_corpus
 from bertsmith.errors import CheckpointError, InputError, RecipeError
 from bertsmith.model import BertForPreTraining
+from bertsmith.objectives import LossSum, MaskedLM, Measure
 from bertsmith.recipes import load_recipe
 from bertsmith.store import TokenStore, write_store
 from bertsmith.training import Interrupted, PretrainRecipe, Trainer, pretrain, read_run
@@ -181,6 +182,27 @@ def test_epochs_are_counted_phase_by_phase(store, tmp_path, monkeypatch):
     whole = BOUNDARY * 8 / lengths[0] + (20 - BOUNDARY) * 6 / lengths[1]
     assert logged[-1] == pytest.approx(whole, abs=1e-4)
     assert read_run(tmp_path / "run").epochs == logged[-1]
+
+
+def test_a_phase_with_higher_losses_is_no_spike(store, tmp_path, monkeypatch):
+    """Positions that weren't trained before make long sequences' losses jump."""
+    original = MaskedLM.__call__
+
+    def jumping(self, model, batch):
+        measures = original(self, model, batch)
+        if model.training and batch.max_seqlen > 16:
+            loss = measures["mlm"].loss
+            raised = LossSum(3 * loss.total, loss.count)
+            measures["mlm"] = Measure(raised, measures["mlm"].num_correct)
+        return measures
+
+    monkeypatch.setattr(MaskedLM, "__call__", jumping)
+    chosen = recipe(PHASES, "training.num_steps=80", "training.max_skipped_updates=3")
+    stop_after(monkeypatch, 48, 50)
+    train_with_stops(store, chosen, tmp_path / "run", 2)
+    assert records(tmp_path / "run", "skipped") == []
+    logged = [record["mlm_loss"] for record in records(tmp_path / "run", "train")]
+    assert min(logged[48:]) > 1.5 * max(logged[40:48])
 
 
 def test_one_schedule_goes_through_all_phases(store, tmp_path):

@@ -91,6 +91,10 @@ class EpochBatches(Generic[Feature]):
         chosen = self._order[1][start : start + self.global_batch_size].tolist()
         return [(epoch, index) for index in chosen]
 
+    def begins_phase(self, step: int) -> bool:
+        """Never: all steps are alike."""
+        return False
+
     def epochs(self, step: int) -> float:
         """How often the features have been gone through after `step` updates."""
         return step / self.steps_per_epoch

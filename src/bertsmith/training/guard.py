@@ -69,7 +69,8 @@ class Guard:
     a spike: above `median + k * max(1.4826 * MAD, 0.01 * median)` of the last 128 losses that were
     trained on, where MAD is their median absolute deviation and k is
     `training.spike_deviations`. Medians don't move for a few outliers, as mean and standard
-    deviation do; 1.4826 MAD is the standard deviation where losses are normally distributed.
+    deviation do; 1.4826 MAD is the standard deviation where losses are normally distributed. Before
+    there are 32 such losses none is a spike.
 
     Args:
         settings: k; 0 never calls a loss a spike.
@@ -97,6 +98,10 @@ class Guard:
             shifted = torch.cat([self.losses[1:], loss[None]])
             self.losses = torch.where(skip, self.losses, shifted)
         return Verdict(skip, loss, grad_norm.detach())
+
+    def forget(self) -> None:
+        """Forgets the losses so far, where others than they are to be expected."""
+        self.losses = torch.full_like(self.losses, math.nan)
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""

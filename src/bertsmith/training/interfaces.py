@@ -37,6 +37,10 @@ class StepBatches(Protocol):
         """Which examples a step's global batch has: (epoch, index in the epoch) each."""
         ...
 
+    def begins_phase(self, step: int) -> bool:
+        """Whether the step, which was yielded last, is the first with examples of another kind."""
+        ...
+
     def epochs(self, step: int) -> float:
         """How often the data have been gone through after `step` updates."""
         ...

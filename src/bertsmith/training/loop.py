@@ -130,6 +130,8 @@ class Trainer:
                     break
                 before, fraction = self._done(), self._fraction()
                 phase = self.batches.phase_at(fraction)
+                if self.batches.begins_phase(self.state.step):
+                    self.update.guard.forget()  # longer sequences have losses of their own
                 self.meter.count(micro_batches)
                 self.state.step += 1
                 factor = self._learning_rate_factor(fraction)

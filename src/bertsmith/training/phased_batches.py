@@ -78,6 +78,10 @@ class PhasedBatches:
         """Examples of an epoch of this phase."""
         return self._batches.epoch_length
 
+    def begins_phase(self, step: int) -> bool:
+        """Whether the step is the first of its phase, and that isn't the run's first."""
+        return 0 < step == self._first_step
+
     def epochs(self, step: int) -> float:
         """How often the text has been gone through after `step` updates, over all phases."""
         num_steps = step - self._first_step

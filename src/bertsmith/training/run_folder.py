@@ -176,9 +176,10 @@ class RunFolder:
         return int(checkpoint.name.removeprefix(_CHECKPOINT))
 
     def checkpoints(self) -> list[Path]:
-        """All checkpoints, newest first, good or not."""
+        """All checkpoints, newest first, good or not; what else stands there doesn't count."""
         folders = self.checkpoints_path.glob(f"{_CHECKPOINT}*")
-        return sorted(folders, key=self.step_of, reverse=True)
+        own = [path for path in folders if path.name.removeprefix(_CHECKPOINT).isdecimal()]
+        return sorted(own, key=self.step_of, reverse=True)
 
     def last_good_checkpoint(
         self, warn: Callable[[str], None], free_to_change: frozenset[str] = frozenset()

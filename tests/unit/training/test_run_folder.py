@@ -132,6 +132,17 @@ def test_old_checkpoints_go(tmp_path, trained):
     assert [folder.name for folder in run.checkpoints()] == ["step-1000000", "step-000100"]
 
 
+def test_a_copy_of_a_checkpoint_under_another_name_is_left_alone(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    for step in (3, 6):
+        save(run.checkpoint_path(step), trained, step)
+    save(run.checkpoints_path / "step-000003.good", trained)
+    (run.checkpoints_path / "step-final").mkdir()
+    run.keep_checkpoints(1)
+    assert [folder.name for folder in run.checkpoints()] == ["step-000006"]
+    assert (run.checkpoints_path / "step-000003.good").is_dir()
+
+
 def test_the_best_checkpoint_stays_and_has_a_name(tmp_path, trained):
     run = RunFolder(tmp_path)
     best = run.checkpoints_path / "best"
