@@ -270,6 +270,44 @@ def test_a_sound_run_is_sound(tmp_path):
     assert found.unchecked == ()
 
 
+@pytest.mark.parametrize("budget", [None, 100_000])
+def test_a_phase_is_measured_against_itself(tmp_path, budget):
+    """Losses at another length are others: a phase that begins higher is no illness."""
+
+    def longer(line):
+        return lambda step: line(step, 3.0 if step > 900_000 else None)
+
+    folder = written(
+        tmp_path / "run",
+        train=longer(train_line),
+        evaluation=longer(evaluation_line),
+        changes=["examples.max_seq_length=128", f"training.budget_seconds={budget or 'null'}"],
+    )
+    assert examine_run(folder).findings == ()
+    # A rise from before the change stays one, if the run never comes back.
+    early = written(
+        tmp_path / "early",
+        train=lambda s: train_line(s, 7.4 if s > 600_000 else None),
+        changes=["examples.max_seq_length=128"],
+    )
+    assert finding_of(early, "diverged").title.endswith("to 7.40 at step 900,000")
+    back = written(
+        tmp_path / "back",
+        train=lambda s: train_line(s, 7.4 if 600_000 < s <= 900_000 else 1.8 - s / 1e7),
+        changes=["examples.max_seq_length=128"],
+    )
+    assert "diverged" not in {finding.name for finding in examine_run(back).findings}
+    # Within a phase it is one.
+    one = written(
+        tmp_path / "one",
+        train=longer(train_line),
+        evaluation=longer(evaluation_line),
+        changes=["phases=null"],
+    )
+    found = {finding.name for finding in examine_run(one).findings}
+    assert {"diverged", "loss_spikes"} <= found
+
+
 def test_lines_are_those_that_the_trainer_writes(timid):
     log = records(timid)
     for line in (start_line(), train_line(20), evaluation_line(20)):

@@ -2,8 +2,10 @@
 
 import shlex
 import statistics
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from bertsmith.model import SIZES
 from bertsmith.training import RunLog
 
 __all__ = ["RunMeasures"]
+
+#: Steps and values.
+Curve = tuple[list[float], list[float]]
 
 _SMOOTHED = 5
 # Peak learning rates of AdamW over which models of a hidden size rarely train.
@@ -47,13 +52,40 @@ class RunMeasures:
     @cached_property
     def losses(self) -> tuple[list[float], list[float]]:
         """Steps and main losses in training, each loss the median of its neighbours."""
-        steps, values = self.run.series("train", self.loss_name)
-        return steps, smoothed(values)
+        parts = self.phases_of(self.run.series("train", self.loss_name))
+        return [s for steps, _ in parts for s in steps], [
+            value for _, values in parts for value in smoothed(values)
+        ]
 
     @cached_property
     def held_out(self) -> tuple[list[float], list[float]]:
         """Steps and main losses on held-out data."""
         return self.run.series("evaluation", self.loss_name)
+
+    @cached_property
+    def phase_ends(self) -> list[int]:
+        """The last logged update of each phase but the one that the run is in."""
+        shares = [float(phase["share"]) for phase in self.run.setting("phases") or []]
+        starts = [start for start in accumulate(shares[:-1]) if start < self.fraction]
+        return [
+            max((r["step"] for r in self.run.records if self._fraction(r) <= start + 1e-9), default=0)
+            for start in starts
+        ]
+
+    def phases_of(self, curve: Curve) -> list[Curve]:
+        """A curve phase by phase: with sequences of another length losses are others."""
+        steps, values = curve
+        cuts = [0, *(bisect_right(steps, end) for end in self.phase_ends), len(steps)]
+        return [(steps[a:b], values[a:b]) for a, b in pairwise(cuts) if b > a]
+
+    def rising(self, curve: Curve) -> Curve:
+        """The phase in which a curve rose most above its lowest point, and stayed above that."""
+        rose = [
+            (steps, values)
+            for steps, values in reversed(self.phases_of(curve))
+            if curve[1][-1] >= min(values)
+        ]
+        return max(rose, key=lambda part: part[1][-1] - min(part[1]), default=curve)
 
     @property
     def last_loss(self) -> float | None:
@@ -71,11 +103,14 @@ class RunMeasures:
         """The share of the planned run that is done."""
         if self.run.is_finished:
             return 1.0
+        return self._fraction({"step": self.run.step, "seconds": self.run.seconds})
+
+    def _fraction(self, record: Mapping[str, Any]) -> float:
         budget = self.run.setting("training.budget_seconds")
         if budget:
-            return min(1.0, self.run.seconds / float(budget))
+            return min(1.0, float(record.get("seconds", 0.0)) / float(budget))
         steps = self.run.setting("training.num_steps")
-        return min(1.0, self.run.step / float(steps)) if steps else 0.0
+        return min(1.0, record["step"] / float(steps)) if steps else 0.0
 
     @property
     def learning_rate(self) -> float:

@@ -26,7 +26,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _diverged(measures: RunMeasures) -> Iterator[Finding]:
-    steps, losses = measures.losses
+    steps, losses = measures.rising(measures.losses)
     if not losses:
         return
     lowest = min(losses)
@@ -76,6 +76,8 @@ def _spikes(measures: RunMeasures) -> Iterator[Finding]:
     steps, losses = measures.run.series("train", measures.loss_name)
     spikes = []
     for place in range(_BEFORE, len(losses)):
+        if any(steps[place - _BEFORE] <= end < steps[place] for end in measures.phase_ends):
+            continue  # what was before is of another phase
         before = losses[place - _BEFORE : place]
         middle = statistics.median(before)
         spread = statistics.median(abs(loss - middle) for loss in before)

@@ -27,7 +27,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _too_high(measures: RunMeasures) -> Iterator[Finding]:
-    steps, losses = measures.losses
+    steps, losses = measures.rising(measures.losses)
     if not losses:
         return
     lowest = min(losses)
@@ -56,7 +56,7 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
         return
     above = loss - unigram
     crossed = ABOVE_LIMITS.crossed(above)
-    losses = measures.losses[1]
+    losses = measures.rising(measures.losses)[1]
     if crossed is None or not losses or losses[-1] - min(losses) >= _DIVERGED:
         return
     severity = crossed[0] if measures.fraction > 0.5 else "info"

@@ -23,8 +23,8 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _overfitting(measures: RunMeasures) -> Iterator[Finding]:
-    steps, losses = measures.held_out
-    training = measures.losses[1]
+    steps, losses = measures.rising(measures.held_out)
+    training = measures.rising(measures.losses)[1]
     if len(losses) < 2 or not training or training[-1] - min(training) >= 0.1:
         return  # where training rises too it is something else
     lowest = min(losses)
