@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -318,7 +319,7 @@ def test_lines_are_those_that_the_trainer_writes(timid):
 def settings_of(command):
     """The recipe that a command would run; an error if it can't."""
     words = shlex.split(command)
-    options = list(zip(words, words[1:], strict=False))
+    options = list(pairwise(words))
     changes = [value for name, value in options if name == "--set"]
     kind = PretrainRecipe if words[1] == "pretrain" else FinetuneRecipe
     return load_recipe(kind, words[1], dict(options)["--recipe"], changes)

@@ -18,7 +18,7 @@ from bertsmith.model import BertForPreTraining
 from bertsmith.objectives import LossSum, MaskedLM, Measure
 from bertsmith.recipes import load_recipe
 from bertsmith.store import TokenStore, write_store
-from bertsmith.training import Interrupted, PretrainRecipe, Trainer, pretrain, read_run
+from bertsmith.training import Interrupted, PretrainRecipe, Ranks, Trainer, pretrain, read_run
 from bertsmith.training.phased_batches import PhasedBatches
 from bertsmith.training.update import Updater
 from bertsmith.wordpiece import Tokenizer, learn_vocabulary
@@ -149,6 +149,12 @@ def test_a_state_of_other_phases_is_refused(store):
     assert (state["phase"], state["phase_first_step"]) == (1, BOUNDARY)
     with pytest.raises(CheckpointError, match="other data"):
         phased(store, recipe(PHASES.replace("48", "40"))).restore(state)
+
+
+def test_ranks_that_a_later_phase_does_not_fit_are_told_at_once(store):
+    source, chosen = TokenStore(store), recipe(PHASES)
+    with pytest.raises(RecipeError, match="6 sequences can't be divided over 4 processes"):
+        PhasedBatches(source, np.arange(9), chosen.resolved_phases, 0, Ranks(rank=1, world_size=4))
 
 
 def test_equal_phases_do_not_repeat_each_other(store):

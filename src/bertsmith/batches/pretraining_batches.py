@@ -19,7 +19,7 @@ from bertsmith.examples import (
     plan_epoch,
 )
 
-__all__ = ["PretrainingBatches", "evaluation_batches"]
+__all__ = ["PretrainingBatches", "evaluation_batches", "rank_share"]
 
 
 class PretrainingBatches:
@@ -76,13 +76,7 @@ class PretrainingBatches:
         Raises:
             RecipeError: the global batch can't be divided evenly.
         """
-        share, rest = divmod(self.global_batch_size, world_size)
-        if rest:
-            raise RecipeError(
-                f"{self.global_batch_size} sequences can't be divided over {world_size} processes",
-                where="global_batch_size",
-                fix=f"use a multiple of {world_size}",
-            )
+        share = rank_share(self.global_batch_size, world_size)
         first = step * self.global_batch_size + rank * share
         return [
             PretrainingBatch.from_examples(
@@ -133,6 +127,26 @@ class PretrainingBatches:
             CheckpointError: it comes from other documents, settings or another seed.
         """
         self._stream.restore(state)
+
+
+def rank_share(global_batch_size: int, world_size: int) -> int:
+    """How many examples of a global batch each of some processes gets.
+
+    Raises:
+        RecipeError: it can't be divided evenly.
+
+    Example:
+        >>> rank_share(256, world_size=8)
+        32
+    """
+    share, rest = divmod(global_batch_size, world_size)
+    if rest:
+        raise RecipeError(
+            f"{global_batch_size} sequences can't be divided over {world_size} processes",
+            where="global_batch_size",
+            fix=f"use a multiple of {world_size}",
+        )
+    return share
 
 
 def evaluation_batches(

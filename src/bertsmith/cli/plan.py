@@ -168,8 +168,8 @@ def _say_doubts(plan: "Plan", device: "Device", gpus: int) -> None:
         say("  too large: for so little text; pretrain --init goes on from a model that is there")
     if plan.chosen.epochs > _MANY_EPOCHS:
         say(
-            f"  the text is gone through {plan.chosen.epochs:,.0f} times; from some sixteen on each "
-            "is worth less and less: fewer hours, or more text"
+            f"  the text is gone through {plan.chosen.epochs:,.0f} times; from some sixteen on "
+            "each is worth less and less: fewer hours, or more text"
         )
 
 

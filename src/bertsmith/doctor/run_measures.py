@@ -66,11 +66,12 @@ class RunMeasures:
     def phase_ends(self) -> list[int]:
         """The last logged update of each phase but the one that the run is in."""
         shares = [float(phase["share"]) for phase in self.run.setting("phases") or []]
-        starts = [start for start in accumulate(shares[:-1]) if start < self.fraction]
-        return [
-            max((r["step"] for r in self.run.records if self._fraction(r) <= start + 1e-9), default=0)
-            for start in starts
-        ]
+        ends = []
+        for start in accumulate(shares[:-1]):
+            if start < self.fraction:
+                before = [r for r in self.run.records if self._fraction(r) <= start + 1e-9]
+                ends.append(max((int(r["step"]) for r in before), default=0))
+        return ends
 
     def phases_of(self, curve: Curve) -> list[Curve]:
         """A curve phase by phase: with sequences of another length losses are others."""

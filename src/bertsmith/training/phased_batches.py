@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertsmith.batches import PretrainingBatch, PretrainingBatches
+from bertsmith.batches import PretrainingBatch, PretrainingBatches, rank_share
 from bertsmith.examples import TokenSource
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.phases import Phase, phase_at
@@ -28,6 +28,9 @@ class PhasedBatches:
         seed: the run's seed; each phase has another, so that none repeats the one before it.
         ranks: the processes that share each global batch.
 
+    Raises:
+        RecipeError: a phase's global batch can't be divided evenly.
+
     Attributes:
         phase: the phase that the last batch was of.
     """
@@ -42,6 +45,8 @@ class PhasedBatches:
     ) -> None:
         self._ranks = ranks or Ranks()
         self._source, self._documents, self._phases, self._seed = source, documents, phases, seed
+        for phase in phases:  # the last one's error must not wait until its time has come
+            rank_share(phase.global_batch_size, self._ranks.world_size)
         self._before: tuple[int, PretrainingBatches] | None = None
         self._enter(0, first_step=0, epochs_before=0.0)
 

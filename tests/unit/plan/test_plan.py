@@ -119,7 +119,8 @@ def test_measured_speeds_are_those_of_the_benchmark(size):
     figures = {f["name"]: f for f in json.loads(MEASURED.read_text())["figures"]}
     figure = figures[f"BERT-{size}, length 128: sequences"]
     assert "H100" in figure["details"]["device"]
-    device, length = find_device("h100"), 128 * figure["details"]["real tokens of all at this length"]
+    device = find_device("h100")
+    length = 128 * figure["details"]["real tokens of all at this length"]
     tokens = device.tokens_per_second(size, BertConfig.of_size(size), 128, length)
     assert tokens / length == pytest.approx(figure["ours"], rel=0.2)
     assert not device.is_estimated(size)

@@ -271,11 +271,15 @@ def test_a_start_that_fails_takes_its_folder_along(tmp_path):
 def test_a_start_that_fails_leaves_what_was_there(tmp_path):
     (tmp_path / ".hidden").write_text("precious")
     run = RunFolder(tmp_path)
-    with pytest.raises(ValueError, match="bad start"), run.lock():
+
+    def bad_start():
         run.check_recipe({"training": {}})
         (tmp_path / "tensorboard").mkdir()
         (tmp_path / "tensorboard" / "events").write_text("nothing yet")
         raise ValueError("bad start")
+
+    with pytest.raises(ValueError, match="bad start"), run.lock():
+        bad_start()
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
     (tmp_path / "letter.txt").write_text("precious")
     with pytest.raises(TrainingError, match="no run"), run.lock():
