@@ -400,6 +400,14 @@ def test_a_run_goes_on_from_what_it_was_started_with(tmp_path):
     assert "--from-scratch" in RunMeasures(read_run(tuned)).go_on()
 
 
+def test_a_schedule_that_ends_is_finished_however_few_updates_there_are(store, tmp_path):
+    pretrain(store, recipe("training.num_steps=4"), tmp_path / "run", warn=silent)
+    assert records(tmp_path / "run")[-2]["kind"] == "evaluation"
+    rates = read_run(tmp_path / "run").series("train", "learning_rate")[1]
+    assert rates[-1] > 0.2 * max(rates)
+    assert "unfinished_schedule" not in {f.name for f in examine_run(tmp_path / "run").findings}
+
+
 def test_the_plateau_names_its_likely_cause(stuck, tmp_path):
     flat = {"train": lambda s: train_line(s, 7.2), "evaluation": lambda s: evaluation_line(s, 7.2)}
     hot = written(tmp_path / "hot", **flat, changes=["training.learning_rate=0.002"])

@@ -78,8 +78,8 @@ class _Plots:
             from_zero=not name.endswith("_loss"),
             size=_SIZE,
         )
-        drawn = sum(bool(run.series("train", name, self.x)[1]) for run in self.runs)
-        thin = "; thin: training" if drawn and len(self.runs) > 1 else ""
+        has_both = len({line.width for line in lines if not line.dashed}) > 1
+        thin = "; thin: training" if has_both and len(self.runs) > 1 else ""
         return Figure(plot, _caption(name) + thin)
 
     def _score_lines(self, name: str, scale: float) -> Iterator[Series]:
@@ -122,8 +122,14 @@ class _Plots:
 
 
 def _caption(name: str) -> str:
+    """What a plot shows.
+
+    Example:
+        >>> _caption("mlm_loss"), _caption("accuracy")
+        ('Masked LM: loss', 'accuracy, on held-out data')
+    """
     kind, _, what = name.rpartition("_")
-    if what not in ("loss", "accuracy"):
+    if not kind or what not in ("loss", "accuracy"):
         return f"{name}, on held-out data"
     title = _NAMES.get(kind, kind.replace("_", " ").capitalize())
     return f"{title}: {what}"

@@ -25,9 +25,11 @@ def _unfinished(measures: RunMeasures) -> Iterator[Finding]:
     rates = measures.run.series("train", "learning_rate")[1]
     if not rates or max(rates) <= 0:
         return
+    finished = measures.run.is_finished
+    if finished and measures.run.setting("training.schedule", "linear") != "constant":
+        return  # it ends by itself; of few updates the last is far from the end
     left = rates[-1] / max(rates)
     if (crossed := LEFT_LIMITS.crossed(left)) is not None:
-        finished = measures.run.is_finished
         yield Finding(
             "unfinished_schedule",
             crossed[0] if finished else "info",
