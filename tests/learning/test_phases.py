@@ -190,25 +190,42 @@ def test_epochs_are_counted_phase_by_phase(store, tmp_path, monkeypatch):
     assert read_run(tmp_path / "run").epochs == logged[-1]
 
 
-def test_a_phase_with_higher_losses_is_no_spike(store, tmp_path, monkeypatch):
+@pytest.fixture
+def jumping(monkeypatch):
     """Positions that weren't trained before make long sequences' losses jump."""
     original = MaskedLM.__call__
 
-    def jumping(self, model, batch):
+    def call(self, model, batch):
         measures = original(self, model, batch)
-        if model.training and batch.max_seqlen > 16:
+        if batch.max_seqlen > 16:
             loss = measures["mlm"].loss
             raised = LossSum(3 * loss.total, loss.count)
             measures["mlm"] = Measure(raised, measures["mlm"].num_correct)
         return measures
 
-    monkeypatch.setattr(MaskedLM, "__call__", jumping)
+    monkeypatch.setattr(MaskedLM, "__call__", call)
+
+
+@pytest.mark.usefixtures("jumping")
+def test_a_phase_with_higher_losses_is_no_spike(store, tmp_path, monkeypatch):
     chosen = recipe(PHASES, "training.num_steps=80", "training.max_skipped_updates=3")
     stop_after(monkeypatch, 48, 50)
     train_with_stops(store, chosen, tmp_path / "run", 2)
     assert records(tmp_path / "run", "skipped") == []
     logged = [record["mlm_loss"] for record in records(tmp_path / "run", "train")]
     assert min(logged[48:]) > 1.5 * max(logged[40:48])
+
+
+@pytest.mark.usefixtures("jumping")
+def test_the_best_checkpoint_is_one_of_the_last_phase(store, tmp_path, monkeypatch):
+    chosen = recipe(PHASES, "training.keep_best=true")
+    stop_after(monkeypatch, BOUNDARY + 1)
+    train_with_stops(store, chosen, tmp_path / "run", 1)
+    held_out = {r["step"]: r["mlm_loss"] for r in records(tmp_path / "run", "evaluation")}
+    late = {step: loss for step, loss in held_out.items() if step > BOUNDARY}
+    assert min(held_out, key=held_out.get) <= BOUNDARY
+    best = (tmp_path / "run" / "checkpoints" / "best").resolve()
+    assert best.name == f"step-{min(late, key=late.get):06d}"
 
 
 def test_one_schedule_goes_through_all_phases(store, tmp_path):
