@@ -216,18 +216,6 @@ def test_a_phase_with_higher_losses_is_no_spike(store, tmp_path, monkeypatch):
     assert min(logged[48:]) > 1.5 * max(logged[40:48])
 
 
-@pytest.mark.usefixtures("jumping")
-def test_the_best_checkpoint_is_one_of_the_last_phase(store, tmp_path, monkeypatch):
-    chosen = recipe(PHASES, "training.keep_best=true")
-    stop_after(monkeypatch, BOUNDARY + 1)
-    train_with_stops(store, chosen, tmp_path / "run", 1)
-    held_out = {r["step"]: r["mlm_loss"] for r in records(tmp_path / "run", "evaluation")}
-    late = {step: loss for step, loss in held_out.items() if step > BOUNDARY}
-    assert min(held_out, key=held_out.get) <= BOUNDARY
-    best = (tmp_path / "run" / "checkpoints" / "best").resolve()
-    assert best.name == f"step-{min(late, key=late.get):06d}"
-
-
 def test_one_schedule_goes_through_all_phases(store, tmp_path):
     for name, changes in (("one", []), ("two", [PHASES])):
         pretrain(store, recipe(*changes), tmp_path / name, warn=silent)
