@@ -47,7 +47,7 @@ def main() -> None:
 
 def _small(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
     """L4 H256, length 128, batch 32, dropout 0.1, against three ways to run `transformers`."""
-    shape = ("mini", 128, 32, 16)
+    shape = ("mini", 128, 32, 40)
     kinds: list[tuple[str, Callable[..., object], tuple[object, ...]]] = [
         ("ours", runs.ours, ()),
         ("transformers as it comes, fp32", runs.theirs, ("fp32", False)),
@@ -84,7 +84,7 @@ def _small(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
 def _base(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
     """BERT-base at both lengths of the paper."""
     for length, batch in ((128, 32), (512, 8)):
-        (measured,) = _measured([(runs.ours, (store, "base", length, batch, 6))], rounds)
+        (measured,) = _measured([(runs.ours, (store, "base", length, batch, 16))], rounds)
         yield _share(f"pre-training BERT-base, length {length}", measured, 0.60)
 
 

@@ -1,5 +1,6 @@
 """One way to spread work over processes or a cluster: results in order, dead workers replaced."""
 
+import fcntl
 import multiprocessing
 import os
 import pickle
@@ -10,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -24,6 +25,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _TRIES = 3
+# The most that Linux gives to those who aren't root.
+_PIPE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -212,10 +215,23 @@ def _in_processes(job: Callable[[Any], Any], num_workers: int) -> Iterator[_Crew
             initargs=(file.name,),
         )
         try:
+            _widen_pipes(pool)
             with _quick_threads():
                 yield _Crew(num_workers, lambda task: _submit(pool, task))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _widen_pipes(pool: Executor) -> None:
+    """Makes room in a pool's pipes for a task and its result, where the system can.
+
+    Otherwise a worker waits between two tasks until the other side has read all of the result, and
+    written all of the task, 64 KiB at a time.
+    """
+    queues = (getattr(pool, name, None) for name in ("_call_queue", "_result_queue"))
+    for writer in filter(None, (getattr(queue, "_writer", None) for queue in queues)):
+        with suppress(AttributeError, OSError):
+            fcntl.fcntl(writer.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from bertsmith.errors import TrainingError
 from bertsmith.objectives import Objective
 from bertsmith.training.agreement import Agreement
 from bertsmith.training.checkpoint import SaveModel, load_training_state
-from bertsmith.training.cpu import keep_freed_memory
+from bertsmith.training.cpu import keep_freed_memory, slowness
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
@@ -45,7 +45,7 @@ class Trainer:
         save_model: writes the model folder (weights, config, tokenizer).
         evaluation: how often the model is evaluated.
         description: what the progress bar says.
-        warn: is told, in one line each, about updates that were skipped.
+        warn: is told, in one line each, about updates that were skipped, and what makes it slow.
         facts: gives what else the log says about the run when it starts.
         ranks: the processes that train together; they agree on time and on when to stop.
     """
@@ -66,7 +66,7 @@ class Trainer:
         facts: Callable[[], Mapping[str, float | int | str]] = dict,
         ranks: Ranks | None = None,
     ) -> None:
-        self.ranks = ranks or Ranks()
+        self.ranks, self.warn = ranks or Ranks(), warn
         self.model, self.batches = model, batches
         self.settings, self.horizon, self.run = settings, horizon, run
         self.save_model, self.evaluation, self.description = save_model, evaluation, description
@@ -106,6 +106,8 @@ class Trainer:
         """
         if self.update.device.type == "cpu":
             keep_freed_memory()
+            if note := slowness(self.update.precision):
+                self.warn(note)
         facts = {**self.facts(), **self.meter.facts()}
         tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)
         started = time.monotonic() - self.state.seconds

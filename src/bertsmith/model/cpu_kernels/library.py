@@ -20,7 +20,6 @@ _HEADERS = ("common.h",)
 _FLAGS = (
     "-O3",
     "-march=native",
-    "-mprefer-vector-width=512",
     "-fno-math-errno",
     "-fno-trapping-math",
     "-fopenmp",
@@ -37,44 +36,60 @@ def kernels() -> ctypes.CDLL | None:
 
 
 def why_no_kernels() -> str | None:
-    """Why there are no kernels on this machine, in a line for its user; None where there are."""
+    """Why they can't be had here, in a line for the user; None where they can or aren't wanted."""
     return _load()[1]
 
 
 @functools.cache
 def _load() -> tuple[ctypes.CDLL | None, str | None]:
     if os.environ.get("BERTSMITH_CPU_KERNELS", "on").lower() in ("off", "0", "false"):
-        return None, "BERTSMITH_CPU_KERNELS is off"
+        return None, None
     compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
     if compiler is None:
         return None, "there is no C compiler (cc, gcc or clang)"
     try:
-        return ctypes.CDLL(str(_built(compiler.split()))), None
+        return _compiled(compiler.split()), None
     except (OSError, subprocess.SubprocessError) as error:
         return None, f"{compiler} did not compile them ({_first_line(error)})"
 
 
-def _built(compiler: list[str]) -> Path:
-    """The library's file, compiled unless an earlier process did that already."""
+def _compiled(compiler: list[str]) -> ctypes.CDLL:
+    """The library, compiled unless an earlier process did that already."""
     folder = Path(__file__).parent
     texts = [(folder / name).read_bytes() for name in (*_SOURCES, *_HEADERS)]
-    openmp = _openmp()
-    key = b"\0".join([*texts, repr((compiler, _FLAGS, openmp, _processor())).encode()])
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bertsmith"
-    target = cache / f"cpu-kernels-{hashlib.sha256(key).hexdigest()[:16]}.so"
-    if not target.exists():
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            target = Path(tempfile.mkdtemp(prefix="bertsmith-")) / target.name
-        # Several processes may be at it: each writes its own file, and the last one stays.
-        with tempfile.TemporaryDirectory(dir=target.parent) as work:
-            made = Path(work) / target.name
-            sources = [str(folder / name) for name in _SOURCES]
-            command = [*compiler, *_FLAGS, *sources, "-o", str(made), *openmp, "-lm"]
-            subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
-            made.replace(target)
-    return target
+    options = [*_FLAGS, *_wide_vectors()]
+    libraries = [*_openmp(), "-lm"]
+    key = b"\0".join([*texts, repr((compiler, options, libraries, _processor())).encode()])
+    target = _cache() / f"cpu-kernels-{hashlib.sha256(key).hexdigest()[:16]}.so"
+    try:
+        return ctypes.CDLL(str(target))
+    except OSError:
+        pass  # it isn't there, or is no library
+    # Several processes may be at it: each writes its own file, and the last one stays.
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        made = Path(work) / target.name
+        sources = [str(folder / name) for name in _SOURCES]
+        command = [*compiler, *options, *sources, "-o", str(made), *libraries]
+        subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
+        made.replace(target)
+    return ctypes.CDLL(str(target))
+
+
+def _cache() -> Path:
+    """Where the library is kept; a folder for this process alone where there is no other."""
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bertsmith"
+        cache.mkdir(parents=True, exist_ok=True)
+        if os.access(cache, os.W_OK):
+            return cache
+    except (OSError, RuntimeError):
+        pass  # no home, or one that nobody may write to
+    return Path(tempfile.mkdtemp(prefix="bertsmith-"))
+
+
+def _wide_vectors() -> list[str]:
+    """512 bits at a time where the processor has them; GCC takes half as many by itself."""
+    return ["-mprefer-vector-width=512"] if platform.machine() == "x86_64" else []
 
 
 def _openmp() -> list[str]:
