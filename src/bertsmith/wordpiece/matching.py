@@ -9,8 +9,7 @@ __all__ = ["MAX_WORD_LENGTH", "PieceMatcher"]
 MAX_WORD_LENGTH = 200
 """Words of more characters are [UNK] (google-research/bert; Hugging Face's limit is 100)."""
 
-
-_START = 3
+_START = 4
 
 
 class PieceMatcher:
@@ -90,9 +89,9 @@ class PieceMatcher:
 
 
 def _longest_by_start(pieces: Mapping[str, int]) -> dict[str, int]:
-    """The length of the longest piece that begins with each three characters.
+    """The length of the longest piece that begins with each four characters.
 
-    Pieces that are shorter than that are found all the same: the search goes down from three.
+    Pieces that are shorter than that are found all the same: the search goes down from four.
     """
     longest: dict[str, int] = {}
     for piece in pieces:

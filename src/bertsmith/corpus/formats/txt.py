@@ -84,10 +84,10 @@ def _joined(lines: _Lines, max_chars: int) -> Iterator[tuple[int, str]]:
 def _documents(
     lines: _Lines, source: Source, title: str, *, sentences_given: bool, blank_line_ends: bool
 ) -> Iterator[RawDocument]:
-    first, parts, size = 0, list[str](), 0
+    first, parts, size, limit = 0, list[str](), 0, source.settings.max_document_chars
     for number, line in lines:
         text = line.strip()
-        too_long = size + len(text) > source.settings.max_document_chars
+        too_long = size + len(text) > limit
         if parts and (too_long or (blank_line_ends and not text)):
             yield RawDocument(title, "\n".join(parts), sentences_given, source.at(first))
             parts, size = [], 0
