@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often speeds are measured")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/training.json"))
     arguments = parser.parse_args()
+    # As the command line does it; for both sides alike.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     data = Path(os.environ["BERTSMITH_DATA"]) if os.environ.get("BERTSMITH_DATA") else None
     figures = list[Figure]()
     with tempfile.TemporaryDirectory() as work:

@@ -145,7 +145,7 @@ def _tuning_batches(task: str, data: Path, vocabulary: Path) -> tuple[Any, list[
     batches = EpochBatches(
         features, found.collate, global_batch_size=32, micro_batch_size=32, seed=_SEED
     )
-    made = [part for step in range(14) for part in batches.global_batch(step)]
+    made = [part for step in range(14) for part in batches.micro_batches(step)]
     return BertForSequenceClassification(config), made
 
 
