@@ -17,6 +17,16 @@ __all__ = ["change_settings", "describe_settings", "load_recipe", "preset_names"
 
 Recipe = TypeVar("Recipe", bound=Settings)
 
+# What other libraries call a setting, and what it may be here.
+_OTHER_NAMES = {
+    "lr": ("learning_rate",),
+    "epochs": ("num_epochs", "num_steps"),
+    "num_train_epochs": ("num_epochs", "num_steps"),
+    "steps": ("num_steps",),
+    "max_steps": ("num_steps",),
+    "batch_size": ("global_batch_size", "micro_batch_size"),
+}
+
 
 def preset_names(stage: str) -> list[str]:
     """Names of the presets of a stage, "pretrain" or "finetune".
@@ -159,6 +169,21 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _meant(path: str, known: Sequence[str]) -> str | None:
+    """The setting that an unknown one is likely to mean: by its own name, the group counts less."""
+    group, _, last = path.rpartition(".")
+    beside = [name for name in known if name.rpartition(".")[0] == group]
+    names = {name.rpartition(".")[2]: name for name in [*reversed(known), *reversed(beside)]}
+    for other in (last, *_OTHER_NAMES.get(last, ())):
+        if other in names:
+            return names[other]
+    for some in (beside, known):
+        lasts = [name.rpartition(".")[2] for name in some]
+        if close := difflib.get_close_matches(last, lasts, n=1, cutoff=0.6):
+            return names[close[0]]
+    return None
+
+
 def _recipe_error(kind: type[BaseModel], error: ValidationError, where: str | None) -> RecipeError:
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
@@ -166,10 +191,8 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, where: str | No
         known = [name for name, _, _ in describe_settings(kind)]
         if "." not in path:
             known = list(dict.fromkeys([*kind.model_fields, *known]))
-        close = difflib.get_close_matches(path, known, n=1, cutoff=0.5) or [
-            name for name in known if name.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]
-        ]
-        fix = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        close = _meant(path, known)
+        fix = f"did you mean {close}?" if close else f"known are {', '.join(known)}"
         return RecipeError(f"unknown key {path}", where=where, fix=fix)
     message = first["msg"].removeprefix("Value error, ")
     # Of a whole group of settings the message names those that it is about.

@@ -33,6 +33,11 @@ def test_file_then_changes_in_order(yaml_file):
     ("change", "message"),
     [
         ("training.num_step=3", "unknown key training.num_step; did you mean training.num_steps?"),
+        ("training.lr=1", "did you mean training.learning_rate?"),
+        ("lr=1", "did you mean training.learning_rate?"),
+        ("training.steps=3", "did you mean training.num_steps?"),
+        ("training.epochs=3", "did you mean training.num_steps?"),
+        ("training.zzz=1", "unknown key training.zzz; known are "),
         ("trainings.num_steps=3", "unknown key trainings"),
         ("training.num_steps=0", "training.num_steps = 0: Input should be greater than"),
         ("training.num_steps=many", "training.num_steps = 'many': Input should be a valid integer"),
