@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith import __version__
+from bertsmith._words import counted
 from bertsmith.errors import BertsmithError
 from bertsmith.inference import pipeline
 from bertsmith.reports.page import Gallery, Page, Samples, Table, Text, write_page
@@ -93,7 +94,7 @@ def _sentence(run: RunLog) -> str:
     what = "Pre-training" if run.is_pretraining else f"Fine-tuning {run.task}"
     size = run.facts.get("num_parameters")
     model = f" of {size / 1e6:,.1f} million parameters" if size else ""
-    return f"{what}{model}: {run.step:,} updates in {_time(run.seconds)}, {state}."
+    return f"{what}{model}: {counted(run.step, 'update')} in {_time(run.seconds)}, {state}."
 
 
 def _headline(run: RunLog) -> list[tuple[str, str]]:

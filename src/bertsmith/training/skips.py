@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from bertsmith._words import counted
 from bertsmith.errors import TrainingError
 from bertsmith.training.checkpoint import is_sound
 from bertsmith.training.guard import SkippedUpdate, Verdict, skipped_updates
@@ -62,8 +63,10 @@ class SkipRecord:
             self.last = update.step
             self._tell(update)
             if state.num_skipped > self.limit:
+                verb = "was" if state.num_skipped == 1 else "were"
                 raise TrainingError(
-                    f"{state.num_skipped} updates were skipped, the last at step {update.step} "
+                    f"{counted(state.num_skipped, 'update')} {verb} skipped, the last at step "
+                    f"{update.step} "
                     f"({update.reason}), and training.max_skipped_updates is {self.limit}",
                     where=self.run.path,
                     fix=self.way_on(self._first_of_row),

@@ -90,7 +90,7 @@ def test_broken_rows_of_qqp_are_left_out_and_counted(tmp_path):
     train = get_task("qqp").read(tmp_path, "train")
     assert [e.label for e in train.examples] == ["0", "1"]
     assert train.notes == (
-        f"{tmp_path / 'train.tsv'}: 1 rows with a wrong number of columns left out",
+        f"{tmp_path / 'train.tsv'}: 1 row with a wrong number of columns left out",
     )
 
 
@@ -122,7 +122,7 @@ def test_classes_come_from_the_training_data(tmp_path):
     write(tmp_path, train__tsv=text.replace("9", "x"))
     assert task.labels(task.read(tmp_path, "train").examples) == ("10", "2", "x")
     write(tmp_path, train__tsv="text\tlabel\na\tyes\nb\tyes\n")
-    with pytest.raises(DataError, match=r"1 classes in the training data \(yes\)"):
+    with pytest.raises(DataError, match=r"1 class in the training data \(yes\)"):
         task.labels(task.read(tmp_path, "train").examples)
 
 

@@ -97,7 +97,7 @@ def test_groups_stay_together():
 
 
 def test_too_few_to_hold_out_is_an_error():
-    with pytest.raises(DataError, match="1 examples are too few"):
+    with pytest.raises(DataError, match="1 example is too few"):
         hold_out(["a"])
     with pytest.raises(DataError, match="2 examples are too few"):
         hold_out(["a", "b"], key=lambda _: "one text")

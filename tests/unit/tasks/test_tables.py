@@ -47,9 +47,7 @@ def test_a_first_line_is_a_header_if_it_names_the_mark(tmp_path):
 
 def test_broken_rows_are_errors_or_counted(tmp_path):
     text = "text\tlabel\na\t1\nb\nc\t0\textra\nd\t1\n"
-    with pytest.raises(
-        DataError, match=r"a\.tsv:3: 1 columns where 2 are expected \(text, label\)"
-    ):
+    with pytest.raises(DataError, match=r"a\.tsv:3: 1 column where 2 are expected \(text, label\)"):
         read(tmp_path, "a.tsv", text)
     table = read(tmp_path, "a.tsv", text, Layout(skip_broken_rows=True))
     assert [row.values["text"] for row in table.rows] == ["a", "d"]

@@ -63,9 +63,9 @@ def test_tags_are_optional_where_nothing_is_learnt(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.txt", "A DT\ncat\n", r"a\.txt:2: 1 columns \('cat'\) where a word and its tag"),
+        ("a.txt", "A DT\ncat\n", r"a\.txt:2: 1 column \('cat'\) where a word and its tag"),
         ("a.txt", "-DOCSTART- O\n\n", "holds no sentences"),
-        ("a.csv", "words,tags\nA cat,DT\n", r"a\.csv:2: 1 tags for 2 words"),
+        ("a.csv", "words,tags\nA cat,DT\n", r"a\.csv:2: 1 tag for 2 words"),
         ("a.csv", "words,tags\n ,\n", r"a\.csv:2: has no words"),
         ("a.csv", "text,tags\nA,DT\n", r"a\.csv:2: no column 'words'"),
         ("a.jsonl", '{"words": ["A", 1], "tags": ["O", "O"]}', "'words' is no list of texts"),

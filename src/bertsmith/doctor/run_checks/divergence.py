@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterator
 
+from bertsmith._words import counted
 from bertsmith.doctor.finding import Example, Finding, Limits
 from bertsmith.doctor.run_measures import RunMeasures
 
@@ -55,8 +56,8 @@ def _skipped(measures: RunMeasures) -> Iterator[Finding]:
         yield Finding(
             "skipped_updates",
             crossed[0],
-            f"{len(skipped)} updates were skipped, because their loss or gradient was no number "
-            "or a spike",
+            f"{counted(len(skipped), 'update')} skipped, because the loss or gradient was no "
+            "number or a spike",
             len(skipped),
             crossed[1],
             effect="A single batch may be at fault (broken text, one token a thousand times). "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
 from bertsmith.doctor.run_measures import RunMeasures
 
@@ -63,8 +64,8 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
     yield Finding(
         "learning_rate_too_low",
         severity,
-        f"after {measures.run.step:,} updates the loss is {loss:.2f} nats, {above:.2f} above that "
-        f"of a model that knows no context ({unigram:.2f})",
+        f"after {counted(measures.run.step, 'update')} the loss is {loss:.2f} nats, {above:.2f} "
+        f"above that of a model that knows no context ({unigram:.2f})",
         above,
         crossed[1],
         effect="Not even how frequent tokens are has been learned, which takes a few hundred "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits, percent
 from bertsmith.doctor.run_measures import RunMeasures
 
@@ -52,7 +53,7 @@ def _short(measures: RunMeasures) -> Iterator[Finding]:
         yield Finding(
             "short_run",
             crossed[0],
-            f"the whole run has {measures.run.step:,} updates",
+            f"the whole run has {counted(measures.run.step, 'update')}",
             measures.run.step,
             crossed[1],
             effect="Fresh weights need thousands of updates to find out that context matters at "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bertsmith._words import counted
 from bertsmith.doctor.finding import Example, Finding, Limits, percent
 from bertsmith.doctor.vocabulary_measures import VocabularyMeasures
 
@@ -49,7 +50,7 @@ def check(measures: VocabularyMeasures) -> Iterator[Finding]:
             remedy="Learn the vocabulary from this text.",
             command=measures.commands.vocab(size=len(measures.tokenizer.vocabulary)),
             examples=tuple(
-                Example(f"{entry} (U+{ord(entry[-1]):04X})", f"in {count:,} words")
+                Example(f"{entry} (U+{ord(entry[-1]):04X})", f"in {counted(count, 'word')}")
                 for entry, count in missing.most_common(measures.num_examples)
             ),
         )

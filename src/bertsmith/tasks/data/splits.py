@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from bertsmith._words import counted
 from bertsmith.errors import DataError
 
 __all__ = ["files_of_split", "find_files", "hold_out"]
@@ -120,8 +121,10 @@ def hold_out(
     keys = [key(item) for item in items] if key else list(range(len(items)))
     groups = {name: index for index, name in enumerate(dict.fromkeys(keys))}
     if len(groups) < 2:
+        verb = "is" if len(items) == 1 else "are"
         raise DataError(
-            f"{len(items)} examples are too few to hold a tenth out", fix="add a dev file"
+            f"{counted(len(items), 'example')} {verb} too few to hold a tenth out",
+            fix="add a dev file",
         )
     ranked = sorted(range(len(groups)), key=lambda i: hashlib.sha256(str(i).encode()).digest())
     dev_groups = set(ranked[: -(-len(groups) // 10)])

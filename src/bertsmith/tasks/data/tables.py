@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertsmith._words import counted
 from bertsmith.errors import DataError
 from bertsmith.tasks.data.text import numbered_lines, parse_json, read_text
 
@@ -142,8 +143,10 @@ def _with_names(cells: Iterator[tuple[int, list[str]]], path: Path, layout: Layo
             if layout.skip_broken_rows:
                 num_skipped += 1
                 continue
+            verb = "is" if len(names) == 1 else "are"
             raise DataError(
-                f"{len(values)} columns where {len(names)} are expected ({', '.join(names)})",
+                f"{counted(len(values), 'column')} where {len(names)} {verb} "
+                f"expected ({', '.join(names)})",
                 where=f"{path}:{number}",
                 fix="correct or remove the row",
             )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bertsmith._words import counted
 from bertsmith.errors import DataError
 from bertsmith.inference.entities import decode_tags, encode_tags, scheme_of
 from bertsmith.tasks.data.tables import Row, read_table
@@ -96,7 +97,7 @@ def _from_columns(path: Path, labelled: bool) -> list[TaggedSentence]:
             sentences.append(current)
         if has_tag != (current.tags is not None):
             raise DataError(
-                f"{len(columns)} columns ({line!r}) where "
+                f"{counted(len(columns), 'column')} ({line!r}) where "
                 f"{'a word and its tag are' if current.tags is not None else 'a word is'} expected",
                 where=f"{path}:{number}",
                 fix="write `word tag`, and nothing on the lines between sentences",
@@ -121,7 +122,9 @@ def _from_row(row: Row, labelled: bool) -> TaggedSentence:
         raise DataError("has no words", where=row.where, fix="remove the row")
     if tags is not None and len(tags) != len(words):
         raise DataError(
-            f"{len(tags)} tags for {len(words)} words", where=row.where, fix="give one tag a word"
+            f"{counted(len(tags), 'tag')} for {counted(len(words), 'word')}",
+            where=row.where,
+            fix="give one tag a word",
         )
     return TaggedSentence(words or [], tags, row.where)
 

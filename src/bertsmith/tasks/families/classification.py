@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from bertsmith._words import counted
 from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
 from bertsmith.inference.running import run_packed
@@ -79,7 +80,7 @@ class ClassificationTask(Task[SequenceExample, SequenceFeature, ClassPrediction]
         labels = sorted_labels(example.label for example in examples)
         if len(labels) < 2:
             raise DataError(
-                f"{len(labels)} classes in the training data ({', '.join(labels)})",
+                f"{counted(len(labels), 'class')} in the training data ({', '.join(labels)})",
                 where=examples[0].where if examples else None,
                 fix="give examples of two classes at least",
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from bertsmith._words import counted
 from bertsmith.batches import LabelledBatch
 from bertsmith.errors import DataError
 from bertsmith.tasks.data.tables import Layout, Row, read_table
@@ -83,7 +84,7 @@ class Columns:
         if not table.num_skipped:
             return examples, ()
         return examples, (
-            f"{path}: {table.num_skipped} rows with a wrong number of columns left out",
+            f"{path}: {counted(table.num_skipped, 'row')} with a wrong number of columns left out",
         )
 
     def _example(self, row: Row, labelled: bool) -> SequenceExample:
