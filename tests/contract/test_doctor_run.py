@@ -479,3 +479,18 @@ def test_command(timid, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["kind"] == "run"
     assert run("doctor", "run", tmp_path / "nowhere") == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("num_pairs", "is_told"), [(24, False), (4000, True)])
+def test_a_handful_of_uneven_pairs_is_chance(tmp_path, num_pairs, is_told):
+    folder = written(
+        tmp_path / "run",
+        train=lambda step: train_line(step, 7.2),
+        evaluation=lambda step: evaluation_line(step, 7.2, majority_accuracy=0.72),
+    )
+    log = (folder / "metrics.jsonl").read_text()
+    log = log.replace('"evaluation_examples": 2000', f'"evaluation_examples": {num_pairs}')
+    (folder / "metrics.jsonl").write_text(log)
+    found = {finding.name: finding for finding in examine_run(folder).findings}
+    assert ("uneven_pairs" in found) == is_told
+    assert ("documents of one sentence" in found["mlm_plateau"].remedy) == is_told

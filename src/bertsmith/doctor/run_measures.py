@@ -18,6 +18,7 @@ __all__ = ["RunMeasures"]
 Curve = tuple[list[float], list[float]]
 
 _SMOOTHED = 5
+_STANDARD_ERRORS = 4
 # Peak learning rates of AdamW over which models of a hidden size rarely train.
 _HIGHEST_RATES = ((768, 4e-4), (512, 1.5e-3), (256, 4e-3), (0, 8e-3))
 
@@ -98,6 +99,18 @@ class RunMeasures:
     def unigram_loss(self) -> float | None:
         """What a model has that knows how frequent tokens are, and no context."""
         return self.run.scores.get("unigram_loss")
+
+    @property
+    def pairs_majority(self) -> float | None:
+        """The share of the held-out pairs with the more frequent label.
+
+        None where there are no pairs, or a coin may well have given as uneven ones: within four
+        standard errors of a half, for so many examples.
+        """
+        share, number = self.run.scores.get("majority_accuracy"), self.fact("evaluation_examples")
+        if share is None or (number and share - 0.5 <= _STANDARD_ERRORS * 0.5 / number**0.5):
+            return None
+        return share
 
     @property
     def fraction(self) -> float:

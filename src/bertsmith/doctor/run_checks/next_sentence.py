@@ -42,7 +42,7 @@ def _chance(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _random_pairs(measures: RunMeasures) -> Iterator[Finding]:
-    majority = measures.run.scores.get("majority_accuracy")
+    majority = measures.pairs_majority
     if majority is None:
         return
     if (crossed := RANDOM_LIMITS.crossed(majority)) is not None:

@@ -3,8 +3,10 @@
 **Source**: google-research/bert, issues 746 and 968; huggingface/transformers, issue 4449.
 """
 
+import shlex
 from collections.abc import Iterator
 
+from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
 from bertsmith.doctor.run_measures import RunMeasures
 
@@ -34,11 +36,12 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         severity = "info"  # where every run has been
     causes = list(_causes(measures))
     reasons = "; ".join(reason for reason, _ in causes)
+    side = "below" if below >= 0 else "above"
     yield Finding(
         "mlm_plateau",
         severity,
-        f"the MLM loss is {loss:.2f} nats after {measures.run.step:,} updates, {abs(below):.2f} "
-        f"{'below' if below >= 0 else 'above'} the {unigram:.2f} of a model that knows no context",
+        f"the MLM loss is {loss:.2f} nats after {counted(measures.run.step, 'update')}, "
+        f"{abs(below):.2f} {side} the {unigram:.2f} of a model that knows no context",
         below,
         limit,
         effect="The model has learned how frequent tokens are and says the same everywhere. Every "
@@ -71,9 +74,9 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     if unknown >= 0.02:
         yield (
             f"a vocabulary that doesn't fit: {unknown:.0%} of the tokens are [UNK]",
-            f"bertsmith doctor store {measures.store}",
+            f"bertsmith doctor store {shlex.quote(measures.store)}",
         )
-    if measures.run.scores.get("majority_accuracy", 0.0) >= 0.7:
+    if (measures.pairs_majority or 0.0) >= 0.7:
         yield (
             "documents of one sentence, so that nearly all pairs are random",
             measures.again("examples.next_sentence=false"),
@@ -81,7 +84,7 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     if 0 < (measures.fact("num_tokens") or 0) < _FEW_TOKENS:
         yield (
             f"little text, {measures.fact('num_tokens'):,} tokens",
-            f"bertsmith doctor store {measures.store}",
+            f"bertsmith doctor store {shlex.quote(measures.store)}",
         )
     more = max(2 * measures.run.step, _FEW_UPDATES)
     yield (

@@ -1,5 +1,6 @@
 """A machine that waits, or does far less than it could."""
 
+import shlex
 from collections.abc import Iterator
 
 from bertsmith.doctor.finding import Finding, Limits, percent
@@ -27,6 +28,7 @@ def _waiting(measures: RunMeasures) -> Iterator[Finding]:
     share = measures.median("waiting_share")
     if share is None:
         return
+    store = shlex.quote(measures.store)
     if (crossed := WAITING_LIMITS.crossed(share)) is not None:
         yield Finding(
             "waiting_for_data",
@@ -38,7 +40,7 @@ def _waiting(measures: RunMeasures) -> Iterator[Finding]:
             "device stands still, and every hour that is paid for is worth so much less.",
             remedy="Put the store on a local disk, leave the process a core to itself, and look "
             "whether something else keeps the machine busy.",
-            command=f"bertsmith store info {measures.store}" if measures.is_pretraining else "",
+            command=f"bertsmith store info {store}" if measures.is_pretraining else "",
         )
 
 

@@ -1,5 +1,6 @@
 """Too little text, gone through too often, learned by heart; text that is [UNK]."""
 
+import shlex
 from collections.abc import Iterator
 
 from bertsmith.doctor.finding import Finding, Limits, percent
@@ -60,7 +61,7 @@ def _epochs(measures: RunMeasures) -> Iterator[Finding]:
             "run has 40 epochs; after some sixteen each further one is worth less and less "
             "(Muennighoff et al. 2023), and a model that is large for its text learns it by heart.",
             remedy="Add text, or go on from a pre-trained model instead of fresh weights.",
-            command=f"bertsmith plan --store {measures.store} --hours 1",
+            command=f"bertsmith plan --store {shlex.quote(measures.store)} --hours 1",
         )
 
 
@@ -78,5 +79,5 @@ def _unknown(measures: RunMeasures) -> Iterator[Finding]:
             effect="What those words said is gone from the text, and as a masked token [UNK] is a "
             "right answer that says nothing: it flatters the MLM accuracy and lowers the loss.",
             remedy="Learn the vocabulary from this text, and prepare it again.",
-            command=f"bertsmith doctor store {measures.store}",
+            command=f"bertsmith doctor store {shlex.quote(measures.store)}",
         )
