@@ -9,6 +9,7 @@ import typer
 
 from bertsmith._process import speaks
 from bertsmith.cli.finetune import score_rows
+from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, say, table, warn
 
 __all__ = ["command"]
@@ -27,6 +28,7 @@ def command(
     """Runs the command."""
     if not speaks():  # under torchrun one process does all the work
         return
+    refuse_stopped_run(model)
     from bertsmith.tasks import evaluate
 
     scores = evaluate(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.example_settings import (
     ExampleChanges,
     ExampleLength,
@@ -42,7 +43,7 @@ def command(
     if as_json:
         emit_json({"path": str(output), **vars(summary)})
         return
-    say(f"{output}: {summary.num_examples:,} examples")
+    say(f"{output}: {counted(summary.num_examples, 'example')}")
     table(
         [
             ("tokens", f"{summary.num_tokens:,}"),

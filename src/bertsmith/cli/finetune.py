@@ -3,10 +3,13 @@
 Example: bertsmith finetune sst2 --model runs/first --data glue/SST-2 -o runs/sst2
 """
 
+import shlex
 from pathlib import Path
 
 import typer
 
+from bertsmith._words import counted
+from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, say, table, warn
 
 __all__ = ["command", "epilog", "score_rows"]
@@ -38,6 +41,7 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""
+    refuse_stopped_run(model)
     from bertsmith.recipes import load_recipe
     from bertsmith.tasks import FinetuneRecipe, finetune, recipe_for
     from bertsmith.training import Interrupted
@@ -51,9 +55,11 @@ def command(
     if as_json:
         emit_json({"path": str(output), **vars(result.state), "scores": result.scores})
         return
-    say(f"{output}: {result.state.step:,} steps in {result.state.seconds:,.0f} s; on dev:")
+    num_steps = counted(result.state.step, "step")
+    say(f"{output}: {num_steps} in {result.state.seconds:,.0f} s; on dev:")
     table(score_rows(result.scores))
-    table([("next", f"bertsmith evaluate {task} --model {output} --data {data}")])
+    words = ["bertsmith", "evaluate", task, "--model", str(output), "--data", str(data)]
+    table([("next", shlex.join(words))])
 
 
 def score_rows(scores: dict[str, float]) -> list[tuple[str, str]]:

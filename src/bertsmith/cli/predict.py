@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bertsmith.cli.output import emit_json, say
+from bertsmith._words import counted
+from bertsmith.cli.models import files_of_model, refuse_stopped_run
+from bertsmith.cli.output import check_output, emit_json, say
 from bertsmith.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,11 +40,17 @@ def command(
     strategy: str | None = typer.Option(None, help="embed: mean, cls or pooler."),
     truncate: bool = typer.Option(False, help="Cut text that is too long instead of refusing it."),
     precision: str = typer.Option("fp32", help="fp32, bf16, fp16 (GPUs), or auto."),
+    overwrite: bool = typer.Option(False, help="Replace the file that stands at the output."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON lines."),
 ) -> None:
     """Runs the command."""
     if what not in _KINDS:
         raise InputError(f"no prediction {what!r}", fix=f"use one of {', '.join(_KINDS)}")
+    refuse_stopped_run(model)
+    if output is not None:
+        # Without --input the file of `< FILE` is read.
+        inputs: list[str | Path] = [input_file or "-", *files_of_model(model)]
+        check_output(output, inputs=inputs, overwrite=overwrite)
     options = {"top_k": top_k, "strategy": strategy}
     chosen = {name: value for name, value in options.items() if value is not None}
     from bertsmith.inference import pipeline, predict_rows
@@ -86,7 +94,9 @@ def _rows(predictor: "Pipeline", texts: list[str], input_file: Path | None) -> "
         fitting = [columns for columns in by_kind if len(columns) == len(texts)]
         if not fitting:
             wanted = " or ".join(" and ".join(columns) for columns in predictor.columns)
-            raise InputError(f"{len(texts)} texts given", fix=f"give {wanted}, or use --input")
+            raise InputError(
+                f"{counted(len(texts), 'text')} given", fix=f"give {wanted}, or use --input"
+            )
         yield InputRow("argument", dict(zip(fitting[0], texts, strict=True)))
     elif ("text",) in predictor.columns and not sys.stdin.isatty():
         for number, line in enumerate(sys.stdin.buffer, start=1):
@@ -120,7 +130,7 @@ def _write_features(
             raise InputError("has no text", where=row.where, fix="give a column named text")
         texts.append(text)
     predictor.write_features(output, texts, layers)
-    say(f"{output}: {len(texts):,} texts")
+    say(f"{output}: {counted(len(texts), 'text')}")
 
 
 def _plain(result: Any) -> Any:
@@ -138,7 +148,7 @@ def _write_json_lines(results: Iterable[tuple[dict[str, Any], Any]], output: Pat
         for values, result in results:
             file.write(json.dumps({**values, "result": result}, ensure_ascii=False) + "\n")
             count += 1
-    say(f"{output}: {count:,} results")
+    say(f"{output}: {counted(count, 'result')}")
 
 
 def _show(values: dict[str, Any], result: Any) -> None:

@@ -5,11 +5,13 @@ Stopped, in whatever way, the same command goes on after the files that were fin
 Example: bertsmith prepare wiki.jsonl.zst --vocab vocab.txt -o store
 """
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.corpora import (
     CorpusPaths,
     DaskAddress,
@@ -82,16 +84,17 @@ def command(
     if as_json:
         emit_json(manifest.model_dump(mode="json"))
         return
-    say(f"{output}: a store of {manifest.num_documents:,} documents")
+    say(f"{output}: a store of {counted(manifest.num_documents, 'document')}")
     mended = [(name.replace("_", " "), f"{n:,}") for name, n in manifest.counts.items()]
     table(summary_rows(manifest) + mended)
+    quoted = shlex.quote(str(output))
     unknown_rate = describe(manifest).unknown_rate
     if unknown_rate > _MANY_UNKNOWN:
         warn(
             f"{unknown_rate:.1%} of the tokens are [UNK]: the vocabulary doesn't fit this text; "
-            f"learn one with `bertsmith vocab`, or see `bertsmith doctor store {output}`"
+            f"learn one with `bertsmith vocab`, or see `bertsmith doctor store {quoted}`"
         )
-    table([("next", f"bertsmith pretrain {output} --recipe tiny --budget 10m -o runs/first")])
+    table([("next", f"bertsmith pretrain {quoted} --recipe tiny --budget 10m -o runs/first")])
 
 
 def _refuse_beside_append(

@@ -3,17 +3,23 @@
 Example: bertsmith pretrain store --recipe tiny --budget 20m -o runs/first
 """
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from bertsmith._words import counted
+from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
 
 if TYPE_CHECKING:
     from bertsmith.training import PretrainResult
 
 __all__ = ["command", "epilog", "score_rows"]
+
+# With fewer than these even the warm-up of a short run is hardly over.
+_FEW_UPDATES = 20
 
 
 def epilog() -> str:
@@ -40,6 +46,8 @@ def command(
     """Runs the command."""
     if budget is not None:
         changes = [*changes, f"training.budget_seconds={parse_duration(budget)}"]
+    if init is not None:
+        refuse_stopped_run(init)
     from bertsmith.recipes import load_recipe
     from bertsmith.training import Interrupted, PretrainRecipe, pretrain
 
@@ -49,12 +57,22 @@ def command(
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
+    _warn_of_few_updates(result.state.step, resolved.training.budget_seconds)
     if as_json:
         emit_json({"path": str(output), **vars(result.state), **result.scores})
         return
-    say(f"{output}: {result.state.step:,} steps in {result.state.seconds:,.0f} s")
+    say(f"{output}: {counted(result.state.step, 'step')} in {result.state.seconds:,.0f} s")
     table(score_rows(result))
-    table([("next", f"bertsmith finetune classify --model {output} --data FOLDER -o runs/task")])
+    quoted = shlex.quote(str(output))
+    table([("next", f"bertsmith finetune classify --model {quoted} --data FOLDER -o runs/task")])
+
+
+def _warn_of_few_updates(num_updates: int, budget_seconds: float | None) -> None:
+    if budget_seconds is not None and num_updates < _FEW_UPDATES:
+        warn(
+            f"only {counted(num_updates, 'update')} fitted into {budget_seconds:g} s; the model is "
+            "hardly trained; give a longer --budget"
+        )
 
 
 def score_rows(result: "PretrainResult") -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.output import emit_json, say, table
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def command(
     if as_json:
         emit_json(manifest.model_dump(mode="json"))
         return
-    say(f"{store}: a store of {manifest.num_documents:,} documents")
+    say(f"{store}: a store of {counted(manifest.num_documents, 'document')}")
     table(
         [
             *summary_rows(manifest),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.example_settings import (
     ExampleChanges,
     ExampleLength,
@@ -52,8 +53,8 @@ def command(
 
 def _show(sample: "SampledExample") -> None:
     say(
-        f"example {sample.number} of {sample.num_examples:,}: {sample.num_tokens} tokens, "
-        f"{sample.num_predictions} to predict"
+        f"example {sample.number} of {sample.num_examples:,}: "
+        f"{counted(sample.num_tokens, 'token')}, {sample.num_predictions} to predict"
     )
     for name, text, title in zip("AB", sample.segments, sample.titles, strict=False):
         say(f"  {name}  {text}")

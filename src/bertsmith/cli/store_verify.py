@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.output import emit_json, say
 
 __all__ = ["command"]
@@ -25,4 +26,9 @@ def command(
     if as_json:
         emit_json({"path": str(store), "sound": True, "num_files": num_files})
         return
-    say(f"{store}: sound; the hashes of all {num_files:,} files are as the manifest says")
+    hashes = (
+        "the hash of its one file is"
+        if num_files == 1
+        else f"the hashes of all {counted(num_files, 'file')} are"
+    )
+    say(f"{store}: sound; {hashes} as the manifest says")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.corpora import (
     CorpusPaths,
     DaskAddress,
@@ -102,7 +103,7 @@ def command(
             }
         )
         return
-    say(f"{output}: {len(vocabulary):,} tokens")
+    say(f"{output}: {counted(len(vocabulary), 'token')}")
     if len(counts) == MAX_WORDS:
         say(f"  learned from the {MAX_WORDS:,} most frequent words")
     if len(vocabulary) < size:

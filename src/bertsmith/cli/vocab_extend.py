@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.corpora import (
     CorpusPaths,
     DaskAddress,
@@ -80,7 +81,8 @@ def command(
             }
         )
         return
-    say(f"{output}: {len(found.vocabulary):,} tokens, {len(found.added):,} words added")
+    size, num_added = counted(len(found.vocabulary), "token"), counted(len(found.added), "word")
+    say(f"{output}: {size}, {num_added} added")
     if len(found.added) < add:
         say("  no more words of the text save tokens")
     if not found.added:
@@ -92,6 +94,9 @@ def command(
         [
             ("tokens per word", f"{before:.3f} before, {after:.3f} after"),
             ("next", next_prepare(corpus, settings, output, cased=not tokenizer.lowercase)),
-            ("then", "bertsmith pretrain store --init MODEL -o runs/domain"),
+            (
+                "then",
+                "bertsmith pretrain store --init MODEL --recipe tiny --budget 10m -o runs/domain",
+            ),
         ]
     )

@@ -1,6 +1,7 @@
 """Where the commands may write: told before the work, and nothing that is needed is replaced."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -172,3 +173,36 @@ def test_pages_of_the_doctor(bertsmith, tmp_path, corpus, vocab, store):
         assert page.read_text().lower().startswith("<!doctype html>")
         page.write_text("mine")
     assert text.read_bytes() == corpus.read_bytes()
+
+
+def test_predictions_replace_no_file_unasked(bertsmith, tmp_path, model):
+    texts, output = tmp_path / "texts.txt", tmp_path / "out.jsonl"
+    texts.write_text("the [MASK] .\n")
+    model = shutil.copytree(model, tmp_path / "model")
+    before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    for what in ("fill-mask", "embed"):
+        output.write_text("mine")
+        command = ("predict", what, "--model", model, "--input", texts, "-o")
+        complains(bertsmith(*command, output), "out.jsonl: is there already", "--overwrite")
+        complains(bertsmith(*command, texts, "--overwrite"), "texts.txt: is read by this command")
+        for own in before:
+            complains(bertsmith(*command, own, "--overwrite"), "is read by this command")
+        assert output.read_text() == "mine"
+        assert bertsmith(*command, output, "--overwrite")[0] == 0
+        assert "the [MASK] ." in output.read_text() or what == "embed"
+        assert output.read_text() != "mine"
+    assert texts.read_text() == "the [MASK] .\n"
+    assert {path: path.read_bytes() for path in before} == before
+    assert sorted(tmp_path.iterdir()) == [model, output, texts]
+
+
+def test_predictions_beside_the_model_may_be_replaced(bertsmith, tmp_path, model, monkeypatch):
+    folder = tmp_path / "a [b]"
+    shutil.copytree(model, folder)
+    monkeypatch.chdir(folder)
+    command = ("predict", "fill-mask", "--model", ".", "the [MASK] .", "-o")
+    assert bertsmith(*command, "out.jsonl")[0] == 0
+    assert bertsmith(*command, "out.jsonl", "--overwrite")[0] == 0
+    complains(bertsmith(*command, "config.json", "--overwrite"), "is read by this command")
+    command = ("predict", "fill-mask", "--model", folder, "the [MASK] .", "-o")
+    complains(bertsmith(*command, "vocab.txt", "--overwrite"), "is read by this command")

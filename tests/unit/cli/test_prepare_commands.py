@@ -73,3 +73,19 @@ def test_info_needs_the_manifest_alone(bertsmith, store, tmp_path):
     code, out, told = bertsmith("store", "info", tmp_path / "store", "--json")
     assert (code, told) == (0, "")
     assert json.loads(out) == json.loads((store / "manifest.json").read_text())
+
+
+def test_the_next_command_quotes_a_name(bertsmith, tmp_path, vocab):
+    text, store = tmp_path / "one.txt", tmp_path / "my store"
+    text.write_text("the red river .\nthe old city .\n")
+    code, out, _ = bertsmith("prepare", text, "--vocab", vocab, "-o", store)
+    assert code == 0
+    assert f"{store}: a store of 1 document\n" in out
+    assert f"bertsmith pretrain '{store}' --recipe tiny --budget 10m" in out
+    code, out, _ = bertsmith("store", "verify", store)
+    assert (code, out) == (
+        0,
+        f"{store}: sound; the hash of its one file is as the manifest says\n",
+    )
+    code, out, _ = bertsmith("doctor", "store", store)
+    assert f"pretrain '{store}' --init MODEL --recipe tiny --budget 10m -o runs/first\n" in out

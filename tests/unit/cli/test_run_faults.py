@@ -313,3 +313,31 @@ def test_signals(store, finished, tmp_path, number, times, bertsmith):
 
     for checkpoint in checkpoints:
         verify_checkpoint(checkpoint)
+
+
+def test_a_stopped_run_is_no_model_yet(bertsmith, store, stopped, tmp_path):
+    newest = stopped / "checkpoints/step-000008"
+    told = (
+        f"{stopped}: is a run that was stopped and has no model yet; give its checkpoint {newest}"
+    )
+    data, text = tmp_path / "data", "the old [MASK] ."
+    for command in (
+        ("predict", "fill-mask", "--model", stopped, text),
+        ("evaluate", "sst2", "--model", stopped, "--data", data),
+        ("finetune", "sst2", "--model", stopped, "--data", data, "-o", tmp_path / "task"),
+        arguments(store, tmp_path / "next", "--init", stopped),
+    ):
+        assert complaint(bertsmith(*command)) == told
+    assert bertsmith("predict", "fill-mask", "--model", newest, text)[0] == 0
+
+
+def test_a_budget_for_a_few_updates_only_is_told(bertsmith, store, tmp_path):
+    code, out, err = bertsmith(*arguments(store, tmp_path / "a"), "--budget", "0.001s")
+    assert code == 0
+    assert "a: 1 step in" in out
+    assert err == (
+        "bertsmith: only 1 update fitted into 0.001 s; the model is hardly trained; "
+        "give a longer --budget\n"
+    )
+    code, _, err = bertsmith(*arguments(store, tmp_path / "b"))
+    assert (code, err) == (0, "")

@@ -113,5 +113,5 @@ def _share_of_half_length(epoch: EpochMeasures) -> float:
 
 
 def _pretrain(measures: StoreMeasures, *changes: str) -> str:
-    options = " ".join(f"--set {change}" for change in changes)
+    options = " ".join(["--recipe tiny --budget 10m", *(f"--set {change}" for change in changes)])
     return f"bertsmith pretrain {measures.name} {options} -o runs/first"
