@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bertsmith.corpus.wikitext import strip_wikitext
@@ -21,6 +21,7 @@ MARKUP = st.lists(st.sampled_from([*MARKS, *SPACES, "a", "b\n"]), max_size=60).m
 
 
 @given(MARKUP | st.text())
+@example("。File:")
 @settings(deadline=None, max_examples=300)
 def test_paragraphs_are_clean(markup):
     text = strip_wikitext(markup)

@@ -59,7 +59,7 @@ def paragraphs(text: str) -> Iterator[str]:
                 announcing = ""
         if line and announcing:
             announcing = announcing[: _end_of_last_sentence(announcing)]
-            if announcing:
+            if any(map(str.isalnum, announcing)):
                 yield announcing
             announcing = ""
 
