@@ -238,8 +238,8 @@ def _widen_pipes(pool: Executor) -> None:
 def _quick_threads() -> Iterator[None]:
     """Lets threads take turns every 0.2 ms instead of every 5.
 
-    Results come through pipes of 64 KiB, read by a thread of the pool. While this process works
-    too, that thread waits a turn for each 64 KiB, and the worker that writes them waits with it.
+    Results are read from a pipe, and tasks are handed over, by threads of the pool. While this
+    process works too, each of them waits a turn for every piece, and a worker waits with it.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(2e-4)

@@ -132,6 +132,12 @@ class StoreMeasures:
         """The store's folder, as a command names it."""
         return shlex.quote(str(self.store.folder))
 
+    def pretrain(self, *changes: str, init: str | None = None) -> str:
+        """The command for a short run on the store, with settings changed, each `path=value`."""
+        words = [self.name, *([] if init is None else ["--init", init])]
+        words += ["--recipe tiny --budget 10m", *(f"--set {change}" for change in changes)]
+        return f"bertsmith pretrain {' '.join(words)} -o runs/first"
+
     @cached_property
     def summary(self) -> StoreSummary:
         """What the manifest says."""

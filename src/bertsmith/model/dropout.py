@@ -1,10 +1,13 @@
-"""Dropout that draws 16 bits a value on the CPU, where PyTorch's own is slow."""
+"""Dropout that draws 16 bits a value on the CPU, where PyTorch's own is slow.
+
+Kernels draw one seed and hash the rest from it.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Dropout", "dropout"]
+__all__ = ["Dropout", "dropout", "dropout_numbers", "dropout_seed"]
 
 _INT64_MIN = -(2**63)
 
@@ -36,6 +39,23 @@ def dropout(values: Float[Tensor, "*shape"], p: float) -> Float[Tensor, "*shape"
     kept = draws.view(torch.int16)[: values.numel()] >= threshold - 32768
     scale = kept.view(values.shape).to(values.dtype).mul_(65536 / (65536 - threshold))
     return values * scale
+
+
+def dropout_seed(dropout_p: float, device: torch.device) -> Tensor:
+    """One number from the device's generator, from which a kernel hashes all others."""
+    if dropout_p > 0:
+        return torch.randint(2**31 - 1, (1,), dtype=torch.int32, device=device)
+    return torch.zeros(1, dtype=torch.int32, device=device)
+
+
+def dropout_numbers(dropout_p: float) -> tuple[int, float]:
+    """Below which of 2^32 draws a value is dropped, and what the others are scaled by.
+
+    Example:
+        >>> dropout_numbers(0.5)
+        (2147483648, 2.0)
+    """
+    return min(round(dropout_p * 2**32), 2**32 - 1), 1.0 / (1.0 - dropout_p)
 
 
 class Dropout(nn.Module):

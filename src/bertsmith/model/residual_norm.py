@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from bertsmith.model import cpu_kernels
-from bertsmith.model.cpu_kernels import has_cpu_kernels
-from bertsmith.model.dropout import dropout
-from bertsmith.model.triton_ops import dropout_numbers, dropout_seed, has_triton
+from bertsmith.model.dropout import dropout, dropout_numbers, dropout_seed
+from bertsmith.model.triton_ops import has_triton
 
 __all__ = ["ResidualNorm"]
 
@@ -54,7 +53,7 @@ class ResidualNorm(nn.LayerNorm):
                 values, residual, self.weight, self.bias, seed, self.eps, dropout_p
             )[0]
             return output
-        if has_cpu_kernels(values, residual):
+        if cpu_kernels.has_cpu_kernels(values, residual):
             norm = self.weight, self.bias, self.eps
             return cpu_kernels.residual_norm(values, residual, *norm, dropout_p)
         summed = residual + dropout(values, dropout_p)

@@ -2,8 +2,8 @@
 
 A masked-LM head gives one row of V logits for every masked position, in bf16 mostly. In float32
 the same, its softmax and its gradient would take six times that memory. `chunked_sums` goes
-through the rows a few at a time; `whole_sums` is the formula as it is written, for compilers that
-fuse it and for double precision tests.
+through the rows a few at a time, or hands them to the kernel where a CPU has one; `whole_sums` is
+the formula as it is written, for compilers that fuse it and for double precision tests.
 """
 
 from collections.abc import Callable

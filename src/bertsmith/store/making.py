@@ -6,6 +6,7 @@ from contextlib import closing
 
 from bertsmith._parallel import Workers, ordered_map
 from bertsmith._progress import progress
+from bertsmith._words import counted
 from bertsmith.corpus import Corpus, Findings
 from bertsmith.corpus.left_out import fix_for_nothing_left
 from bertsmith.errors import CorpusError, StoreError
@@ -14,7 +15,7 @@ from bertsmith.store.settings import StoreSettings
 from bertsmith.store.shards import write_shard
 from bertsmith.store.tokenizing import DocumentChunk, TokenizedChunk, Tokenizing, document_chunks
 from bertsmith.store.words import JiebaWords
-from bertsmith.store.work_folder import WorkFolder, tell_shards
+from bertsmith.store.work_folder import WorkFolder
 from bertsmith.wordpiece import Tokenizer
 
 __all__ = ["make_shards"]
@@ -48,7 +49,8 @@ def make_shards(
     """
     num_tokens = sum(shard.num_tokens for shard in work.shards)
     if work.finished and notice is not None:
-        notice(f"going on after {tell_shards(len(work.shards))} ({num_tokens:,} tokens)")
+        shards = counted(len(work.shards), "finished shard")
+        notice(f"going on after {shards} ({num_tokens:,} tokens)")
     workers = workers or _workers_for(corpus)
     _survey(corpus, work, workers)
     if work.is_complete:

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bertsmith._files import atomic_file, locked, sha256_of_file, sync
+from bertsmith._words import counted
 from bertsmith.corpus import CorpusPosition
 from bertsmith.errors import StoreError
 from bertsmith.store.job import FinishedShard, StoreJob
 from bertsmith.store.manifest import Shard
 
-__all__ = ["WorkFolder", "open_work_folder", "tell_shards"]
+__all__ = ["WorkFolder", "open_work_folder"]
 
 
 @dataclass
@@ -128,8 +129,9 @@ class WorkFolder:
         """Finished shards are work that isn't thrown away because an option was mistyped."""
         done = [entry.shard for entry in self._entries() if entry.shard is not None]
         if any(self._is_whole(shard) for shard in done):
+            shards = counted(len(done), "finished shard")
             raise StoreError(
-                f"holds {tell_shards(len(done))} of a run with {before.difference(job)}",
+                f"holds {shards} of a run with {before.difference(job)}",
                 where=self.path,
                 fix="run that command again to go on, or remove the folder to begin anew",
             )
@@ -179,16 +181,6 @@ class WorkFolder:
             return True
         path = self.content / shard.name
         return path.is_file() and sha256_of_file(path) == shard.sha256
-
-
-def tell_shards(number: int) -> str:
-    """A number of finished shards, for people.
-
-    Example:
-        >>> tell_shards(1), tell_shards(12)
-        ('1 finished shard', '12 finished shards')
-    """
-    return f"{number:,} finished shard{'s' * (number != 1)}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -42,7 +42,7 @@ def _pair_labels(measures: StoreMeasures) -> Iterator[Finding]:
             "often that next-sentence prediction has nothing to learn from.",
             remedy="Look for documents of one sentence or sentences of a hundred tokens and more "
             "(`bertsmith doctor corpus`), or pre-train without pairs.",
-            command=_pretrain(measures, "examples.next_sentence=false"),
+            command=measures.pretrain("examples.next_sentence=false"),
         )
 
 
@@ -82,7 +82,7 @@ def _truncation(measures: StoreMeasures) -> Iterator[Finding]:
             "than an example most is lost, in every epoch.",
             remedy="Cut the text into shorter sentences (is the language right?), or train on "
             "longer examples.",
-            command=_pretrain(measures, "examples.max_seq_length=512"),
+            command=measures.pretrain("examples.max_seq_length=512"),
         )
 
 
@@ -102,7 +102,7 @@ def _short_examples(measures: StoreMeasures) -> Iterator[Finding]:
             "short ones alone.",
             remedy="Train at length 128 (or whatever fits), and say so; or put back together what "
             "was cut apart.",
-            command=_pretrain(measures, "examples.max_seq_length=128", "phases=null"),
+            command=measures.pretrain("examples.max_seq_length=128", "phases=null"),
         )
 
 
@@ -110,8 +110,3 @@ def _share_of_half_length(epoch: EpochMeasures) -> float:
     half = epoch.settings.max_seq_length // 2
     pairs = zip(epoch.lengths.edges[:-1], epoch.lengths.shares, strict=True)
     return sum(share for edge, share in pairs if edge > half)
-
-
-def _pretrain(measures: StoreMeasures, *changes: str) -> str:
-    options = " ".join(["--recipe tiny --budget 10m", *(f"--set {change}" for change in changes)])
-    return f"bertsmith pretrain {measures.name} {options} -o runs/first"

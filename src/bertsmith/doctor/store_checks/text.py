@@ -73,8 +73,7 @@ def _amount(measures: StoreMeasures) -> Iterator[Finding]:
             effect="The paper's corpus has 3.3 billion words. A model that sees so few for many "
             "epochs learns them by heart: the training loss falls and the held-out loss rises.",
             remedy="Go on from a pre-trained model with its vocabulary, or add text.",
-            command=f"bertsmith pretrain {measures.name} --init MODEL "
-            "--recipe tiny --budget 10m -o runs/first",
+            command=measures.pretrain(init="MODEL"),
         )
     crossed = DOCUMENT_LIMITS.crossed(store.num_documents)
     if crossed is not None and store.num_sentences >= 200:

@@ -3,6 +3,17 @@
    Packed: [T, parts, N, H], sequences end to end. Padded: [parts, B, N, S, H], zeros at padding. */
 #include "common.h"
 
+/* One token's values of one head. */
+static inline void copy_values(bf16 *restrict to, const bf16 *restrict from, int64_t H,
+                               float scale) {
+    if (scale == 1.0f) {
+        memcpy(to, from, sizeof(bf16) * (size_t)H);
+        return;
+    }
+#pragma omp simd
+    for (int64_t h = 0; h < H; h++) to[h] = narrow(wide(from[h]) * scale);
+}
+
 /* Lays heads out; the first part is multiplied by a scale. */
 void pad_heads(const bf16 *restrict packed, bf16 *restrict padded, const int32_t *cu_seqlens,
                int64_t parts, int64_t B, int64_t N, int64_t S, int64_t H, float scale,
@@ -14,14 +25,8 @@ void pad_heads(const bf16 *restrict packed, bf16 *restrict padded, const int32_t
             for (int64_t n = 0; n < N; n++) {
                 bf16 *to = padded + ((part * B + b) * N + n) * S * H;
                 const bf16 *from = packed + ((start * parts + part) * N + n) * H;
-                for (int64_t s = 0; s < length; s++, to += H, from += parts * N * H) {
-                    if (part == 0 && scale != 1.0f) {
-#pragma omp simd
-                        for (int64_t h = 0; h < H; h++) to[h] = narrow(wide(from[h]) * scale);
-                    } else {
-                        memcpy(to, from, sizeof(bf16) * (size_t)H);
-                    }
-                }
+                for (int64_t s = 0; s < length; s++, to += H, from += parts * N * H)
+                    copy_values(to, from, H, part == 0 ? scale : 1.0f);
                 memset(to, 0, sizeof(bf16) * (size_t)((S - length) * H));
             }
         }
@@ -40,12 +45,7 @@ void pack_heads(const bf16 *restrict padded, bf16 *restrict packed, const int32_
                 bf16 *to = packed + ((start + s) * parts + part) * N * H;
                 for (int64_t n = 0; n < N; n++, to += H) {
                     const bf16 *from = padded + (((part * B + b) * N + n) * S + s) * H;
-                    if (part == 0 && scale != 1.0f) {
-#pragma omp simd
-                        for (int64_t h = 0; h < H; h++) to[h] = narrow(wide(from[h]) * scale);
-                    } else {
-                        memcpy(to, from, sizeof(bf16) * (size_t)H);
-                    }
+                    copy_values(to, from, H, part == 0 ? scale : 1.0f);
                 }
             }
         }

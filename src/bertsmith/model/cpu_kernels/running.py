@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bertsmith.model.cpu_kernels.library import kernels
+from bertsmith.model.dropout import dropout_numbers, dropout_seed
 
 __all__ = ["HashedDropout", "call", "has_cpu_kernels"]
 
@@ -26,7 +27,7 @@ class HashedDropout:
     """One draw from the default generator, from which a kernel hashes what is dropped.
 
     Attributes:
-        seed: the draw, of 32 bits.
+        seed: the draw, of 31 bits.
         threshold: below which of 2^32 hashes a value is dropped; 0 drops none.
         scale: what the others are multiplied by.
     """
@@ -43,10 +44,7 @@ class HashedDropout:
             >>> HashedDropout.draw(0.0)
             HashedDropout(seed=0, threshold=0, scale=1.0)
         """
-        if p == 0:
-            return cls(0, 0, 1.0)
-        seed = int(torch.randint(2**32, ()))
-        return cls(seed, min(round(p * 2**32), 2**32 - 1), 1.0 / (1.0 - p))
+        return cls(int(dropout_seed(p, torch.device("cpu"))), *dropout_numbers(p))
 
     @property
     def numbers(self) -> tuple[int, int, float]:

@@ -3,22 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
-from bertsmith.tasks.base import Task
 from bertsmith.tasks.finetuning.job import FinetuneJob
 from bertsmith.tasks.finetuning.recipe import FinetuneRecipe
 from bertsmith.tasks.finetuning.session import FinetuneSession
-from bertsmith.tasks.lookup import get_task
+from bertsmith.tasks.lookup import get_task, with_main_metric
 from bertsmith.training import (
     FREE_TO_CHANGE,
     RunFolder,
     TrainingState,
     held_run,
     joined_ranks,
+    read_run,
     require_layers,
 )
 
@@ -83,20 +82,10 @@ def finetune(
             warn(f"{output}: this run is finished; its result is shown again")
         else:
             FinetuneSession(job, run, ranks, warn).train()
-        return ranks.on_first(lambda: _result(run, task))
+        return ranks.on_first(lambda: _result(run))
 
 
-def _result(run: RunFolder, task: Task[Any, Any, Any]) -> FinetuneResult:
-    records = run.read_metrics()
-    evaluations = [record for record in records if record["kind"] == "evaluation"]
-    keep_last = run.read_recipe()["training"]["keep"] == "last"
-    chosen = (
-        evaluations[-1]
-        if keep_last
-        else max(evaluations, key=lambda record: record[task.main_metric])
-    )
-    scores = {
-        name: value for name, value in chosen.items() if name not in ("kind", "step", "seconds")
-    }
-    state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
-    return FinetuneResult(run.path, state, scores, read_config(run.path).labels)
+def _result(run: RunFolder) -> FinetuneResult:
+    log = with_main_metric(read_run(run.path))
+    state = TrainingState(step=log.step, seconds=log.seconds)
+    return FinetuneResult(run.path, state, log.scores, read_config(run.path).labels)
