@@ -1,73 +1,26 @@
 """Phases under one schedule: positions, exact resume in and across them, and what joins them."""
 
-import functools
-import itertools
 import json
-import os
-import random
-import signal
 
 import numpy as np
 import pytest
 import torch
 
 from bertsmith.batches import PretrainingBatches
-from bertsmith.corpus import CorpusSettings, open_corpus
-from bertsmith.errors import CheckpointError, InputError, RecipeError
-from bertsmith.model import BertForPreTraining
+from bertsmith.errors import CheckpointError, RecipeError
 from bertsmith.objectives import LossSum, MaskedLM, Measure
-from bertsmith.recipes import load_recipe
-from bertsmith.store import TokenStore, write_store
-from bertsmith.training import Interrupted, PretrainRecipe, Ranks, Trainer, pretrain, read_run
+from bertsmith.store import TokenStore
+from bertsmith.training import Interrupted, Ranks, Trainer, pretrain, read_run
 from bertsmith.training.phased_batches import PhasedBatches
-from bertsmith.training.update import Updater
-from bertsmith.wordpiece import Tokenizer, learn_vocabulary
-from cli_runs import sentence
+from phase_runs import PHASES, make_store, recipe, stop_after, train_with_stops, without_times
 from pretraining_runs import records, same, silent, weights
 
-FAST = [
-    "model.num_hidden_layers=2",
-    "model.hidden_size=32",
-    "model.max_position_embeddings=64",
-    "model.hidden_dropout_prob=0.1",
-    "examples.max_seq_length=16",
-    "training.global_batch_size=8",
-    "training.micro_batch_size=8",
-    "training.held_out_fraction=0.1",
-    "training.num_evaluations=4",
-    "training.precision=fp32",
-    "training.log_every_steps=1",
-    "training.num_steps=20",
-]
-PHASES = (
-    "phases=[{share: 0.6}, {share: 0.4, max_seq_length: 48, global_batch_size: 6, "
-    "micro_batch_size: 3}]"
-)
 BOUNDARY = 12
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phases")
-    rng = random.Random(3)
-    documents = ["\n".join(sentence(rng) for _ in range(12)) for _ in range(40)]
-    (folder / "corpus.txt").write_text("\n\n".join(documents))
-    corpus = open_corpus([str(folder / "corpus.txt")], CorpusSettings())
-    vocabulary = learn_vocabulary((document.text for document in corpus), size=150)
-    write_store(corpus, Tokenizer(vocabulary, lowercase=True), folder / "store")
-    return folder / "store"
-
-
-def recipe(*changes):
-    return load_recipe(PretrainRecipe, "pretrain", "tiny", [*FAST, *changes])
-
-
-def without_times(found):
-    measured = {"mfu", "waiting_share", "peak_memory_bytes"}
-    return [
-        {k: v for k, v in record.items() if "second" not in k and k not in measured}
-        for record in found
-    ]
+    return make_store(tmp_path_factory.mktemp("phases"))
 
 
 def phased(store, chosen):
@@ -85,26 +38,6 @@ def batches_of(store, chosen, first_step, num_steps, batches=None):
         if len(found) == num_steps:
             break
     return found
-
-
-def stop_after(monkeypatch, *steps):
-    """Sends Ctrl-C after some of the process's updates."""
-    original, number = Updater.__call__, itertools.count(1)
-
-    def update(self, *arguments):
-        original(self, *arguments)
-        if next(number) in steps:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(Updater, "__call__", update)
-
-
-def train_with_stops(store, chosen, folder, num_stops, **options):
-    for _ in range(num_stops):
-        with pytest.raises(Interrupted):
-            pretrain(store, chosen, folder, warn=silent, **options)
-        torch.manual_seed(12345)
-    pretrain(store, chosen, folder, warn=silent, **options)
 
 
 def test_a_phase_begins_with_its_own_step_0(store):
@@ -302,97 +235,3 @@ def test_a_budget_by_the_real_clock(store, tmp_path):
     last = records(tmp_path / "run", "evaluation")[-1]
     assert last["max_seq_length"] == 48
     assert last["seconds"] >= 1.5
-
-
-@pytest.mark.parametrize(("optimizer", "rate"), [("google_adam", 1e-2), ("lamb", 5e-2)])
-@pytest.mark.parametrize("schedule", ["cosine", "trapezoidal"])
-def test_every_optimizer_learns_and_resumes_to_the_bit(
-    store, tmp_path, monkeypatch, optimizer, rate, schedule
-):
-    chosen = recipe(
-        PHASES,
-        f"training.optimizer={optimizer}",
-        f"training.schedule={schedule}",
-        f"training.learning_rate={rate}",
-        "training.num_warmup_steps=3",
-        "training.freeze_layers=0",
-    )
-    pretrain(store, chosen, tmp_path / "whole", warn=silent)
-    losses = [record["mlm_loss"] for record in records(tmp_path / "whole", "train")]
-    assert sum(losses[-3:]) / 3 < losses[0] - 0.3
-    stop_after(monkeypatch, 4, 15)
-    train_with_stops(store, chosen, tmp_path / "parts", 2)
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
-
-
-def test_going_on_from_another_run_with_everything_at_once(store, tmp_path, monkeypatch):
-    pretrain(store, recipe("training.num_steps=4"), tmp_path / "first", warn=silent)
-    init = str(tmp_path / "first")
-    chosen = recipe(
-        PHASES,
-        "training.optimizer=lamb",
-        "training.schedule=trapezoidal",
-        "training.freeze_layers=1",
-        "training.learning_rate=1e-2",
-    )
-    pretrain(store, chosen, tmp_path / "whole", init=init, warn=silent)
-    before, after = weights(tmp_path / "first"), weights(tmp_path / "whole")
-    frozen = {name for name in before if torch.equal(before[name], after[name])}
-    kinds = ("embeddings.", "encoder.layer.0.", "cls.predictions.decoder.weight")
-    expected = {name for name in before if any(kind in name for kind in kinds)}
-    assert frozen == expected
-    stop_after(monkeypatch, 7, 14)
-    train_with_stops(store, chosen, tmp_path / "parts", 2, init=init)
-    assert same(after, weights(tmp_path / "parts"))
-    BertForPreTraining.from_pretrained(tmp_path / "parts")
-
-
-def test_more_frozen_layers_than_the_model_has(store, tmp_path):
-    with pytest.raises(RecipeError, match=r"training\.freeze_layers: 3 is over .* 2 layers"):
-        pretrain(store, recipe("training.freeze_layers=3"), tmp_path / "run", warn=silent)
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU can do it")
-def test_fp16_is_refused_on_a_cpu_before_anything_is_written(store, tmp_path):
-    with pytest.raises(InputError, match="fp16 is unusable on CPUs; use bf16 or fp32"):
-        pretrain(store, recipe("training.precision=fp16"), tmp_path / "run", warn=silent)
-    assert not (tmp_path / "run").exists()
-
-
-def test_fp16_skips_overflows_and_resumes_to_the_bit(store, tmp_path, monkeypatch):
-    """PyTorch can do fp16 on a CPU, slowly: with the refusal taken away all of it runs here."""
-    for room in ("pretraining", "update", "evaluation"):
-        monkeypatch.setattr(
-            f"bertsmith.training.{room}.resolve_precision", lambda precision, device: precision
-        )
-    chosen = recipe(
-        PHASES, "training.precision=fp16", "training.learning_rate=1e-2", "training.num_steps=24"
-    )
-    # Fresh models overflow at no factor that GradScaler starts with.
-    grown = functools.partial(torch.amp.GradScaler, init_scale=2.0**30, growth_interval=4)
-    monkeypatch.setattr(torch.amp, "GradScaler", grown)
-    pretrain(store, chosen, tmp_path / "whole", warn=silent)
-    train = records(tmp_path / "whole", "train")
-    assert train[-1]["mlm_loss"] < train[0]["mlm_loss"] - 0.3
-    skipped = [record["overflowed_steps"] for record in train]
-    assert skipped == sorted(skipped)
-    assert 5 < skipped[-1] < 20
-    stop_after(monkeypatch, 3, 11, 20)
-    train_with_stops(store, chosen, tmp_path / "parts", 3)
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
-    assert without_times(records(tmp_path / "parts", "train")) == without_times(train)
-
-
-@pytest.mark.gpu
-def test_fp16_learns_and_resumes_on_a_gpu(store, tmp_path, monkeypatch):
-    chosen = recipe(PHASES, "training.precision=fp16", "training.learning_rate=5e-3")
-    pretrain(store, chosen, tmp_path / "whole", warn=silent)
-    train = records(tmp_path / "whole", "train")
-    assert train[-1]["mlm_loss"] < train[0]["mlm_loss"] - 0.3
-    assert train[-1]["overflowed_steps"] < 5
-    stop_after(monkeypatch, 4, 15)
-    train_with_stops(store, chosen, tmp_path / "parts", 2)
-    parts = records(tmp_path / "parts", "train")
-    assert [r["overflowed_steps"] for r in parts] == [r["overflowed_steps"] for r in train]
-    assert parts[-1]["mlm_loss"] == pytest.approx(train[-1]["mlm_loss"], rel=1e-3)
