@@ -56,16 +56,21 @@ def choose_tokens(
     """
     starts, lengths = cu_seqlens[:-1].astype(np.int64), np.diff(cu_seqlens).astype(np.int64)
     columns = np.arange(lengths.max(initial=0))
-    is_candidate = columns < lengths[:, None]
-    is_candidate[is_candidate] = is_text
     key = hash64(seed, Stream.MASK_CHOICE, epoch, example_indices[:, None], columns)
-    key = (key & ~_NUMBER_BITS) | columns.astype(np.uint64)
-    key = np.sort(np.where(is_candidate, key, _NEVER), axis=1)
-    wanted = num_predictions(lengths, is_candidate.sum(axis=1), settings)
-    row, rank = np.nonzero(columns < wanted[:, None])
-    column = (key[row, rank] & _NUMBER_BITS).astype(np.int64)
+    key &= ~_NUMBER_BITS
+    key |= columns.astype(np.uint64)
+    np.copyto(key, _NEVER, where=columns >= lengths[:, None])
+    special = np.flatnonzero(~is_text)
+    num_specials = np.diff(np.searchsorted(special, cu_seqlens))
+    key[
+        np.repeat(np.arange(len(starts)), num_specials), special - np.repeat(starts, num_specials)
+    ] = _NEVER
+    key.sort(axis=1)
+    wanted = num_predictions(lengths, lengths - num_specials, settings)
+    first = key[:, : wanted.max(initial=0)] & _NUMBER_BITS
+    positions = first.astype(np.int64) + starts[:, None]
     # Rows follow each other on the packed axis, so one sort puts each row's positions in order.
-    return np.sort(starts[row] + column)
+    return np.sort(positions[np.arange(first.shape[1]) < wanted[:, None]])
 
 
 def choose_words(

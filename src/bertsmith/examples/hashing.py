@@ -58,11 +58,12 @@ def hash64(seed: int, stream: Stream, *counters: ArrayLike) -> NDArray[np.uint64
         ['0x46b73e79f0c37c00', '0x374327c63d0cc8a6']
     """
     with np.errstate(over="ignore"):
-        state = _mix(np.uint64(seed & _WORD) + np.uint64(stream) * _GOLDEN)
+        state = _mix(np.asarray(np.uint64(seed & _WORD) + np.uint64(stream) * _GOLDEN))
         for counter in counters:
             step = np.asarray(counter).astype(np.uint64) + np.uint64(1)
-            state = _mix(np.asarray(state + step * _GOLDEN))
-    return np.asarray(state)
+            step *= _GOLDEN
+            state = _mix(np.asarray(state + step))
+    return state
 
 
 def uniform(seed: int, stream: Stream, *counters: ArrayLike) -> NDArray[np.float64]:
@@ -129,8 +130,11 @@ def successes(
     return np.asarray(ones[first_word[1:]] - ones[first_word[:-1]])
 
 
-def _mix(state: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
-    """SplitMix64's finaliser: every input bit flips every output bit with a chance near 1/2."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(state ^ (state >> np.uint64(31)))
+def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser, in place: every input bit flips every output bit at a chance of ½."""
+    shifted = np.empty_like(state)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state ^= np.right_shift(state, np.uint64(shift), out=shifted)
+        state *= np.uint64(factor)
+    state ^= np.right_shift(state, np.uint64(31), out=shifted)
+    return state

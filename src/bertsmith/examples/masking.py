@@ -63,19 +63,18 @@ def mask_tokens(
         positions = choose_tokens(*arguments)
     else:
         positions = choose_words(word_starts, *arguments)
-    row = np.searchsorted(cu_seqlens, positions, side="right") - 1
-    draw = (epoch, example_indices[row], positions - cu_seqlens[row])
+    num_chosen = np.diff(np.searchsorted(positions, cu_seqlens))
+    row = np.repeat(np.arange(len(example_indices)), num_chosen)
+    example, column = example_indices[row], positions - cu_seqlens[row]
 
     labels = input_ids[positions]
-    action = uniform(seed, Stream.MASK_ACTION, *draw)
-    random_ids = integers(0, len(vocabulary), seed, Stream.MASK_TOKEN, *draw)
-    in_place = np.where(
-        action < settings.mask_token_prob,
-        vocabulary.mask_id,
-        np.where(
-            action < settings.mask_token_prob + settings.random_token_prob, random_ids, labels
-        ),
-    )
+    action = uniform(seed, Stream.MASK_ACTION, epoch, example, column)
+    is_hidden = action < settings.mask_token_prob
+    in_place = np.where(is_hidden, vocabulary.mask_id, labels)
+    is_replaced = action < settings.mask_token_prob + settings.random_token_prob
+    random = np.flatnonzero(is_replaced & ~is_hidden)
+    draw = (epoch, example[random], column[random])
+    in_place[random] = integers(0, len(vocabulary), seed, Stream.MASK_TOKEN, *draw)
     masked = input_ids.copy()
     masked[positions] = in_place
     return MaskedTokens(masked, positions, labels)

@@ -47,6 +47,8 @@ class TokenStore:
         ]
         self._word_starts = [s.word_starts for s in shards if s.word_starts is not None]
         self._ids = [shard.ids for shard in shards]
+        # Short slices of a memoryview are several times quicker to make and to join than arrays.
+        self._id_views = [memoryview(ids) for ids in self._ids]
         self._titles = [shard.titles for shard in shards]
         self._shard_tokens = _starts(len(shard.ids) for shard in shards)
         self._shard_documents = _starts(len(shard.titles) for shard in shards)
@@ -140,7 +142,7 @@ class TokenStore:
         if not starts.size:
             return np.empty(0, self._ids[0].dtype)
         stops = starts + lengths
-        bounds, ids = self._shard_tokens, self._ids
+        bounds, views = self._shard_tokens, self._id_views
         shards = np.searchsorted(bounds[:-1], starts, side="right") - 1
         if (stops > bounds[shards + 1]).any():
             pairs = zip(starts.tolist(), stops.tolist(), strict=True)
@@ -149,7 +151,8 @@ class TokenStore:
         places = zip(
             shards.tolist(), (starts - base).tolist(), (stops - base).tolist(), strict=True
         )
-        return np.concatenate([ids[shard][start:stop] for shard, start, stop in places])
+        joined = bytearray().join([views[shard][start:stop] for shard, start, stop in places])
+        return np.frombuffer(joined, self._ids[0].dtype)
 
     def gather_word_starts(self, starts: ArrayLike, lengths: ArrayLike) -> NDArray[np.bool_]:
         """Which tokens of many slices of the token axis start a word; see `gather`.

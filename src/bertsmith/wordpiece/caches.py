@@ -22,49 +22,55 @@ MAX_LENGTH = 64
 """Longer chunks, in characters, are hardly seen twice and are not kept."""
 
 
-class PackedWords(dict[str, bytes]):
-    """Normalised word → its ids as bytes, worked out when first asked for.
-
-    A `dict` with `__missing__`, so that a word seen before costs one look-up in C and no Python.
-    When it is full it is emptied: text is so uneven that the frequent words are back at once, and
-    nothing has to be kept in order. Ids are kept as bytes, because joining bytes is the fastest
-    way to lay them end to end, and the garbage collector doesn't look at them.
-    """
-
-    def __init__(self, matcher: PieceMatcher, unk_id: int, dtype: np.dtype[Any]) -> None:
-        self._cut = matcher.cut
-        num_ids, size = matcher.vocab_size, dtype.itemsize
-        packed = np.arange(num_ids, dtype=dtype).tobytes()
-        self._packed = [packed[size * i : size * (i + 1)] for i in range(num_ids)]
-        self._unk = self._packed[unk_id]
-
-    def __missing__(self, word: str) -> bytes:
-        cut, packed = self._cut(word), self._packed
-        ids = self._unk if cut is None else b"".join([packed[i] for i in cut])
-        if len(word) <= MAX_LENGTH:
-            if len(self) >= MAX_IDS:
-                self.clear()
-            self[word] = ids
-        return ids
-
-
 class PackedChunks(dict[str, bytes]):
-    """Chunk → its ids as bytes, in the same way: `word`, `word,` and `(word` are three chunks."""
+    """Chunk → its ids as bytes, worked out when first asked for.
+
+    `word`, `word!` and `"word` are three chunks. A `dict` with `__missing__`, so that a chunk seen
+    before costs one look-up in C and no Python. When it is full it is emptied: text is so uneven
+    that the frequent chunks are back at once, and nothing has to be kept in order. Ids are kept as
+    bytes, because joining bytes is the fastest way to lay them end to end, and the garbage
+    collector doesn't look at them.
+    """
 
     def __init__(
         self, matcher: PieceMatcher, unk_id: int, dtype: np.dtype[Any], lowercase: bool
     ) -> None:
-        self._of_word = PackedWords(matcher, unk_id, dtype).__getitem__
-        self._lowercase = lowercase
+        self._cut, self._lowercase = matcher.cut, lowercase
+        num_ids, size = matcher.vocab_size, dtype.itemsize
+        packed = np.arange(num_ids, dtype=dtype).tobytes()
+        self._packed = [packed[size * i : size * (i + 1)] for i in range(num_ids)]
+        self._unk = self._packed[unk_id]
+        # Words with other letters: as a chunk they could be normalised once more, and change.
+        self._of_other_word: dict[str, bytes] = {}
 
     def __missing__(self, chunk: str) -> bytes:
-        words, of_word = words_of_chunk(chunk, self._lowercase), self._of_word
-        ids = of_word(words[0]) if len(words) == 1 else b"".join(map(of_word, words))
+        if chunk.isalnum() and chunk.isascii() and (not self._lowercase or chunk == chunk.lower()):
+            ids = self._ids_of_word(chunk)
+        else:
+            words = words_of_chunk(chunk, self._lowercase)
+            ids = b"".join([self._look_up(word) for word in words])
         if len(chunk) <= MAX_LENGTH:
             if len(self) >= MAX_IDS:
                 self.clear()
             self[chunk] = ids
         return ids
+
+    def _look_up(self, word: str) -> bytes:
+        if word.isascii():
+            # Such a word is a chunk as well, and the same one: it is remembered as that.
+            ids = self.get(word)
+            if ids is None:
+                ids = self._ids_of_word(word)
+                remember(self, word, ids, MAX_IDS)
+            return ids
+        ids = self._of_other_word.get(word)
+        if ids is None:
+            ids = remember(self._of_other_word, word, self._ids_of_word(word), MAX_IDS)
+        return ids
+
+    def _ids_of_word(self, word: str) -> bytes:
+        cut, packed = self._cut(word), self._packed
+        return self._unk if cut is None else b"".join([packed[i] for i in cut])
 
 
 PieceInChunk = tuple[int, int, int, int]

@@ -185,7 +185,7 @@ def test_a_full_cache_is_emptied_and_the_ids_stay(monkeypatch, tokenizer):
 
 def test_long_chunks_are_not_remembered(tokenizer):
     tokenizer.token_ids("un!" * 100)
-    assert not tokenizer._packed_ids.__self__
+    assert set(tokenizer._packed_ids.__self__) == {"un", "!"}
 
 
 def test_pickle_keeps_vocabulary_and_casing():
