@@ -48,7 +48,7 @@ class TokenStore:
         self._word_starts = [s.word_starts for s in shards if s.word_starts is not None]
         self._ids = [shard.ids for shard in shards]
         # Short slices of a memoryview are several times quicker to make and to join than arrays.
-        self._id_views = [memoryview(ids) for ids in self._ids]
+        self._id_views = [ids.data for ids in self._ids]
         self._titles = [shard.titles for shard in shards]
         self._shard_tokens = _starts(len(shard.ids) for shard in shards)
         self._shard_documents = _starts(len(shard.titles) for shard in shards)
