@@ -13,6 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from bertsmith.model.cpu_kernels import has_cpu_kernels, padded_attention
 from bertsmith.model.dropout import dropout
+from bertsmith.model.linear import with_bias
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
 from bertsmith.model.rounding import num_rows_for, with_rows
@@ -119,6 +120,7 @@ def self_attention(
     *,
     dropout_p: float = 0.0,
     causal: bool = False,
+    bias: Float[Tensor, "columns"] | None = None,
 ) -> Float[Tensor, "T N H"]:
     """`packed_attention` of what one projection gave, by the fastest kernel for the layout.
 
@@ -127,14 +129,12 @@ def self_attention(
         layout: the layout of the packed batch.
         dropout_p: share of the probabilities that is dropped, in [0, 1).
         causal: whether a token sees only itself and the tokens before it.
+        bias: what is to be added to every token's values first, [3 * N * H], see
+            `products_and_bias`.
 
     Returns:
         The attended values, [T, N, H].
     """
-    if isinstance(layout, VarlenLayout) and layout.block is not None:
-        return short_attention(
-            query_key_value, layout.cu_seqlens, layout.block, dropout_p=dropout_p, causal=causal
-        )
     if (
         isinstance(layout, PaddedLayout)
         and _in_plain_steps(query_key_value, layout, dropout_p)
@@ -142,8 +142,14 @@ def self_attention(
     ):
         return padded_attention(
             query_key_value, layout.cu_seqlens, layout.max_seqlen, layout.num_tokens,
-            dropout_p=dropout_p, causal=causal,
+            dropout_p=dropout_p, causal=causal, bias=bias,
         )  # fmt: skip
+    if bias is not None:
+        query_key_value = with_bias(query_key_value, bias.view_as(query_key_value[0]))
+    if isinstance(layout, VarlenLayout) and layout.block is not None:
+        return short_attention(
+            query_key_value, layout.cu_seqlens, layout.block, dropout_p=dropout_p, causal=causal
+        )
     query, key, value = query_key_value.unbind(1)
     return packed_attention(query, key, value, layout, dropout_p=dropout_p, causal=causal)
 

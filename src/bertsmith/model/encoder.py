@@ -11,6 +11,7 @@ from bertsmith.model.activations import activation
 from bertsmith.model.attention import AttentionLayout, self_attention
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
+from bertsmith.model.linear import products_and_bias
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
@@ -55,17 +56,17 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
         self.output = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
-        """Returns the attended tokens, [T, D]."""
-        packed_T3NH = self.query_key_value(hidden_TD).unflatten(-1, (3, self.num_heads, -1))
+    def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> tuple[Tensor, Tensor | None]:
+        """Returns the attended tokens, [T, D], and a bias that is to be added to them, if any."""
+        products, bias = products_and_bias(self.query_key_value, hidden_TD)
         context_TNH = self_attention(
-            packed_T3NH,
+            products.view(len(products), 3, self.num_heads, -1),
             layout,
             dropout_p=self.dropout_p if self.training else 0.0,
             causal=self.causal,
+            bias=bias,
         )
-        output_TD: Tensor = self.output(context_TNH.flatten(1))
-        return output_TD
+        return products_and_bias(self.output, context_TNH.flatten(1))
 
 
 class EncoderLayer(nn.Module):
@@ -90,9 +91,11 @@ class EncoderLayer(nn.Module):
 
     def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""
-        hidden_TD = self.attention_layer_norm(self.attention(hidden_TD, layout), hidden_TD)
-        intermediate_TF = self.activation(self.intermediate(hidden_TD))
-        next_TD: Tensor = self.output_layer_norm(self.output(intermediate_TF), hidden_TD)
+        attended_TD, bias = self.attention(hidden_TD, layout)
+        hidden_TD = self.attention_layer_norm(attended_TD, hidden_TD, bias)
+        intermediate_TF = self.activation(*products_and_bias(self.intermediate, hidden_TD))
+        output_TD, bias = products_and_bias(self.output, intermediate_TF)
+        next_TD: Tensor = self.output_layer_norm(output_TD, hidden_TD, bias)
         return next_TD
 
 

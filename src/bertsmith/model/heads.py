@@ -9,6 +9,7 @@ from torch.nn.functional import linear, pad
 
 from bertsmith.model.activations import activation
 from bertsmith.model.config import BertConfig
+from bertsmith.model.linear import products_and_bias
 
 __all__ = ["MaskedLMHead", "Pooler"]
 
@@ -46,7 +47,7 @@ class MaskedLMHead(nn.Module):
 
     def forward(self, hidden_TD: Tensor, word_embeddings_VD: Tensor) -> Tensor:
         """Returns a logit for every token id, [T, V]."""
-        hidden_TD = self.layer_norm(self.activation(self.transform(hidden_TD)))
+        hidden_TD = self.layer_norm(self.activation(*products_and_bias(self.transform, hidden_TD)))
         V = word_embeddings_VD.shape[0]
         if hidden_TD.device.type == "cpu" or V % _COLUMNS == 0:
             return linear(hidden_TD, word_embeddings_VD, self.bias)

@@ -14,6 +14,7 @@ from torch.nn.functional import layer_norm
 
 from bertsmith.model import cpu_kernels
 from bertsmith.model.dropout import dropout, dropout_numbers, dropout_seed
+from bertsmith.model.linear import with_bias
 from bertsmith.model.triton_ops import has_triton
 
 __all__ = ["ResidualNorm"]
@@ -38,24 +39,29 @@ class ResidualNorm(nn.LayerNorm):
         self.dropout_p = dropout_p
 
     def forward(  # type: ignore[override]  # a LayerNorm by its weights alone
-        self, values: Float[Tensor, "T D"], residual: Float[Tensor, "T D"]
+        self,
+        values: Float[Tensor, "T D"],
+        residual: Float[Tensor, "T D"],
+        values_bias: Float[Tensor, "D"] | None = None,
     ) -> Float[Tensor, "T D"]:
         """Returns the normed sums.
 
         Args:
             values: what the sub-layer made of the residual.
             residual: the sub-layer's input.
+            values_bias: what is to be added to the values first, see `products_and_bias`.
         """
         dropout_p = self.dropout_p if self.training else 0.0
+        if cpu_kernels.has_cpu_kernels(values, residual):
+            norm = self.weight, self.bias, self.eps
+            return cpu_kernels.residual_norm(values, residual, *norm, dropout_p, values_bias)
+        values = with_bias(values, values_bias)
         if _has_kernel(values, residual):
             seed = dropout_seed(dropout_p, values.device)
             output: Tensor = _residual_norm(
                 values, residual, self.weight, self.bias, seed, self.eps, dropout_p
             )[0]
             return output
-        if cpu_kernels.has_cpu_kernels(values, residual):
-            norm = self.weight, self.bias, self.eps
-            return cpu_kernels.residual_norm(values, residual, *norm, dropout_p)
         summed = residual + dropout(values, dropout_p)
         return layer_norm(summed, self.normalized_shape, self.weight, self.bias, self.eps).to(
             residual.dtype

@@ -48,49 +48,58 @@ def test_gelu():
     values = torch.arange(-30, 30, 1 / 128).bfloat16().reshape(-1, 30)
     upper = draw(*values.shape, seed=1)
 
-    def plain(x):
-        return gelu(x, approximate="tanh")
+    def plain(x, bias=0):
+        return gelu(x + bias, approximate="tanh")
 
     found = gradients(cpu_kernels.gelu, [values], upper)
     assert_all_close(found, in_double(plain, [values], upper), **ROUNDING)
+    inputs = [values, draw(30, seed=2).float()]
+    found, expected = gradients(cpu_kernels.gelu, inputs, upper), in_double(plain, inputs, upper)
+    assert_all_close(found[:2], expected[:2], **ROUNDING)
+    # The bias's gradient is a sum in float32.
+    torch.testing.assert_close(found[2], expected[2], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("width", [1, 48, 769])
 def test_residual_norm(width):
     inputs = [draw(7, width), draw(7, width, seed=1)]
-    inputs += [draw(width, seed=2).float(), draw(width, seed=3).float()]
+    inputs += [draw(width, seed=seed).float() for seed in (2, 3, 5)]
     upper = draw(7, width, seed=4)
 
-    def ours(values, residual, weight, bias):
-        return cpu_kernels.residual_norm(values, residual, weight, bias, 1e-3, 0.0)
+    def ours(values, residual, weight, bias, values_bias=None):
+        norm = weight, bias, 1e-3
+        return cpu_kernels.residual_norm(values, residual, *norm, 0.0, values_bias)
 
-    def plain(values, residual, weight, bias):
-        return layer_norm(residual + values, (width,), weight, bias, 1e-3)
+    def plain(values, residual, weight, bias, values_bias=0):
+        return layer_norm(residual + values + values_bias, (width,), weight, bias, 1e-3)
 
-    found, expected = gradients(ours, inputs, upper), in_double(plain, inputs, upper)
-    assert_all_close(found, expected, rtol=2**-7, atol=2**-6)
-    # The weights' gradients are sums in float32.
-    assert_all_close(found[3:], expected[3:], rtol=1e-4, atol=1e-4)
+    for given in (inputs, inputs[:4]):
+        found, expected = gradients(ours, given, upper), in_double(plain, given, upper)
+        assert_all_close(found, expected, rtol=2**-7, atol=2**-6)
+        # The weights' gradients are sums in float32.
+        assert_all_close(found[3:], expected[3:], rtol=1e-4, atol=1e-4)
 
 
 def test_residual_norm_with_dropout():
     values, residual = draw(40, 64), draw(40, 64, seed=1)
-    weight, bias = torch.ones(64), torch.zeros(64)
+    inputs = [values, residual, torch.ones(64), torch.zeros(64), draw(64, seed=3).float()]
     upper = draw(40, 64, seed=2)
 
-    def ours(values, residual, weight, bias):
+    def ours(values, residual, weight, bias, values_bias):
         torch.manual_seed(5)
-        return cpu_kernels.residual_norm(values, residual, weight, bias, 1e-3, 0.25)
+        norm = weight, bias, 1e-3
+        return cpu_kernels.residual_norm(values, residual, *norm, 0.25, values_bias)
 
-    found = gradients(ours, [values, residual, weight, bias], upper)
+    found = gradients(ours, inputs, upper)
     # What dropout drops has no gradient.
     kept = found[1] != 0
     assert 0.71 < kept.double().mean() < 0.79  # 2,560 draws: four standard errors are 0.034
 
-    def plain(values, residual, weight, bias):
-        return layer_norm(residual + values * kept / 0.75, (64,), weight, bias, 1e-3)
+    def plain(values, residual, weight, bias, values_bias):
+        dropped = (values + values_bias) * kept / 0.75
+        return layer_norm(residual + dropped, (64,), weight, bias, 1e-3)
 
-    expected = in_double(plain, [values, residual, weight, bias], upper)
+    expected = in_double(plain, inputs, upper)
     assert_all_close(found, expected, rtol=2**-7, atol=2**-6)
 
 
@@ -101,20 +110,25 @@ def test_attention(causal, num_more_rows):
     T = packed.num_tokens
     inputs, upper = draw(T + num_more_rows, 3, 2, 16), draw(T + num_more_rows, 2, 16, seed=1)
     upper[T:] = 0
+    bias = draw(3 * 2 * 16, seed=2).float()
 
-    def ours(x):
-        cu_seqlens = packed.cu_seqlens
-        return cpu_kernels.padded_attention(x, cu_seqlens, packed.max_seqlen, T, causal=causal)
+    def ours(x, bias=None):
+        layout = packed.cu_seqlens, packed.max_seqlen, T
+        return cpu_kernels.padded_attention(x, *layout, causal=causal, bias=bias)
 
-    def plain(x):
+    def plain(x, bias=None):
         with torch.no_grad():
             layout = PaddedLayout.of(packed)
-        return packed_attention(*x.unbind(1), layout, causal=causal)
+        added = x if bias is None else x + bias.view(3, 2, 16)
+        return packed_attention(*added.unbind(1), layout, causal=causal)
 
-    found = gradients(ours, [inputs], upper)
-    expected = in_double(plain, [inputs[:T]], upper[:T])
-    assert_all_close([value[:T] for value in found], expected, rtol=2**-6, atol=2**-6)
-    assert all(not value[T:].any() for value in found)
+    for more in ([], [bias]):
+        found = gradients(ours, [inputs, *more], upper)
+        expected = in_double(plain, [inputs[:T], *more], upper[:T])
+        assert_all_close([value[:T] for value in found[:2]], expected[:2], rtol=2**-6, atol=2**-6)
+        assert all(not value[T:].any() for value in found[:2])
+    # A sum of 56 rows, of bf16 numbers that were rounded on the way.
+    torch.testing.assert_close(found[2], expected[2], rtol=2**-6, atol=2**-4)
 
 
 def test_attention_with_dropout():

@@ -1,4 +1,4 @@
-"""Attention of packed bf16 sequences: padding, softmax and dropout between PyTorch's products.
+"""Attention of packed bf16 sequences: what stands between PyTorch's products.
 
 Shape suffixes: R rows, of which the first T are tokens, B sequences, S longest length, N heads,
 H head size.
@@ -23,24 +23,29 @@ def padded_attention(
     *,
     dropout_p: float = 0.0,
     causal: bool = False,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """Returns the attended values, bf16 [R, N, H]; rows behind the tokens are zeros.
 
     Probabilities are worked out in float32 and rounded to bf16 before they weigh the values.
 
     Args:
-        query_key_value: of every token and head, bf16 [R, 3, N, H].
+        query_key_value: of every token and head, or the products of the linear layer that gives
+            them without its bias, bf16 [R, 3, N, H].
         cu_seqlens: cumulative lengths, starting at 0 and ending at T, int32 [B + 1].
         max_seqlen: length S of the longest sequence.
         num_tokens: number of tokens T; rows behind them mean nothing.
         dropout_p: share of the probabilities that is dropped, in [0, 1).
         causal: whether a token sees only itself and the tokens before it.
+        bias: that layer's bias, [3 * N * H]; None adds nothing.
     """
     # oneDNN compiles its products for every shape; in steps of 32 few shapes recur.
     S = -(-max_seqlen // 32) * 32
     layout = cu_seqlens, S, query_key_value.shape[0] - num_tokens
+    columns = query_key_value[0].numel()
+    added = torch.zeros(columns) if bias is None else bias.float().contiguous()
     output: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
-        query_key_value, *layout, HashedDropout.draw(dropout_p), causal
+        query_key_value, added, *layout, HashedDropout.draw(dropout_p), causal
     )
     return output
 
@@ -50,6 +55,7 @@ class _Attention(torch.autograd.Function):
     def forward(
         ctx: Any,
         query_key_value: Tensor,
+        bias: Tensor,
         cu_seqlens: Tensor,
         S: int,
         num_more_rows: int,
@@ -57,7 +63,7 @@ class _Attention(torch.autograd.Function):
         causal: bool,
     ) -> Tensor:
         R, _, N, H = query_key_value.shape
-        heads = _pad(query_key_value, cu_seqlens, S, H**-0.5)
+        heads = _pad(query_key_value, cu_seqlens, S, bias)
         query, key, value = heads
         probabilities = torch.bmm(query, key.transpose(1, 2))
         is_one = dropout.threshold == 0
@@ -67,7 +73,7 @@ class _Attention(torch.autograd.Function):
         ctx.num_more_rows = num_more_rows
         ctx.save_for_backward(heads, probabilities, dropped, cu_seqlens)
         output = query_key_value.new_empty(R, N, H)
-        _pack(torch.bmm(dropped, value)[None], output, cu_seqlens, S, num_more_rows, 1.0)
+        _pack(torch.bmm(dropped, value)[None], output, cu_seqlens, num_more_rows)
         return output
 
     @staticmethod
@@ -77,7 +83,7 @@ class _Attention(torch.autograd.Function):
         R, N, H = grad_output.shape
         S = heads.shape[2]
         query, key, value = heads
-        (above,) = _pad(grad_output[:, None], cu_seqlens, S, 1.0)
+        (above,) = _pad(grad_output[:, None], cu_seqlens, S)
         gradients = torch.empty_like(heads)
         torch.bmm(dropped.transpose(1, 2), above, out=gradients[2])
         scores = torch.bmm(above, value.transpose(1, 2))
@@ -85,23 +91,35 @@ class _Attention(torch.autograd.Function):
         torch.bmm(scores, key, out=gradients[0])
         torch.bmm(scores.transpose(1, 2), query, out=gradients[1])
         gradient = grad_output.new_empty(R, 3, N, H)
-        _pack(gradients, gradient, cu_seqlens, S, ctx.num_more_rows, H**-0.5)
-        return gradient, None, None, None, None, None
+        sums = torch.zeros(torch.get_num_threads(), 3 * N * H)
+        _pack(gradients, gradient, cu_seqlens, ctx.num_more_rows, sums)
+        return gradient, sums.sum(0), None, None, None, None, None
 
 
-def _pad(packed: Tensor, cu_seqlens: Tensor, S: int, scale: float) -> Tensor:
-    """Heads one by one, [parts, B * N, S, H], of packed rows [R, parts, N, H]."""
+def _pad(packed: Tensor, cu_seqlens: Tensor, S: int, bias: Tensor | None = None) -> Tensor:
+    """Heads one by one, [parts, B * N, S, H], of packed rows [R, parts, N, H].
+
+    With a bias, [parts * N * H], it is added, and the first part, the queries, is scaled.
+    """
     _, parts, N, H = packed.shape
     B = len(cu_seqlens) - 1
     padded = packed.new_empty(parts, B * N, S, H)
-    call("pad_heads", packed.contiguous(), padded, cu_seqlens, parts, B, N, S, H, scale)
+    call("pad_heads", packed.contiguous(), bias, padded, cu_seqlens, parts, B, N, S, H, H**-0.5)
     return padded
 
 
 def _pack(
-    padded: Tensor, packed: Tensor, cu_seqlens: Tensor, S: int, num_more_rows: int, scale: float
+    padded: Tensor,
+    packed: Tensor,
+    cu_seqlens: Tensor,
+    num_more_rows: int,
+    bias_sums: Tensor | None = None,
 ) -> None:
-    """Writes heads [parts, B * N, S, H] into packed rows."""
-    (parts, _, _, H), B = padded.shape, len(cu_seqlens) - 1
-    numbers = parts, B, padded.shape[1] // B, S, H, num_more_rows
-    call("pack_heads", padded, packed, cu_seqlens, *numbers, scale)
+    """Writes heads [parts, B * N, S, H] into packed rows.
+
+    With sums, zeros of [threads, parts * N * H], the first part is scaled, and the rows are added
+    up there.
+    """
+    (parts, _, S, H), B = padded.shape, len(cu_seqlens) - 1
+    numbers = parts, B, padded.shape[1] // B, S, H, num_more_rows, H**-0.5
+    call("pack_heads", padded, packed, bias_sums, cu_seqlens, *numbers)

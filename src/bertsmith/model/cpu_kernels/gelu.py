@@ -1,4 +1,4 @@
-"""GELU by its tanh formula on bf16 numbers."""
+"""GELU by its tanh formula on bf16 numbers, with the bias of the layer before it."""
 
 from typing import Any
 
@@ -11,25 +11,40 @@ from bertsmith.model.cpu_kernels.running import call
 __all__ = ["gelu"]
 
 
-def gelu(values: Tensor) -> Tensor:
-    """Returns GELU of bf16 values of any shape, worked out in float32."""
-    output: Tensor = _Gelu.apply(values)  # type: ignore[no-untyped-call]
+def gelu(values: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Returns GELU of `values + bias`, worked out in float32.
+
+    Args:
+        values: what goes in, or the products of a linear layer without its bias, bf16 [..., F].
+        bias: the layer's bias, [F]; None adds nothing.
+    """
+    added = values.new_zeros(values.shape[-1], dtype=torch.float32) if bias is None else bias
+    output: Tensor = _Gelu.apply(values, added.float())  # type: ignore[no-untyped-call]
     return output
 
 
 class _Gelu(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        values = values.contiguous()
+    def forward(ctx: Any, values: Tensor, bias: Tensor) -> Tensor:
+        values, bias = values.contiguous(), bias.contiguous()
         output = torch.empty_like(values)
-        call("gelu_forward", values, output, values.numel())
-        ctx.save_for_backward(values)
+        call("gelu_forward", values, bias, output, *_rows(values))
+        ctx.save_for_backward(values, bias)
         return output
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
-        (values,) = ctx.saved_tensors
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor]:
+        values, bias = ctx.saved_tensors
         gradient = torch.empty_like(values)
-        call("gelu_backward", grad_output.contiguous(), values, gradient, values.numel())
-        return gradient
+        sums = torch.zeros(torch.get_num_threads(), len(bias))
+        call(
+            "gelu_backward", grad_output.contiguous(), values, bias, gradient, sums, *_rows(values)
+        )
+        return gradient, sums.sum(0)
+
+
+def _rows(values: Tensor) -> tuple[int, int]:
+    """Rows and columns, T and F."""
+    columns = values.shape[-1]
+    return values.numel() // max(columns, 1), columns

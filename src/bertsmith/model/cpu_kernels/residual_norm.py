@@ -1,4 +1,4 @@
-"""`LayerNorm(residual + dropout(values))` on bf16 rows, in one pass over memory each way."""
+"""`LayerNorm(residual + dropout(values + bias))` on bf16 rows, in one pass over memory each way."""
 
 from typing import Any
 
@@ -12,20 +12,29 @@ __all__ = ["residual_norm"]
 
 
 def residual_norm(
-    values: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, eps: float, dropout_p: float
+    values: Tensor,
+    residual: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    eps: float,
+    dropout_p: float,
+    values_bias: Tensor | None = None,
 ) -> Tensor:
     """Returns the normed sums, bf16 [T, D]; what is between is float32.
 
     Args:
-        values: what the sub-layer made of the residual, bf16 [T, D].
+        values: what the sub-layer made of the residual, or the products of its last linear layer
+            without the bias, bf16 [T, D].
         residual: the sub-layer's input, bf16 [T, D].
         weight: LayerNorm's weight, float32 [D].
         bias: its bias, float32 [D].
         eps: added to the variance inside the root.
         dropout_p: share of the values that is dropped, in [0, 1).
+        values_bias: that layer's bias, [D]; None adds nothing.
     """
+    added = torch.zeros_like(bias) if values_bias is None else values_bias.float()
     output: Tensor = _ResidualNorm.apply(  # type: ignore[no-untyped-call]
-        values, residual, weight, bias, eps, HashedDropout.draw(dropout_p)
+        values, added, residual, weight, bias, eps, HashedDropout.draw(dropout_p)
     )
     return output
 
@@ -35,37 +44,38 @@ class _ResidualNorm(torch.autograd.Function):
     def forward(
         ctx: Any,
         values: Tensor,
+        values_bias: Tensor,
         residual: Tensor,
         weight: Tensor,
         bias: Tensor,
         eps: float,
         dropout: HashedDropout,
     ) -> Tensor:
-        values, residual = values.contiguous(), residual.contiguous()
+        values, values_bias = values.contiguous(), values_bias.contiguous()
+        residual = residual.contiguous()
         T, D = values.shape
         output = torch.empty_like(residual)
         means, factors = torch.empty(2, T)
         call(
-            "residual_norm_forward", values, residual, weight, bias, output, means, factors,
-            T, D, eps, *dropout.numbers,
+            "residual_norm_forward", values, values_bias, residual, weight, bias,
+            output, means, factors, T, D, eps, *dropout.numbers,
         )  # fmt: skip
         ctx.dropout = dropout
-        ctx.save_for_backward(values, residual, weight, means, factors)
+        ctx.save_for_backward(values, values_bias, residual, weight, means, factors)
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        values, residual, weight, means, factors = ctx.saved_tensors
+        values, values_bias, residual, weight, means, factors = ctx.saved_tensors
         T, D = values.shape
         grad_residual = torch.empty_like(residual)
         is_one = ctx.dropout.threshold == 0
         grad_values = grad_residual if is_one else torch.empty_like(values)
-        sums = torch.zeros(2, torch.get_num_threads(), D)
+        sums = torch.zeros(3, torch.get_num_threads(), D)
         call(
-            "residual_norm_backward", grad_output.contiguous(), values, residual, weight,
-            means, factors, grad_values, grad_residual, sums[0], sums[1],
-            T, D, *ctx.dropout.numbers,
+            "residual_norm_backward", grad_output.contiguous(), values, values_bias, residual,
+            weight, means, factors, grad_values, grad_residual, *sums, T, D, *ctx.dropout.numbers,
         )  # fmt: skip
-        grad_weight, grad_bias = sums.sum(1)
-        return grad_values, grad_residual, grad_weight, grad_bias, None, None
+        grad_weight, grad_bias, grad_values_bias = sums.sum(1)
+        return grad_values, grad_values_bias, grad_residual, grad_weight, grad_bias, None, None

@@ -52,13 +52,13 @@ class HashedDropout:
         return self.seed, self.threshold, self.scale
 
 
-def call(name: str, *arguments: Tensor | float | int) -> None:
+def call(name: str, *arguments: Tensor | float | int | None) -> None:
     """Calls a kernel on as many threads as PyTorch uses.
 
     Args:
         name: the C function.
         arguments: its arguments but the last, the number of threads: contiguous tensors on the
-            CPU, ints for int64_t and floats for float.
+            CPU, ints for int64_t, floats for float, and None for a pointer to nothing.
     """
     library = kernels()
     if library is None:
@@ -68,8 +68,10 @@ def call(name: str, *arguments: Tensor | float | int) -> None:
 
 
 def _converted(
-    argument: Tensor | float | int,
+    argument: Tensor | float | int | None,
 ) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_float:
+    if argument is None:
+        return ctypes.c_void_p(None)
     if isinstance(argument, Tensor):
         if not argument.is_contiguous() or argument.device.type != "cpu":
             raise ValueError("a kernel takes contiguous tensors on the CPU")
