@@ -16,6 +16,7 @@ from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
 from bertsmith.model.rounding import with_rows
+from bertsmith.model.tied_embedding import TiedUse, as_output_weights, look_up
 
 __all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
 
@@ -33,15 +34,36 @@ class Embeddings(nn.Module):
         self.token_type = nn.Embedding(config.type_vocab_size, config.hidden_size)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
+        self._use: TiedUse | None = None
 
     def forward(self, packed: PackedSequences) -> Tensor:
         """Returns the embedded tokens, [T, D]."""
-        word_TD = self.word(packed.input_ids)
+        self._use = TiedUse() if _adds_rows_alone(self.word.weight) else None
+        if self._use is None:
+            word_TD = self.word(packed.input_ids)
+        else:
+            word_TD = look_up(self.word.weight, packed.input_ids, self._use)
         token_type_TD = self.token_type(packed.token_type_ids)
         position_TD = self.position(packed.position_ids)
         embedded_TD = self.layer_norm(word_TD + token_type_TD + position_TD)
         dropped_TD: Tensor = self.dropout(embedded_TD)
         return dropped_TD
+
+    def output_weights(self) -> Tensor:
+        """The word embeddings, [V, D], for the head of the forward pass that is under way."""
+        if self._use is None:
+            return self.word.weight
+        return as_output_weights(self.word.weight, self._use)
+
+
+def _adds_rows_alone(weight_VD: Tensor) -> bool:
+    """Whether it is worth the trouble: a GPU makes and adds zeros in no time."""
+    return (
+        weight_VD.device.type == "cpu"
+        and weight_VD.requires_grad
+        and torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+    )
 
 
 class SelfAttention(nn.Module):

@@ -102,10 +102,11 @@ def _masked_lm_logits(
     model: BertForPreTraining | BertForMaskedLM, hidden_TD: Tensor, positions: Tensor | None
 ) -> Tensor:
     """Logits at the positions, [P, V], or at all, [T, V]."""
+    output_weights = model.bert.embeddings.output_weights()
     if positions is None:
-        all_TV: Tensor = model.mlm_head(hidden_TD, model.bert.word_embeddings)
+        all_TV: Tensor = model.mlm_head(hidden_TD, output_weights)
         return all_TV
     P = positions.shape[0]
     rows = with_rows(positions, num_rows_for(P, positions.device))
-    logits_PV: Tensor = model.mlm_head(hidden_TD[rows], model.bert.word_embeddings)
+    logits_PV: Tensor = model.mlm_head(hidden_TD[rows], output_weights)
     return logits_PV[:P]

@@ -1,0 +1,91 @@
+"""Looking words up in a matrix that a masked-LM head multiplies by as well.
+
+Backward, each of the two uses has a gradient for the whole matrix. The head's is full of numbers;
+the look-up's has a row for each token and zeros elsewhere, and on a CPU making those zeros and
+adding them takes as long as a layer. So the look-up hands over its rows alone where the head's
+gradient is there for them to be added to.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import embedding
+
+__all__ = ["TiedUse", "as_output_weights", "look_up"]
+
+
+@dataclass
+class TiedUse:
+    """What the two uses of the matrix in one forward pass know of each other.
+
+    Attributes:
+        has_full_gradient: whether this backward pass has worked out the head's gradient; what comes
+            last forward comes first there.
+    """
+
+    has_full_gradient: bool = False
+
+
+def look_up(weight_VD: Tensor, ids: Tensor, use: TiedUse) -> Tensor:
+    """Returns the rows `ids` of the matrix, [*ids, D].
+
+    Args:
+        weight_VD: the matrix.
+        ids: int64 numbers of rows, any shape.
+        use: shared with `as_output_weights` of the same forward pass.
+    """
+    rows: Tensor = _LookUp.apply(weight_VD, ids, use)  # type: ignore[no-untyped-call]
+    return rows
+
+
+def as_output_weights(weight_VD: Tensor, use: TiedUse) -> Tensor:
+    """Returns the matrix itself for the head, noting when its gradient passes.
+
+    Example:
+        >>> weight = torch.zeros(3, 1, requires_grad=True)
+        >>> use = TiedUse()
+        >>> hidden = 2 + look_up(weight, torch.tensor([1]), use)
+        >>> (hidden @ as_output_weights(weight, use).T).sum().backward()
+        >>> weight.grad.tolist()
+        [[2.0], [2.0], [2.0]]
+    """
+    weights: Tensor = _OutputWeights.apply(weight_VD, use)  # type: ignore[no-untyped-call]
+    return weights
+
+
+class _LookUp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight_VD: Tensor, ids: Tensor, use: TiedUse) -> Tensor:
+        ctx.save_for_backward(ids)
+        ctx.shape, ctx.use = weight_VD.shape, use
+        return embedding(ids, weight_VD)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_rows: Tensor) -> tuple[Tensor, None, None]:
+        (ids,) = ctx.saved_tensors
+        V, D = ctx.shape
+        has_full_gradient, ctx.use.has_full_gradient = ctx.use.has_full_gradient, False
+        if not has_full_gradient:
+            dense = torch.ops.aten.embedding_dense_backward(grad_rows, ids, V, -1, False)
+            return dense, None, None
+        rows = torch.sparse_coo_tensor(
+            ids.reshape(1, -1), grad_rows.reshape(-1, D), (V, D), check_invariants=False
+        )
+        return rows, None, None
+
+
+class _OutputWeights(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight_VD: Tensor, use: TiedUse) -> Tensor:
+        ctx.use = use
+        return weight_VD.view_as(weight_VD)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient_VD: Tensor) -> tuple[Tensor, None]:
+        ctx.use.has_full_gradient = True
+        return gradient_VD, None

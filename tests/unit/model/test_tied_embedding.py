@@ -1,0 +1,85 @@
+"""The word embeddings' gradient, whoever uses them."""
+
+import copy
+
+import pytest
+import torch
+
+from bertsmith.model import BertConfig, BertForPreTraining, PackedSequences
+from bertsmith.model.tied_embedding import TiedUse, as_output_weights, look_up
+
+IDS = torch.tensor([3, 1, 3, 0])
+
+
+def plain(weight):
+    rows = torch.nn.functional.embedding(IDS, weight)
+    return rows, rows.tanh() @ weight.T
+
+
+def tied(weight):
+    use = TiedUse()
+    rows = look_up(weight, IDS, use)
+    return rows, rows.tanh() @ as_output_weights(weight, use).T
+
+
+@pytest.fixture
+def weight():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(5, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+
+
+def loss_of(parts, name):
+    rows, scores = parts
+    return {"rows": rows.square().sum(), "scores": scores.square().sum()}[name]
+
+
+@pytest.mark.parametrize("loss", ["rows", "scores"])
+def test_gradients(weight, loss):
+    (expected,) = torch.autograd.grad(loss_of(plain(weight), loss), weight)
+    (found,) = torch.autograd.grad(loss_of(tied(weight), loss), weight)
+    assert found.layout == torch.strided
+    torch.testing.assert_close(found, expected)
+
+
+def test_one_backward_pass_after_the_other(weight):
+    rows, scores = tied(weight)
+    loss_of((rows, scores), "scores").backward(retain_graph=True)
+    (found,) = torch.autograd.grad(loss_of((rows, scores), "rows"), weight)
+    assert found.layout == torch.strided
+    torch.testing.assert_close(found[3], 4 * weight[3].detach())
+
+
+def test_gradients_of_two_passes_add_up(weight):
+    for _ in range(2):
+        loss_of(tied(weight), "scores").backward()
+    (expected,) = torch.autograd.grad(loss_of(plain(weight), "scores"), weight)
+    torch.testing.assert_close(weight.grad, 2 * expected)
+
+
+def test_two_passes_under_way_at_once(weight):
+    first, second = tied(weight), tied(weight)
+    loss_of(first, "scores").backward()
+    assert weight.grad.layout == torch.strided
+    loss_of(second, "scores").backward()
+    (expected,) = torch.autograd.grad(loss_of(plain(weight), "scores"), weight)
+    torch.testing.assert_close(weight.grad, 2 * expected)
+
+
+@pytest.mark.parametrize("head", ["prediction_logits", "seq_relationship_logits"])
+def test_a_model_gets_the_gradient_of_autograd_itself(head):
+    config = BertConfig.of_size("tiny", vocab_size=30)
+    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0)).eval()
+    packed = PackedSequences.from_lists([[2, 9, 9, 4, 3], [2, 7, 3]])
+
+    def gradient(model):
+        output = model.forward_packed(packed, masked_positions=torch.tensor([1, 6]))
+        getattr(output, head).square().sum().backward()
+        return model.bert.word_embeddings.grad
+
+    found = gradient(copy.deepcopy(model))
+    # The same numbers come out where the model looks words up as `nn.Embedding` does.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bertsmith.model.encoder._adds_rows_alone", lambda weight: False)
+        expected = gradient(model)
+    assert found.layout == torch.strided
+    torch.testing.assert_close(found, expected)
