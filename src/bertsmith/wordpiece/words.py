@@ -45,7 +45,7 @@ def plain_chunks_of(text: str, lowercase: bool) -> list[str]:
     if lowercase:
         text = text.lower()
     text = text.replace(",", " , ").replace(".", " . ").replace("-", " - ")
-    return text.replace("(", " ( ").replace(")", " ) ").split()
+    return text.replace("(", " ( ").replace(")", " ) ").replace('"', ' " ').split()
 
 
 def words_of(text: str, lowercase: bool) -> list[str]:
