@@ -1,22 +1,14 @@
 """One way to spread work over processes or a cluster: results in order, dead workers replaced."""
 
-import fcntl
-import multiprocessing
 import os
-import pickle
-import signal
-import sys
-import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import wait
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from bertsmith._worker_processes import Crew, crew_of_processes
 from bertsmith.errors import WorkerError
 
 __all__ = ["Workers", "num_processors", "ordered_map"]
@@ -25,8 +17,6 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _TRIES = 3
-# The most that Linux gives to those who aren't root.
-_PIPE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,8 @@ def ordered_map(
 
     Tasks are taken only as they are needed, about three for each worker, so that their number
     doesn't matter. A worker that dies is replaced, and what it was at is done again. Of processes
-    on this machine the calling one is a worker too: it works whenever the others have enough.
+    on this machine the calling one is a worker too: it works whenever the others have enough, and
+    at the end it does what they haven't got to.
 
     Args:
         job: a picklable callable. It is sent to every worker once, so it may hold what is dear to
@@ -77,22 +68,7 @@ def ordered_map(
         return _spread(tasks, _Team(lambda: _on_cluster(job, str(workers.dask))))
     if num_workers <= 1:
         return map(job, tasks)
-    return _spread(tasks, _Team(lambda: _in_processes(job, num_workers - 1)), here=job)
-
-
-@dataclass
-class _Crew:
-    """Workers that are there.
-
-    Attributes:
-        size: how many there are.
-        submit: hands a task to one of them.
-        losses: what is raised where a worker was lost, and with it the crew.
-    """
-
-    size: int
-    submit: Callable[[Any], Future[Any]]
-    losses: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    return _spread(tasks, _Team(lambda: crew_of_processes(job, num_workers - 1)), here=job)
 
 
 class _Team(Generic[Task]):
@@ -107,7 +83,8 @@ class _Team(Generic[Task]):
         self._stack = ExitStack()
         self._waiting = deque[tuple[Task, Future[Any]]]()
         self._num_losses = 0
-        self._crew: _Crew = self._stack.enter_context(hire())
+        self._given_up = list[Future[Any]]()
+        self._crew: Crew = self._stack.enter_context(hire())
 
     @property
     def is_busy(self) -> bool:
@@ -137,6 +114,29 @@ class _Team(Generic[Task]):
         except Exception as error:
             future.set_exception(error)
         self._waiting.append((task, future))
+
+    def relieve(self, job: Callable[[Task], Any]) -> bool:
+        """Does the youngest task under way in this process, if all workers are at older ones.
+
+        A worker may have got to it by then: whoever is first with a result is taken.
+
+        Returns:
+            Whether there was something to do.
+        """
+        under_way = [i for i, (_, future) in enumerate(self._waiting) if not future.done()]
+        if len(under_way) <= self._crew.size:
+            return False
+        task, future = self._waiting[under_way[-1]]
+        try:
+            result = job(task)
+        except Exception:
+            return False  # the worker will meet it too, and its error comes out in its turn
+        if not future.done():
+            mine = Future[Any]()
+            mine.set_result(result)
+            self._waiting[under_way[-1]] = task, mine
+            self._given_up.append(future)
+        return True
 
     def submit(self, task: Task) -> None:
         """Hands a task to a worker."""
@@ -179,6 +179,9 @@ class _Team(Generic[Task]):
 
     def dismiss(self) -> None:
         """Sends the workers home; what is under way is given up."""
+        futures = [*self._given_up, *(future for _, future in self._waiting)]
+        if not all(future.done() for future in futures):
+            self._crew.abandon()
         self._stack.close()
 
 
@@ -195,99 +198,15 @@ def _spread(
             while team.has_result or (here is None and team.is_busy):
                 yield team.next_result()
         while len(team):
+            while here is not None and not team.has_result and team.relieve(here):
+                pass
             yield team.next_result()
     finally:
         team.dismiss()
 
 
 @contextmanager
-def _in_processes(job: Callable[[Any], Any], num_workers: int) -> Iterator[_Crew]:
-    # The job goes through a file: handed over at the start it would go through a pipe, and Python
-    # waits for ever at a full pipe whose reader has died.
-    with tempfile.NamedTemporaryFile(prefix="bertsmith-job-") as file:
-        pickle.dump(job, file, protocol=pickle.HIGHEST_PROTOCOL)
-        file.flush()
-        pool: Executor = ProcessPoolExecutor(
-            num_workers,
-            # Not "fork": the calling process may have threads, whose locks a fork would copy held.
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_process,
-            initargs=(file.name,),
-        )
-        try:
-            _widen_pipes(pool)
-            with _quick_threads():
-                yield _Crew(num_workers, lambda task: _submit(pool, task))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _widen_pipes(pool: Executor) -> None:
-    """Makes room in a pool's pipes for a task and its result, where the system can.
-
-    Otherwise a worker waits between two tasks until the other side has read all of the result, and
-    written all of the task, 64 KiB at a time.
-    """
-    queues = (getattr(pool, name, None) for name in ("_call_queue", "_result_queue"))
-    for writer in filter(None, (getattr(queue, "_writer", None) for queue in queues)):
-        with suppress(AttributeError, OSError):
-            fcntl.fcntl(writer.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-@contextmanager
-def _quick_threads() -> Iterator[None]:
-    """Lets threads take turns every 0.2 ms instead of every 5.
-
-    Results are read from a pipe, and tasks are handed over, by threads of the pool. While this
-    process works too, each of them waits a turn for every piece, and a worker waits with it.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(2e-4)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
-
-
-def _submit(pool: Executor, task: Any) -> Future[Any]:
-    # A process that is started here inherits what is blocked. Until it ignores Ctrl-C by itself,
-    # it would end with a traceback of its own.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return pool.submit(_run_in_process, task)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_job: Callable[[Any], Any] | None = None
-
-
-def _start_process(job_file: str) -> None:
-    global _job
-    # Ctrl-C reaches every process of the terminal; the first one ends the others in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, args=(job_file,), daemon=True).start()
-    with Path(job_file).open("rb") as file:
-        _job = pickle.load(file)
-
-
-def _die_with_parent(job_file: str) -> None:
-    """A worker whose parent was killed would wait for work for ever, and nobody clears up."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        Path(job_file).unlink(missing_ok=True)
-        os._exit(1)
-
-
-def _run_in_process(task: Any) -> Any:
-    if _job is None:
-        raise RuntimeError("the worker was not started by _start_process")
-    return _job(task)
-
-
-@contextmanager
-def _on_cluster(job: Callable[[Any], Any], address: str) -> Iterator[_Crew]:
+def _on_cluster(job: Callable[[Any], Any], address: str) -> Iterator[Crew]:
     try:
         from bertsmith._dask import LOSSES, connect, job_on_workers, run_on_cluster
     except ImportError:
@@ -299,6 +218,6 @@ def _on_cluster(job: Callable[[Any], Any], address: str) -> Iterator[_Crew]:
         with job_on_workers(client, job, address) as name:
             executor = client.get_executor(pure=False)
             size = sum(client.nthreads().values())
-            yield _Crew(size, lambda task: executor.submit(run_on_cluster, name, task), LOSSES)
+            yield Crew(size, lambda task: executor.submit(run_on_cluster, name, task), LOSSES)
     finally:
         client.close()

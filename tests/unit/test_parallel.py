@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bertsmith._parallel import Workers, _Crew, ordered_map
+from bertsmith._parallel import Workers, ordered_map
+from bertsmith._worker_processes import Crew
 from bertsmith.errors import CorpusError, WorkerError
 
 
@@ -86,6 +87,32 @@ def test_the_calling_process_works_too_and_its_errors_come_in_turn():
     assert seen == list(range(int(caught.value.what)))
 
 
+def slow_elsewhere(number):
+    if multiprocessing.parent_process() is not None:
+        time.sleep(0.5)
+    return number, os.getpid()
+
+
+def test_the_calling_process_does_what_is_left_at_the_end():
+    results = list(ordered_map(slow_elsewhere, range(3), Workers(2)))
+    assert [number for number, _ in results] == [0, 1, 2]
+    # All three were handed over, and the worker is still at the first.
+    is_here = [pid == os.getpid() for _, pid in results]
+    assert is_here == [False, True, True]
+    assert not multiprocessing.active_children()
+
+
+def wrong_here(number):
+    if multiprocessing.parent_process() is None:
+        raise CorpusError(str(number))
+    time.sleep(0.1)
+    return number
+
+
+def test_an_error_at_the_end_comes_from_whoever_has_the_task():
+    assert list(ordered_map(wrong_here, range(3), Workers(2))) == [0, 1, 2]
+
+
 def test_work_that_kills_every_worker_is_told(tmp_path):
     for number in range(50):
         (tmp_path / str(number)).touch()
@@ -114,9 +141,9 @@ def test_a_new_crew_that_is_lost_at_once_is_replaced(monkeypatch):
                 future.set_result(job(task))
             return future
 
-        yield _Crew(num_workers, submit)
+        yield Crew(num_workers, submit)
 
-    monkeypatch.setattr("bertsmith._parallel._in_processes", hire)
+    monkeypatch.setattr("bertsmith._parallel.crew_of_processes", hire)
     assert list(ordered_map(abs, [-1, -2, -3], Workers(2))) == [1, 2, 3]
     assert len(hired) == 3
 
