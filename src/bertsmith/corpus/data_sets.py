@@ -18,7 +18,7 @@ from bertsmith.errors import CorpusError
 
 __all__ = ["find_data_set"]
 
-_URL = re.compile(r"hf://([^:@#/]+/[^:@#/]+)(?::([^@#]+))?(?:@([^#]+))?(?:#(.+))?")
+_URL = re.compile(r"hf://([^:@#/]+(?:/[^:@#/]+)?)(?::([^@#]+))?(?:@([^#]+))?(?:#(.+))?")
 _CONVERTED = "refs/convert/parquet"
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test)(?![a-z])")
 _SPLIT_NAMES = {"valid": "validation", "val": "validation", "dev": "validation"}
@@ -39,7 +39,8 @@ def find_data_set(url: str, counts: Counter[str]) -> Iterator[TextFile]:
     """Finds the files of a data set: as the hub has converted them to Parquet, or its own.
 
     Args:
-        url: `hf://owner/name[:config][@split][#column]`. Without a configuration it is the only
+        url: `hf://owner/name[:config][@split][#column]`. Without an owner, as in `hf://imdb`, it
+            is the one that the hub knows the old name by. Without a configuration it is the only
             one, or "default"; without a split, "train", or the only one; without a column, the
             one of the settings.
         counts: where to count `partial_splits`, of which the hub has converted the first part
@@ -58,6 +59,8 @@ def find_data_set(url: str, counts: Counter[str]) -> Iterator[TextFile]:
         from huggingface_hub import HfFileSystem
 
         hub = HfFileSystem(endpoint=os.environ.get("HF_ENDPOINT"))
+        if "/" not in wanted.name:
+            wanted = wanted._replace(name=_with_owner(wanted.name, url))
         hub.info(f"datasets/{wanted.name}")
         files = _chosen(_splits(hub, wanted.name, url, counts), wanted, url)
         for path, info in sorted(files.items()):
@@ -73,6 +76,21 @@ def find_data_set(url: str, counts: Counter[str]) -> Iterator[TextFile]:
                 fix="give owner/name, and log in with `hf auth login` if it is private or gated",
             ) from error
         raise failure from error
+
+
+def _with_owner(name: str, url: str) -> str:
+    """The whole name of a data set from the time when names had no owner.
+
+    The hub redirects such names; its file system's client refuses them.
+    """
+    from huggingface_hub import HfApi
+
+    found = str(HfApi(endpoint=os.environ.get("HF_ENDPOINT")).dataset_info(name).id)
+    if "/" not in found:
+        raise CorpusError(
+            "names no owner, and the hub doesn't tell it", where=url, fix="write hf://owner/name"
+        )
+    return found
 
 
 def _splits(hub: Any, name: str, url: str, counts: Counter[str]) -> _Splits:

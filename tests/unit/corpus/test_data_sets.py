@@ -30,7 +30,7 @@ class Hub:
     """Revisions of repositories, as the hub's four endpoints for reading show them."""
 
     def __init__(self, site):
-        self.site, self.files = site, {}
+        self.site, self.files, self.renamed = site, {}, {}
         site.answer = self.answer
         self.site.statuses.clear()
 
@@ -39,6 +39,8 @@ class Hub:
 
     def answer(self, address):
         path = unquote(urlsplit(address).path)
+        if match := re.fullmatch(r"/api/datasets/(\w+)", path):
+            return self._without_owner(match[1])
         if match := re.fullmatch(r"/api/datasets/(\w+/\w+)(?:/revision/(.+))?", path):
             return self._repository(*match.groups())
         if match := re.fullmatch(rf"/api/datasets/(\w+/\w+)/tree/({CONVERTED}|main)/?(.*)", path):
@@ -46,6 +48,11 @@ class Hub:
         if match := re.fullmatch(rf"/datasets/(\w+/\w+)/resolve/({CONVERTED}|main)/(.+)", path):
             return self.files.get(match.groups(), (404, {"X-Error-Code": "EntryNotFound"}))
         return None
+
+    def _without_owner(self, name):
+        if name in self.renamed:
+            return 307, {"Location": f"/api/datasets/{self.renamed[name]}"}
+        return self._repository(name, None)
 
     def _repository(self, name, revision):
         known = {key[1] for key in self.files if key[0] == name}
@@ -104,6 +111,31 @@ def test_the_hubs_parquet_files_are_read(hub):
     assert str(corpus.files[0]).endswith("default/train/0000.parquet")
     assert texts("hf://me/one:default@test") == ["Test."]
     assert texts("hf://me/one@test") == ["Test."]
+
+
+def test_a_data_set_without_an_owner_is_the_one_that_the_hub_tells(hub):
+    hub.renamed = {"one": "me/one", "many": "me/many"}
+    corpus = open_corpus("hf://one")
+    assert [raw.text for raw in corpus] == ["One.", "Two.", "Three."]
+    first = f"hf://datasets/me/one@{CONVERTED}/default/train/0000.parquet"
+    assert str(corpus.files[0]) == first
+    assert texts("hf://many:de@dev#body") == ["Schnee."]
+    with pytest.raises(CorpusError, match=r"hf://many: has several configurations: de, en; name"):
+        open_corpus("hf://many")
+
+
+def test_the_same_data_set_by_its_two_names_is_given_twice(hub):
+    hub.renamed = {"one": "me/one"}
+    with pytest.raises(CorpusError, match=r"0000\.parquet: is given twice"):
+        open_corpus(["hf://one", "hf://me/one"])
+
+
+def test_a_hub_that_does_not_know_the_owner(hub):
+    hub.add("lonely", "README.md", b"# Lonely")
+    with pytest.raises(CorpusError) as caught:
+        open_corpus("hf://lonely")
+    told = "hf://lonely: names no owner, and the hub doesn't tell it; write hf://owner/name"
+    assert str(caught.value) == told
 
 
 def test_a_column_is_for_its_data_set_alone(hub, tmp_path):
@@ -178,7 +210,8 @@ def test_a_partial_conversion_is_used_only_if_nothing_else_is_there(hub):
         ("hf://me/empty", "has no files of Parquet, JSON lines or text"),
         ("hf://", "is no name of a data set; write hf://owner/name[:config][@split]"),
         ("hf://me/one/data", "hf://me/one/data: is no name of a data set; write hf://owner/name"),
-        ("hf://squad", "hf://squad: is no name of a data set; write hf://owner/name"),
+        ("hf://squad", "hf://squad: there is no such data set, or it may not be read; give own"),
+        ("hf://:en", "hf://:en: is no name of a data set; write hf://owner/name"),
         ("hf://me/one@", "is no name of a data set"),
     ],
 )
