@@ -14,7 +14,7 @@ from bertsmith.errors import StoreError
 from bertsmith.store import write_store
 from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
 from cli_runs import run
-from doctor_corpora import WORDS, sentence, sound, write_jsonl
+from doctor_corpora import CHINESE, CORPUS_DEFECTS, WORDS, sentence, sound, write_jsonl
 from doctor_findings import check_finding
 from unprivileged import unprivileged
 
@@ -77,6 +77,9 @@ STORE_DEFECTS: dict[str, Callable] = {
     "pair_labels": lambda folder: store_of(folder, texts_of(200, 1, 1, 12)),
     "masked_fraction": lambda folder: store_of(folder, WORDS * 5),
     "truncation_loss": lambda folder: store_of(folder, texts_of(60, 3, 5, 480)),
+    "lone_characters": lambda folder: store_of(
+        folder, CORPUS_DEFECTS["wrong_script"](folder), (*sorted(set(CHINESE)), "。")
+    ),
     "short_examples": lambda folder: store_of(folder, texts_of(200, 3, 6, 10)),
 }
 
@@ -141,7 +144,7 @@ def test_casing_is_mended_by_its_command(tmp_path):
     corpus = sound(tmp_path)
     wrong = store_of(tmp_path / "a", corpus, (*WORDS, *NAMES, "."))
     command = casing_of(wrong).command
-    assert command == f"bertsmith prepare CORPUS --vocab {wrong / 'vocab.txt'} -o store --cased"
+    assert command == f"bertsmith prepare CORPUS --vocab {wrong / 'vocab.txt'} -o new_store --cased"
     assert (
         casing_of(store_of(tmp_path / "b", corpus, (*WORDS, *NAMES, "."), lowercase=False)) is None
     )

@@ -16,7 +16,7 @@ from bertsmith.cli.example_settings import (
     example_settings,
     examples_epilog,
 )
-from bertsmith.cli.output import check_output, emit_json, say, table
+from bertsmith.cli.output import check_output, emit_json, say, table, warn
 
 __all__ = ["command", "epilog"]
 
@@ -35,11 +35,14 @@ def command(
 ) -> None:
     """Runs the command."""
     from bertsmith.examples import export_examples
-    from bertsmith.store import TokenStore
+    from bertsmith.store import TokenStore, missing_words
 
     settings = example_settings(length, changes)
     check_output(output, inputs=[store], overwrite=overwrite)
-    summary = export_examples(TokenStore(store), settings, output, seed=seed, epochs=epochs)
+    source = TokenStore(store)
+    if settings.whole_word_masking and (told := missing_words(source)):
+        warn(told)
+    summary = export_examples(source, settings, output, seed=seed, epochs=epochs)
     if as_json:
         emit_json({"path": str(output), **vars(summary)})
         return

@@ -51,7 +51,8 @@ def examine_store(folder: str | Path) -> Examination:
     manifest, name = read_manifest(Path(folder)), str(folder)
     vocab_path = str(Path(folder) / "vocab.txt")
     settings = manifest.parts[-1].corpus
-    commands = Commands(["CORPUS"], settings, vocab_path, not manifest.lowercase)
+    casing = not manifest.lowercase
+    commands = Commands(["CORPUS"], settings, vocab_path, casing, store="new_store")
     try:
         store = TokenStore(folder)
         store.verify()

@@ -1,5 +1,6 @@
 """Documents → token ids on disk, memory-mapped."""
 
+from bertsmith.store.chinese import missing_words
 from bertsmith.store.manifest import (
     Shard,
     StoreManifest,
@@ -21,6 +22,7 @@ __all__ = [
     "TokenStore",
     "append_to_store",
     "describe",
+    "missing_words",
     "read_manifest",
     "write_store",
 ]

@@ -15,7 +15,7 @@ from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
-from bertsmith.store import TokenStore, describe
+from bertsmith.store import TokenStore, describe, missing_words
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
@@ -120,6 +120,8 @@ class _Session:
         self.batches = PhasedBatches(
             store, self.training_ids, recipe.resolved_phases, recipe.training.seed, ranks
         )
+        if recipe.examples.whole_word_masking and (told := missing_words(store)):
+            warn(told)
         self.token_counts = count_tokens(store, self.training_ids)
         self.held_out: dict[Phase, list[PretrainingBatch]] = {}
         self.held_out_batches()
