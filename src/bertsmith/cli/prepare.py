@@ -52,6 +52,9 @@ def command(
     workers: NumWorkers = None,
     dask: DaskAddress = None,
     append: bool = typer.Option(False, help="Add the text to the store that stands there."),
+    again: bool = typer.Option(
+        False, help="With --append: also text that the store has already, to see it more often."
+    ),
     overwrite: bool = typer.Option(False, help="Replace the store that stands there."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
@@ -66,7 +69,9 @@ def command(
     try:
         if append:
             _refuse_beside_append(vocab, lowercase, words, overwrite)
-            manifest = append_to_store(text, output, workers=team, notice=warn)
+            manifest = append_to_store(text, output, workers=team, notice=warn, again=again)
+        elif again:
+            raise RecipeError("goes with --append alone", where="--again", fix="leave it out")
         else:
             manifest = write_store(
                 text,

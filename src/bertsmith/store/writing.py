@@ -12,6 +12,7 @@ from bertsmith._parallel import Workers
 from bertsmith._versions import versions
 from bertsmith.corpus import Corpus
 from bertsmith.errors import StoreError
+from bertsmith.store.copies import find_copies
 from bertsmith.store.job import StoreJob
 from bertsmith.store.making import make_shards
 from bertsmith.store.manifest import (
@@ -114,6 +115,7 @@ def append_to_store(
     settings: StoreSettings | None = None,
     workers: Workers | None = None,
     notice: Callable[[str], None] | None = None,
+    again: bool = False,
 ) -> StoreManifest:
     """Tokenizes a corpus as a store's text was and adds it at the store's end.
 
@@ -124,15 +126,18 @@ def append_to_store(
         corpus: the new text.
         folder: the store.
         settings: sizes of shards and chunks; words are as in the store, whatever they say.
-        workers: as for `write_store`, like `notice`.
-        notice: see there.
+        workers: as for `write_store`.
+        notice: called with a line for people, where an earlier call is gone on with, and where
+            documents are in the store already.
+        again: whether text that the store has for the most part is added all the same.
 
     Returns:
         The manifest of the whole store.
 
     Raises:
         CorpusError: the text is not what it should be.
-        StoreError: there is no store, it is damaged, it can't be written, or no text is left.
+        StoreError: there is no store, it is damaged, it can't be written, no text is left, or the
+            store has most of it already.
         WorkerError: workers die again and again, or the cluster cannot be reached.
     """
     folder = Path(folder)
@@ -157,19 +162,30 @@ def append_to_store(
         make_shards(
             corpus, tokenizer, settings, work, workers, first_shard=len(state), notice=notice
         )
-        if read_manifest(folder) != before:
-            raise StoreError("was changed meanwhile", where=folder, fix="run the command again")
-        sums = {name: value + getattr(before, name) for name, value in _sums(work).items()}
-        update = {
-            "parts": (*before.parts, _part(corpus, work)),
-            "shards": (*before.shards, *work.shards),
-        }
-        manifest = before.model_copy(update={**sums, **update})
-        # Shards that the manifest doesn't name are nothing; its change alone makes them count.
-        for shard in work.shards:
-            shutil.copyfile(work.content / shard.name, folder / shard.name)
-            sync(folder / shard.name)
-        _save_manifest(manifest, folder)
+        copies = find_copies(folder, before, work.content, work.shards)
+        if again or not copies.are_most:
+            if copies.are_many and notice is not None:
+                notice(f"{copies.told}, and will be trained on more often than the rest")
+            return _add(corpus, work, folder, before)
+    # Only now: the work folder is gone, so that nothing is in the way of other text.
+    raise copies.refusal(folder)
+
+
+def _add(corpus: Corpus, work: WorkFolder, folder: Path, before: StoreManifest) -> StoreManifest:
+    """Copies finished shards into a store and makes them count."""
+    if read_manifest(folder) != before:
+        raise StoreError("was changed meanwhile", where=folder, fix="run the command again")
+    sums = {name: value + getattr(before, name) for name, value in _sums(work).items()}
+    update = {
+        "parts": (*before.parts, _part(corpus, work)),
+        "shards": (*before.shards, *work.shards),
+    }
+    manifest = before.model_copy(update={**sums, **update})
+    # Shards that the manifest doesn't name are nothing; its change alone makes them count.
+    for shard in work.shards:
+        shutil.copyfile(work.content / shard.name, folder / shard.name)
+        sync(folder / shard.name)
+    _save_manifest(manifest, folder)
     return manifest
 
 

@@ -14,8 +14,34 @@ def test_words_are_those_of_the_store_that_is_appended_to(bertsmith, corpus, sto
     code, _, told = bertsmith(*append, "--words", "jieba")
     assert code == 2
     assert told.startswith("bertsmith: --words: does not go with --append")
-    code, _, told = bertsmith(*append)
+    more = tmp_path / "more.txt"
+    more.write_text("the red river walks in the old city .\n")
+    code, _, told = bertsmith("prepare", more, "--append", "-o", tmp_path / "store")
     assert (code, told) == (0, "")
+
+
+def test_the_same_text_is_added_twice_only_if_asked(bertsmith, corpus, store, tmp_path):
+    mine = tmp_path / "store"
+    shutil.copytree(store, mine)
+    append = ("prepare", corpus, "--append", "-o", mine)
+    code, _, told = bertsmith(*append)
+    assert (code, told) == (
+        2,
+        f"bertsmith: {mine}: all 60 documents are in the store already; added once more, each "
+        "would be trained on twice as often; name the new text alone, or give --again if that is "
+        "meant\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert (mine / "manifest.json").read_bytes() == (store / "manifest.json").read_bytes()
+    code, out, told = bertsmith(*append, "--again")
+    assert code == 0
+    assert "a store of 120 documents" in out
+    assert told == (
+        "bertsmith: all 60 documents are in the store already, and will be trained on more often "
+        "than the rest\n"
+    )
+    code, _, told = bertsmith("prepare", corpus, "--vocab", "v.txt", "-o", mine, "--again")
+    assert (code, told) == (2, "bertsmith: --again: goes with --append alone; leave it out\n")
 
 
 def test_words_of_no_kind_are_refused(bertsmith, corpus, vocab, tmp_path):

@@ -136,7 +136,7 @@ def test_two_runs_into_one_folder(bertsmith, store, stopped):
 def test_a_store_that_was_appended_to(bertsmith, corpus, store, stopped, tmp_path):
     mine = tmp_path / "store"
     shutil.copytree(store, mine)
-    assert bertsmith("prepare", corpus, "-o", mine, "--append", "--workers", "1")[0] == 0
+    assert bertsmith("prepare", corpus, "-o", mine, "--append", "--again")[0] == 0
     before = content(stopped)
     line = complaint(bertsmith(*arguments(mine, stopped)))
     assert line.startswith(

@@ -318,5 +318,5 @@ def test_appending_that_was_killed_at_its_end_adds_nothing_twice(
     append_to_store(open_corpus(files[1]), folder, settings=SMALL, notice=told.append)
     assert (content(folder), told) == (before, ["an earlier run has added this text already"])
     assert [path.name for path in folder.parent.iterdir()] == ["store"]
-    append_to_store(open_corpus(files[1]), folder, settings=SMALL)
+    append_to_store(open_corpus(files[1]), folder, settings=SMALL, again=True)
     assert TokenStore(folder).num_documents == 150
