@@ -44,7 +44,8 @@ def command_lines(text):
             )
             if called:
                 optional = re.sub(r"\[(--?[^\]]*)\]", r"\1", called[1])
-                yield shlex.split(optional, comments=True)[1:]
+                for command in optional.split(" && "):
+                    yield shlex.split(command, comments=True)[1:]
 
 
 @cache

@@ -19,10 +19,21 @@ def check_finding(finding, *, needs_command=True):
         assert example.text.isprintable()
 
 
+def command_lines(command):
+    """The words after `bertsmith` of a finding's command, or of each of two."""
+    for line in command.split(" && "):
+        program, *words = shlex.split(line)
+        assert program == "bertsmith"
+        yield words
+
+
 def parse(command):
     """Parses a command line as bertsmith would, without running it."""
-    program, *words = shlex.split(command)
-    assert program == "bertsmith"
+    for words in command_lines(command):
+        _parse(words)
+
+
+def _parse(words):
     group = get_command(build_app([]))
     context = group.make_context("bertsmith", list(words), resilient_parsing=True)
     name, subcommand, rest = group.resolve_command(context, words)

@@ -9,40 +9,10 @@ import pytest
 
 from bertsmith.corpus import open_corpus
 from bertsmith.doctor import examine_vocabulary
-from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary, learn_vocabulary
+from bertsmith.wordpiece import Tokenizer, learn_vocabulary
 from doctor_corpora import WORDS, sound, write_jsonl
 from doctor_findings import check_finding
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-PIECES = [*LETTERS, *(f"##{letter}" for letter in LETTERS), "."]
-
-
-def vocabulary(*tokens, special=SPECIAL_TOKENS):
-    return Vocabulary(dict.fromkeys([*special, *tokens]))
-
-
-def fitting():
-    """60 words, all letters: 118 entries, filled up to 120."""
-    tokens = dict.fromkeys([*PIECES, *WORDS])
-    return vocabulary(*tokens, *(f"[unused{n}]" for n in range(-(len(tokens) + 5) % 8)))
-
-
-def _cased():
-    return vocabulary(*PIECES, *WORDS, *(word.title() for word in WORDS))
-
-
-DEFECTS = {
-    "unknown_tokens": lambda: Tokenizer(vocabulary(*WORDS[:-2], ".")),
-    "missing_characters": lambda: Tokenizer(vocabulary(*WORDS[:-1], ".")),
-    "many_pieces": lambda: Tokenizer(vocabulary(*PIECES)),
-    "casing": lambda: Tokenizer(_cased()),
-    "impossible_entries": lambda: Tokenizer(vocabulary(*PIECES, *WORDS, "Berlin", "café", "a-b")),
-    "unseen_entries": lambda: Tokenizer(vocabulary(*PIECES, *WORDS, *map(str, range(200)))),
-    "padding_id": lambda: Tokenizer(
-        vocabulary(*PIECES, *WORDS, special=("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"))
-    ),
-    "uneven_size": lambda: Tokenizer(vocabulary(*fitting().tokens, "[unused99]")),
-}
+from doctor_vocabularies import PIECES, VOCABULARY_DEFECTS, fitting, vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +20,9 @@ def corpus(tmp_path_factory):
     return sound(tmp_path_factory.mktemp("vocabulary"), number=800)
 
 
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize("name", VOCABULARY_DEFECTS)
 def test_a_planted_defect_is_found(corpus, name):
-    found = examine_vocabulary(DEFECTS[name](), [corpus], vocab_path="mine.txt").findings
+    found = examine_vocabulary(VOCABULARY_DEFECTS[name](), [corpus], vocab_path="mine.txt").findings
     finding = next(finding for finding in found if finding.name == name)
     check_finding(finding)
     # A command must not write over the vocabulary that was examined.
@@ -129,6 +99,8 @@ def test_googles_vocabularies_raise_no_alarm(name, lowercase):
 def test_commands_read_over_what_would_stop_them(tmp_path):
     path = sound(tmp_path)
     path.write_text(path.read_text() + '{"text": \n')
-    found = examine_vocabulary(DEFECTS["casing"](), [path], vocab_path="mine.txt").findings
+    found = examine_vocabulary(
+        VOCABULARY_DEFECTS["casing"](), [path], vocab_path="mine.txt"
+    ).findings
     command = next(finding.command for finding in found if finding.name == "casing")
     assert command.endswith("--errors replace")

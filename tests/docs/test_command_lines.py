@@ -55,9 +55,11 @@ def test_command_lines_parse(page):
 def test_command_lines_are_found():
     text = (
         "```\n$ bertsmith store info a\nbertsmith: an error\n  next  bertsmith vocab b -o \\\n  c\n"
-        "cat d | bertsmith prepare - [--vocab v]   what it does\n```\nbertsmith is not code\n"
+        "cat d | bertsmith prepare - [--vocab v]   what it does\n"
+        "bertsmith demo && bertsmith vocab e\n```\nbertsmith is not code\n"
     )
     found = [["store", "info", "a"], ["vocab", "b", "-o", "c"], ["prepare", "-", "--vocab", "v"]]
+    found += [["demo"], ["vocab", "e"]]
     assert list(command_lines(text)) == found
     assert sum(len(list(command_lines(read(page)))) for page in PAGES) > 70
 

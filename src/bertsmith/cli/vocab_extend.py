@@ -96,7 +96,8 @@ def command(
             ("next", next_prepare(corpus, settings, output, cased=not tokenizer.lowercase)),
             (
                 "then",
-                "bertsmith pretrain store --init MODEL --recipe tiny --budget 10m -o runs/domain",
+                "bertsmith pretrain store --init MODEL --recipe tiny --budget 10m "
+                "--set training.learning_rate=1e-4 -o runs/domain",
             ),
         ]
     )

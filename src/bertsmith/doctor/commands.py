@@ -62,15 +62,31 @@ class Commands:
         output = "vocab.txt" if self.vocab_path is None else "new_vocab.txt"
         return _command(["vocab", *self.corpus, "-o", output, *casing], self._options() | changes)
 
+    def pretrain(self, *changes: str) -> str:
+        """`bertsmith prepare`, then `pretrain` with settings changed, each `path=value`."""
+        words = [self.store, "--recipe", "tiny", "--budget", "10m", *_settings(*changes)]
+        return f"{self.prepare()} && {_command(['pretrain', *words, '-o', 'runs/first'], {})}"
+
+    def go_on(self) -> str:
+        """`bertsmith prepare` with a model's vocabulary, then `bertsmith pretrain` from there.
+
+        The recipe's own learning rate is one for fresh weights.
+        """
+        prepare = replace(self, vocab_path="MODEL", cased=False).prepare()
+        words = [self.store, "--init", "MODEL", "--recipe", "tiny", "--budget", "10m"]
+        words += [*_settings("training.learning_rate=1e-4"), "-o", "runs/domain"]
+        return f"{prepare} && {_command(['pretrain', *words], {})}"
+
     def extend(self) -> str:
         """`bertsmith vocab extend` with the words of the corpus."""
         casing = ["--cased"] if self.cased else []
         words = ["vocab", "extend", *self.corpus, "--vocab", self._vocab, "-o", "new_vocab.txt"]
         return _command([*words, *casing], self._options())
 
-    def doctor(self) -> str:
+    def doctor(self, **changes: object) -> str:
         """`bertsmith doctor corpus`, to look again; it reads over broken text by itself."""
-        return _command(["doctor", "corpus", *self.corpus], self._options() | {"errors": None})
+        options = self._options() | {"errors": None} | changes
+        return _command(["doctor", "corpus", *self.corpus], options)
 
     def reading_over(self, counts: Mapping[str, int]) -> "Commands":
         """The same with `--errors replace`, where what was counted would stop a command."""
@@ -84,6 +100,10 @@ class Commands:
 
     def _options(self) -> dict[str, object]:
         return changed_settings(self.settings)
+
+
+def _settings(*changes: str) -> list[str]:
+    return [word for change in changes for word in ("--set", change)]
 
 
 def _command(words: Sequence[str], options: Mapping[str, object]) -> str:

@@ -37,7 +37,7 @@ class Finding:
         threshold: where `severity` begins.
         effect: what it does to training.
         remedy: what to do about it.
-        command: the command that does it, or "" where there is none.
+        command: the command that does it, or "" where there is none; two are joined by `&&`.
         examples: where it can be seen, a few of them.
     """
 

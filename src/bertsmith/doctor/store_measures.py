@@ -132,10 +132,9 @@ class StoreMeasures:
         """The store's folder, as a command names it."""
         return shlex.quote(str(self.store.folder))
 
-    def pretrain(self, *changes: str, init: str | None = None) -> str:
+    def pretrain(self, *changes: str) -> str:
         """The command for a short run on the store, with settings changed, each `path=value`."""
-        words = [self.name, *([] if init is None else ["--init", init])]
-        words += ["--recipe tiny --budget 10m", *(f"--set {change}" for change in changes)]
+        words = [self.name, "--recipe tiny --budget 10m", *(f"--set {c}" for c in changes)]
         return f"bertsmith pretrain {' '.join(words)} -o runs/first"
 
     @cached_property

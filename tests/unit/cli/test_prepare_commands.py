@@ -114,4 +114,4 @@ def test_the_next_command_quotes_a_name(bertsmith, tmp_path, vocab):
         f"{store}: sound; the hash of its one file is as the manifest says\n",
     )
     code, out, _ = bertsmith("doctor", "store", store)
-    assert f"pretrain '{store}' --init MODEL --recipe tiny --budget 10m -o runs/first\n" in out
+    assert f"bertsmith pretrain '{store}' --recipe tiny --budget 10m --set examples." in out

@@ -34,9 +34,9 @@ class Check(CorpusCheck):
                 effect="The paper's corpus has 3.3 billion words. A model that sees so few for "
                 "many epochs learns them by heart: the training loss falls and the held-out loss "
                 "rises.",
-                remedy="Go on from a pre-trained model (bertsmith pretrain store --init MODEL) "
-                "with its vocabulary, or add text. From scratch, take a small vocabulary.",
-                command=self.case.commands.vocab(size=min(fitting, 30_522)),
+                remedy="Go on from a pre-trained model, with its vocabulary (MODEL is its folder), "
+                f"or add text. From scratch, take a small vocabulary: --size {fitting}.",
+                command=self.case.commands.go_on(),
             )
         elif tokenizer is not None and words < _WORDS_AN_ENTRY * len(tokenizer.vocabulary):
             size = len(tokenizer.vocabulary)

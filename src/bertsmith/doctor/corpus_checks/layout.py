@@ -8,7 +8,7 @@ from bertsmith.corpus import RawDocument
 from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Examples, Seen
 from bertsmith.doctor.finding import Finding, Limits, percent
 
-__all__ = ["Check"]
+__all__ = ["DOCUMENT_LIMITS", "Check", "is_plain_text"]
 
 # Where most documents of .txt files are a single line, blank lines stand between sentences.
 STRAY_LIMITS = Limits(warning=0.3, problem=0.6)
@@ -39,7 +39,7 @@ class Check(CorpusCheck):
     def look(self, raw: RawDocument, sentences: Sequence[str]) -> None:
         """Counts the lines of a document, and the line breaks inside sentences."""
         lines = raw.text.splitlines()
-        if _is_plain_text(raw):
+        if is_plain_text(raw):
             self._num_plain += 1
             if len(lines) == 1:
                 self._num_single += 1
@@ -132,6 +132,7 @@ class Check(CorpusCheck):
         return widest <= _MAX_WRAPPED_CHARS and usual >= 0.75 * widest
 
 
-def _is_plain_text(raw: RawDocument) -> bool:
+def is_plain_text(raw: RawDocument) -> bool:
+    """Whether a document comes from a .txt file, or from standard input."""
     name = raw.where.rpartition(":")[0]
     return name == "standard input" or ".txt" in name[-8:].lower()

@@ -60,9 +60,9 @@ def _masked_fraction(measures: StoreMeasures) -> Iterator[Finding]:
             effect="Every example has at least one prediction, whatever its length (Google's "
             "create_masked_lm_predictions): in examples of five tokens that is one in five, with "
             "next to no context to predict it from.",
-            remedy="The examples are too short: see short_documents and one_sentence_documents of "
-            "`bertsmith doctor corpus`.",
-            command=measures.commands.prepare(min_document_chars=200),
+            remedy="The examples are too short: short_documents and one_sentence_documents of "
+            "`bertsmith doctor corpus` say what would mend it.",
+            command=measures.commands.doctor(),
         )
 
 

@@ -55,9 +55,9 @@ def _one_sentence(measures: StoreMeasures) -> Iterator[Finding]:
             effect="With nothing to follow it, a lone sentence always gets a random second segment "
             "(Google's create_instances_from_document), so random pairs outnumber the others, and "
             "a short first segment gives the answer away.",
-            remedy="See what `bertsmith doctor corpus` says about blank lines; drop such "
-            "documents, or pre-train without pairs (--set examples.next_sentence=false).",
-            command=measures.commands.prepare(min_document_chars=200),
+            remedy="Pre-train without pairs; or see with `bertsmith doctor corpus` whether such "
+            "documents can be joined or dropped.",
+            command=measures.pretrain("examples.next_sentence=false"),
         )
 
 
@@ -72,8 +72,9 @@ def _amount(measures: StoreMeasures) -> Iterator[Finding]:
             crossed[1],
             effect="The paper's corpus has 3.3 billion words. A model that sees so few for many "
             "epochs learns them by heart: the training loss falls and the held-out loss rises.",
-            remedy="Go on from a pre-trained model with its vocabulary, or add text.",
-            command=measures.pretrain(init="MODEL"),
+            remedy="Go on from a pre-trained model, with its vocabulary (MODEL is its folder), or "
+            "add text.",
+            command=measures.commands.go_on(),
         )
     crossed = DOCUMENT_LIMITS.crossed(store.num_documents)
     if crossed is not None and store.num_sentences >= 200:
