@@ -76,6 +76,13 @@ def test_a_word_that_is_there_is_no_copy_worth_a_word(tmp_path, folder, texts):
     assert append(folder, corpus_of(tmp_path / "new.jsonl", new)) == []
 
 
+def test_a_word_that_differs_makes_another_document(tmp_path, folder, texts):
+    last = [text.strip().removesuffix(".") + "?" for text in texts[:100]]
+    assert append(folder, corpus_of(tmp_path / "last.jsonl", last)) == []
+    first = ["雨 " + text.partition(" ")[2] for text in texts[:100]]
+    assert append(folder, corpus_of(tmp_path / "first.jsonl", first)) == []
+
+
 def test_a_single_document(tmp_path, folder, texts):
     with pytest.raises(StoreError, match="store: the one document is in the store already; added"):
         append(folder, corpus_of(tmp_path / "one.jsonl", texts[7:8]))
