@@ -12,12 +12,12 @@ from bertsmith.wordpiece.characters import is_chinese
 __all__ = ["MANY_CHARACTERS", "lone_characters", "missing_words"]
 
 MANY_CHARACTERS = 0.2
-"""From this share on a store is Chinese to a good part: 75 % of Chinese Wikipedia's tokens are
+"""From this share on a store is Chinese to a good part: 83 % of Chinese Wikipedia's tokens are
 characters, and under 0.01 % of the English one's."""
 
 _SAMPLES, _SAMPLE_TOKENS = 256, 4096
 _KANA = re.compile("[\u3040-\u30ff]")
-# Japanese has as many tokens of kana as of Chinese characters; jieba doesn't know its words.
+# Japanese mixes kana with its Chinese characters; jieba doesn't know its words.
 _JAPANESE = 0.25
 
 
