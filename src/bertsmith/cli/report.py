@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bertsmith.cli.output import check_output, say
+from bertsmith.cli.output import check_output, say, warn
 
 __all__ = ["command"]
 
@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Runs the command."""
     from bertsmith.errors import RecipeError
-    from bertsmith.reports import write_run_report
+    from bertsmith.reports import held_out_doubt, write_run_report
     from bertsmith.training import read_run
 
     if x not in ("step", "seconds"):
@@ -37,5 +37,8 @@ def command(
         raise RecipeError("a run is given twice", where="RUNS", fix="name each once")
     overwrite = overwrite or output.suffix.lower() in (".html", ".htm")
     check_output(output, inputs=list(runs), overwrite=overwrite)
-    write_run_report([read_run(run) for run in runs], output, x=x, sentences=sentences)
+    logs = [read_run(run) for run in runs]
+    write_run_report(logs, output, x=x, sentences=sentences)
+    for doubt in held_out_doubt(logs):
+        warn(doubt)
     say(f"{output}: open it in a browser")

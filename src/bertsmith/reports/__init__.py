@@ -1,5 +1,6 @@
 """Plots and self-contained HTML pages about a run."""
 
+from bertsmith.reports.held_out import held_out_doubt
 from bertsmith.reports.page import Figure, Gallery, Notice, Page, Samples, Table, Text, write_page
 from bertsmith.reports.plots import Series, bar_plot, histogram_plot, line_plot
 from bertsmith.reports.runs import write_run_report
@@ -14,6 +15,7 @@ __all__ = [
     "Table",
     "Text",
     "bar_plot",
+    "held_out_doubt",
     "histogram_plot",
     "line_plot",
     "write_page",

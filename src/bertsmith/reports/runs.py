@@ -10,6 +10,7 @@ from bertsmith import __version__
 from bertsmith._words import counted
 from bertsmith.errors import BertsmithError
 from bertsmith.inference import pipeline
+from bertsmith.reports.held_out import held_out_doubt
 from bertsmith.reports.page import Gallery, Page, Samples, Table, Text, write_page
 from bertsmith.reports.run_curves import curves, own_scores
 from bertsmith.tasks import with_main_metric
@@ -61,7 +62,7 @@ def _page(runs: Sequence[RunLog], labels: Sequence[str], x: str, sentences: Sequ
     single = len(runs) == 1
     settings = _settings(runs, labels)
     sections: list[tuple[str, list[Any]]] = [
-        ("Results", [_scores(runs, labels)]),
+        ("Results", [*map(Text, held_out_doubt(runs)), _scores(runs, labels)]),
         ("Curves", [Gallery(curves(runs, labels, x))]),
         ("Settings" if single else "Settings that differ", [settings]),
     ]

@@ -23,11 +23,11 @@ from bertsmith.training.freezing import require_layers
 from bertsmith.training.initial_model import starting_model
 from bertsmith.training.interfaces import Evaluation
 from bertsmith.training.loop import Trainer
+from bertsmith.training.older_runs import as_started
 from bertsmith.training.phased_batches import PhasedBatches
 from bertsmith.training.phases import Phase
 from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
-from bertsmith.training.settings import FREE_TO_CHANGE
 from bertsmith.training.shared_run import held_run, last_good_checkpoint
 from bertsmith.training.snapshot import TrainingState
 from bertsmith.training.store_check import store_identity, verify_store
@@ -78,12 +78,14 @@ def pretrain(
     _require_possible(recipe, init)
     with joined_ranks() as ranks, held_run(output, ranks) as run:
         store = TokenStore(store_path)
-        ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), FREE_TO_CHANGE))
+        saved = ranks.on_first(lambda: run.read_recipe() if run.recipe_path.exists() else None)
+        recipe, free = as_started(recipe, saved, init)
+        ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), free))
         if ranks.on_first(lambda: run.is_finished):
             warn(f"{output}: this run is finished; its result is shown again")
         else:
             ranks.on_first(lambda: verify_store(store, run.store_stamps_path))
-            _Session(store, recipe, run, init, warn, ranks).trainer().train()
+            _Session(store, recipe, run, init, warn, ranks, free).trainer().train()
         return ranks.on_first(lambda: _result(run))
 
 
@@ -98,10 +100,11 @@ class _Session:
         init: str | None,
         warn: Callable[[str], None],
         ranks: Ranks,
+        free_to_change: frozenset[str],
     ) -> None:
         self.store, self.recipe, self.run, self.warn = store, recipe, run, warn
         self.ranks = ranks
-        self.checkpoint = last_good_checkpoint(run, ranks, warn, FREE_TO_CHANGE)
+        self.checkpoint = last_good_checkpoint(run, ranks, warn, free_to_change)
         torch.manual_seed(recipe.training.seed)
         self.model = starting_model(
             recipe, store.tokenizer, checkpoint=self.checkpoint, init=init, warn=warn
@@ -115,7 +118,7 @@ class _Session:
         self.training_ids, self.held_out_ids = split_documents(
             store.num_documents,
             held_out_fraction=recipe.training.held_out_fraction,
-            seed=recipe.training.seed,
+            seed=recipe.training.resolved_held_out_seed,
         )
         self.batches = PhasedBatches(
             store, self.training_ids, recipe.resolved_phases, recipe.training.seed, ranks
@@ -186,7 +189,7 @@ class _Session:
                 phase.examples,
                 num_examples=self.recipe.training.num_evaluation_examples,
                 micro_batch_size=phase.micro_batch_size,
-                seed=self.recipe.training.seed,
+                seed=self.recipe.training.resolved_held_out_seed,
             )
         return self.held_out[phase]
 

@@ -80,6 +80,19 @@ class PretrainTraining(LoopSettings):
     held_out_fraction: float = Field(
         0.01, gt=0, lt=1, description="share of the documents that is never trained on"
     )
+    held_out_seed: int | None = Field(
+        42,
+        ge=0,
+        lt=2**63,
+        description="seed of what is held out: the documents, their pairs and their masks. Runs of "
+        "another training.seed have the same, so that their scores compare; null: training.seed, "
+        "as runs of older versions have it",
+    )
+
+    @property
+    def resolved_held_out_seed(self) -> int:
+        """The seed of what is held out, with nothing left open."""
+        return self.seed if self.held_out_seed is None else self.held_out_seed
 
     @property
     def horizon(self) -> Horizon:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 from bertsmith.errors import InputError, TrainingError
 from bertsmith.recipes import load_recipe
@@ -142,6 +143,46 @@ def test_a_run_that_goes_on_or_is_of_an_older_version(runs, tmp_path):
     page = report(tmp_path / "page.html", folder)
     assert "not finished" in text_of(page)
     assert page.count("<svg") == 4
+
+
+DOUBT = "The held-out scores are of different examples and hardly compare; other: "
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"seed": 1}, ""),
+        ({"seed": 1, "held_out_seed": None}, "training.held_out_seed."),
+        ({"held_out_fraction": 0.2}, "training.held_out_fraction."),
+    ],
+)
+def test_held_out_scores_that_do_not_compare_are_told(runs, tmp_path, capsys, other, told):
+    old = tmp_path / "old"
+    shutil.copytree(runs / "second", old)
+    content = yaml.safe_load((old / "recipe.yaml").read_text())
+    content["training"] |= other
+    if content["training"]["held_out_seed"] is None:
+        del content["training"]["held_out_seed"]  # as older versions write it
+    (old / "recipe.yaml").write_text(yaml.safe_dump(content))
+    page = tmp_path / "page.html"
+    assert run("report", runs / "first", old, runs / "tuned", "-o", page) == 0
+    assert capsys.readouterr().err == (f"bertsmith: {DOUBT}{told}\n" if told else "")
+    assert (DOUBT in text_of(page.read_text())) == bool(told)
+    assert DOUBT + told in text_of(page.read_text()) or not told
+
+
+def test_other_stores_and_lengths_are_told(runs, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(runs / "second", old)
+    content = yaml.safe_load((old / "recipe.yaml").read_text())
+    content["run"]["store"]["shards"] = "others"
+    content["examples"]["whole_word_masking"] = True
+    (old / "recipe.yaml").write_text(yaml.safe_dump(content))
+    log = old / "metrics.jsonl"
+    log.write_text(log.read_text().replace('"max_seq_length": 32', '"max_seq_length": 64'))
+    names = "the store, examples.max_seq_length, examples.whole_word_masking."
+    assert DOUBT + names in text_of(report(tmp_path / "page.html", runs / "first", old))
+    assert DOUBT not in text_of(report(tmp_path / "page.html", old))
 
 
 def test_no_run(tmp_path):

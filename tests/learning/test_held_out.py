@@ -1,0 +1,79 @@
+"""What is held out: the same for every seed, and as it was for runs of older versions."""
+
+import json
+
+import pytest
+import yaml
+
+from bertsmith._files import sha256_of_file
+from bertsmith.errors import RecipeError
+from bertsmith.training import Interrupted, pretrain
+from bertsmith.training.pretraining import _Session
+from phase_runs import stop_after, without_times
+from pretraining_runs import recipe, records, same, silent, weights
+
+
+@pytest.fixture
+def held_out(monkeypatch):
+    """What each session held out: documents, and the first batch's ids and masks."""
+    found, original = [], _Session.trainer
+
+    def trainer(self):
+        batch = self.held_out_batches()[0]
+        ids = batch.input_ids.tolist(), batch.masked_labels.tolist()
+        found.append((self.held_out_ids.tolist(), self.training_ids.tolist(), *ids))
+        return original(self)
+
+    monkeypatch.setattr(_Session, "trainer", trainer)
+    return found
+
+
+def test_another_seed_has_the_same_held_out_examples(store, tmp_path, held_out):
+    for seed in (42, 1, 7):
+        chosen = recipe("training.num_steps=1", f"training.seed={seed}")
+        pretrain(store, chosen, tmp_path / str(seed), warn=silent)
+    assert held_out[0] == held_out[1] == held_out[2]
+    others = (["training.held_out_seed=1"], ["training.held_out_seed=null", "training.seed=1"])
+    for name, changes in zip("ab", others, strict=True):
+        pretrain(store, recipe("training.num_steps=1", *changes), tmp_path / name, warn=silent)
+    assert held_out[3][0] != held_out[0][0]
+    assert held_out[3] == held_out[4]
+
+
+def as_of_an_older_version(run):
+    """Takes the setting out of a run's recipe, and out of its checkpoints' copies."""
+    for folder in [run, *(run / "checkpoints").glob("step-*")]:
+        path = folder / "recipe.yaml"
+        content = yaml.safe_load(path.read_text())
+        del content["training"]["held_out_seed"]
+        path.write_text(yaml.safe_dump(content))
+        hashes = folder / "hashes.json"
+        if hashes.exists():
+            known = json.loads(hashes.read_text())
+            hashes.write_text(json.dumps(known | {path.name: sha256_of_file(path)}))
+
+
+def test_a_run_of_an_older_version_goes_on_to_the_bit(store, tmp_path, monkeypatch, held_out):
+    changes = ["training.num_steps=8", "training.seed=7"]
+    chosen = recipe(*changes)
+    pretrain(
+        store, recipe(*changes, "training.held_out_seed=null"), tmp_path / "whole", warn=silent
+    )
+    stop_after(monkeypatch, 3, 5)
+    with pytest.raises(Interrupted):
+        pretrain(
+            store, recipe(*changes, "training.held_out_seed=null"), tmp_path / "old", warn=silent
+        )
+    as_of_an_older_version(tmp_path / "old")
+    with pytest.raises(RecipeError, match=r"training.held_out_seed = None, not 42"):
+        pretrain(
+            store, recipe(*changes, "training.held_out_seed=42"), tmp_path / "old", warn=silent
+        )
+    # Twice: the first one writes the recipe with what was meant.
+    with pytest.raises(Interrupted):
+        pretrain(store, chosen, tmp_path / "old", warn=silent)
+    pretrain(store, chosen, tmp_path / "old", warn=silent)
+    assert held_out[0] == held_out[1] == held_out[2] == held_out[3]
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "old"))
+    scores = [without_times(records(tmp_path / name, "evaluation")) for name in ("whole", "old")]
+    assert scores[0] == scores[1]
