@@ -43,6 +43,7 @@ def test_going_on_from_another_run_with_everything_at_once(store, tmp_path, monk
     init = str(tmp_path / "first")
     chosen = recipe(
         PHASES,
+        "model.position_init=normal",
         "training.optimizer=lamb",
         "training.schedule=trapezoidal",
         "training.freeze_layers=1",

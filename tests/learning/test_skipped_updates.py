@@ -105,7 +105,7 @@ def test_too_many_stop_the_run_and_name_the_last_good_checkpoint(store, tmp_path
     poison.clear()
     pretrain(
         store,
-        recipe("training.num_steps=1"),
+        recipe("training.num_steps=1", "model.position_init=normal"),
         tmp_path / "anew",
         init=str(run / "checkpoints/step-000019"),
         warn=silent,

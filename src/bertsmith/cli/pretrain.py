@@ -14,7 +14,7 @@ from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
 
 if TYPE_CHECKING:
-    from bertsmith.training import PretrainResult
+    from bertsmith.training import ModelSettings, PretrainRecipe, PretrainResult
 
 __all__ = ["command", "epilog", "score_rows"]
 
@@ -51,9 +51,12 @@ def command(
     from bertsmith.recipes import load_recipe
     from bertsmith.training import Interrupted, PretrainRecipe, pretrain
 
-    resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes)
+    # A preset's model is a fresh one's; what the user wrote must be true of the one that is there.
+    without = () if init is None else ("model",)
+    resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes, without=without)
+    preset = None if init is None else _model_of_preset(recipe, resolved)
     try:
-        result = pretrain(store, resolved, output, init=init, warn=warn)
+        result = pretrain(store, resolved, output, init=init, unapplied=preset, warn=warn)
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
@@ -65,6 +68,18 @@ def command(
     table(score_rows(result))
     quoted = shlex.quote(str(output))
     table([("next", f"bertsmith finetune classify --model {quoted} --data FOLDER -o runs/task")])
+
+
+def _model_of_preset(name: str, resolved: "PretrainRecipe") -> "ModelSettings | None":
+    """What a preset says about the model, without what the user says instead."""
+    from bertsmith.recipes import is_preset, load_recipe
+    from bertsmith.training import ModelSettings, PretrainRecipe
+
+    if not is_preset("pretrain", name):
+        return None
+    preset = load_recipe(PretrainRecipe, "pretrain", name).model
+    kept = preset.model_fields_set - resolved.model.model_fields_set
+    return ModelSettings(**preset.model_dump(include=kept))
 
 
 def _warn_of_few_updates(num_updates: int, budget_seconds: float | None) -> None:

@@ -1,5 +1,11 @@
 """Recipes: YAML presets shipped with the package, read and changed with `--set`."""
 
-from bertsmith.recipes.load import change_settings, describe_settings, load_recipe, preset_names
+from bertsmith.recipes.load import (
+    change_settings,
+    describe_settings,
+    is_preset,
+    load_recipe,
+    preset_names,
+)
 
-__all__ = ["change_settings", "describe_settings", "load_recipe", "preset_names"]
+__all__ = ["change_settings", "describe_settings", "is_preset", "load_recipe", "preset_names"]

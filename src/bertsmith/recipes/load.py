@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -13,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from bertsmith._settings import Settings
 from bertsmith.errors import RecipeError
 
-__all__ = ["change_settings", "describe_settings", "load_recipe", "preset_names"]
+__all__ = ["change_settings", "describe_settings", "is_preset", "load_recipe", "preset_names"]
 
 Recipe = TypeVar("Recipe", bound=Settings)
 
@@ -39,7 +40,14 @@ def preset_names(stage: str) -> list[str]:
     return sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
-def load_recipe(kind: type[Recipe], stage: str, name: str, changes: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    kind: type[Recipe],
+    stage: str,
+    name: str,
+    changes: Sequence[str] = (),
+    *,
+    without: Sequence[str] = (),
+) -> Recipe:
     """Reads a recipe and applies changes, the later over the earlier.
 
     Args:
@@ -47,6 +55,8 @@ def load_recipe(kind: type[Recipe], stage: str, name: str, changes: Sequence[str
         stage: "pretrain" or "finetune": where presets are looked up.
         name: a preset's name, or the path of a YAML file: the `recipe.yaml` of a run is one.
         changes: `path=value` each, as in `training.learning_rate=1e-4`; the value is YAML.
+        without: groups that are left out of a preset, such as "model" where there is a model; a
+            file keeps them, since they are what its author wants.
 
     Raises:
         RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
@@ -54,6 +64,8 @@ def load_recipe(kind: type[Recipe], stage: str, name: str, changes: Sequence[str
     values, where = _read(stage, name)
     # A run's recipe.yaml tells what it was run on, too.
     values.pop("run", None)
+    if is_preset(stage, name):
+        values = {group: of_group for group, of_group in values.items() if group not in without}
     return change_settings(kind, values, changes, where)
 
 
@@ -106,10 +118,23 @@ def describe_settings(kind: type[BaseModel], prefix: str = "") -> Iterator[tuple
             yield from describe_settings(item, f"{prefix}{name}.N.")
 
 
+def is_preset(stage: str, name: str) -> bool:
+    """Whether a recipe's name is that of a preset, not of a file.
+
+    Example:
+        >>> is_preset("pretrain", "tiny"), is_preset("pretrain", "runs/first/recipe.yaml")
+        (True, False)
+    """
+    return "/" not in name and _preset(stage, name).is_file()
+
+
+def _preset(stage: str, name: str) -> Traversable:
+    return resources.files("bertsmith.recipes") / stage / f"{name}.yaml"
+
+
 def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
-    preset = resources.files("bertsmith.recipes") / stage / f"{name}.yaml"
-    if "/" not in name and preset.is_file():
-        text = preset.read_text(encoding="utf-8")
+    if is_preset(stage, name):
+        text = _preset(stage, name).read_text(encoding="utf-8")
     else:
         try:
             text = Path(name).read_text(encoding="utf-8")

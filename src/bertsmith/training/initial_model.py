@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,6 +13,7 @@ from bertsmith.model import (
     extend_embeddings,
     sinusoidal_positions,
 )
+from bertsmith.training.own_shape import FREE_OF_SHAPE
 from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.wordpiece import Tokenizer, pieces_of_new_tokens
 
@@ -43,7 +45,8 @@ def starting_model(
     if checkpoint is not None:
         model = BertForPreTraining.from_pretrained(checkpoint)
     elif init is not None:
-        model = load_initial_model(init, tokenizer, warn)
+        changes = {name: getattr(recipe.model, name) for name in FREE_OF_SHAPE}
+        model = load_initial_model(init, tokenizer, warn, **changes)
     else:
         model = _fresh_model(recipe, len(tokenizer.vocabulary))
     if model.config.vocab_size != len(tokenizer.vocabulary):
@@ -57,7 +60,7 @@ def starting_model(
 
 
 def load_initial_model(
-    source: str, tokenizer: Tokenizer, warn: Callable[[str], None]
+    source: str, tokenizer: Tokenizer, warn: Callable[[str], None], **changes: Any
 ) -> BertForPreTraining:
     """Loads a model to go on from, with the tokenizer of the data that it will see.
 
@@ -68,11 +71,12 @@ def load_initial_model(
         source: a model folder or hub id.
         tokenizer: the tokenizer of the data.
         warn: is told, in one line each, about what the user should know.
+        **changes: config fields to set otherwise, such as `hidden_dropout_prob`.
 
     Raises:
         ModelError: the model or its tokenizer can't be used, or has another vocabulary.
     """
-    model = BertForPreTraining.from_pretrained(source)
+    model = BertForPreTraining.from_pretrained(source, **changes)
     own = Tokenizer.from_pretrained(source)
     try:
         pieces_of_new = pieces_of_new_tokens(own.vocabulary, tokenizer.vocabulary)

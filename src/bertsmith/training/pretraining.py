@@ -24,9 +24,10 @@ from bertsmith.training.initial_model import starting_model
 from bertsmith.training.interfaces import Evaluation
 from bertsmith.training.loop import Trainer
 from bertsmith.training.older_runs import as_started
+from bertsmith.training.own_shape import settings_of_model, unapplied_settings
 from bertsmith.training.phased_batches import PhasedBatches
 from bertsmith.training.phases import Phase
-from bertsmith.training.recipe import PretrainRecipe
+from bertsmith.training.recipe import ModelSettings, PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.shared_run import held_run, last_good_checkpoint
 from bertsmith.training.snapshot import TrainingState
@@ -58,6 +59,7 @@ def pretrain(
     output: Path,
     *,
     init: str | None = None,
+    unapplied: ModelSettings | None = None,
     warn: Callable[[str], None],
 ) -> PretrainResult:
     """Pre-trains a model on a store, or goes on with the run that stands in `output`.
@@ -68,14 +70,17 @@ def pretrain(
         store_path: a token store's folder.
         recipe: model, examples and loop.
         output: the run's folder; a run of the same recipe that was stopped there goes on.
-        init: a model folder or hub id to start from instead of fresh weights.
+        init: a model folder or hub id to start from instead of fresh weights; it keeps its shape,
+            which no model setting that was written must contradict.
+        unapplied: a preset's model settings, which are for fresh models: with `init` a line says
+            which of them the model has otherwise.
         warn: is told, in one line each, about what the user should know.
 
     Raises:
         BertsmithError: the store, recipe, model or folder can't be used.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    _require_possible(recipe, init)
+    recipe = _possible(recipe, init, warn)
     with joined_ranks() as ranks, held_run(output, ranks) as run:
         store = TokenStore(store_path)
         saved = ranks.on_first(lambda: run.read_recipe() if run.recipe_path.exists() else None)
@@ -85,7 +90,10 @@ def pretrain(
             warn(f"{output}: this run is finished; its result is shown again")
         else:
             ranks.on_first(lambda: verify_store(store, run.store_stamps_path))
-            _Session(store, recipe, run, init, warn, ranks, free).trainer().train()
+            session = _Session(store, recipe, run, init, warn, ranks, free)
+            if unapplied is not None and session.checkpoint is None:
+                session.tell_unapplied(unapplied)
+            session.trainer().train()
         return ranks.on_first(lambda: _result(run))
 
 
@@ -128,6 +136,11 @@ class _Session:
         self.token_counts = count_tokens(store, self.training_ids)
         self.held_out: dict[Phase, list[PretrainingBatch]] = {}
         self.held_out_batches()
+
+    def tell_unapplied(self, preset: ModelSettings) -> None:
+        """Says which of a preset's model settings the model that is there has otherwise."""
+        if names := unapplied_settings(preset, self.model.config):
+            self.warn(f"the model stays as it is, without the recipe's {', '.join(names)}")
 
     def trainer(self) -> Trainer:
         training = self.recipe.training
@@ -203,11 +216,22 @@ class _Session:
         return "ltr_loss" if isinstance(self.objective, LeftToRight) else "mlm_loss"
 
 
-def _require_possible(recipe: PretrainRecipe, init: str | None) -> None:
-    """What can be told before a run's folder is made, and what mends it is a setting."""
+def _possible(
+    recipe: PretrainRecipe, init: str | None, warn: Callable[[str], None]
+) -> PretrainRecipe:
+    """Checks what can be told before a run's folder is made, and what mends it is a setting.
+
+    Returns the recipe; with `init` its model settings are those of the model that is there.
+    """
     resolve_precision(recipe.training.precision, find_device())
-    config = recipe.model.config(vocab_size=1) if init is None else read_config(find_folder(init))
+    if init is None:
+        config = recipe.model.config(vocab_size=1)
+    else:
+        config = read_config(find_folder(init))
+        model = settings_of_model(recipe.model, config, init, warn)
+        recipe = recipe.model_copy(update={"model": model})
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
+    return recipe
 
 
 def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:

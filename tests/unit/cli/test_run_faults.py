@@ -223,13 +223,13 @@ def test_settings_that_weights_do_not_depend_on_may_change(bertsmith, store, fin
         (
             (
                 "--set",
-                "model.max_position_embeddings=128",
+                "model.attention=causal",
                 "--set",
-                "examples.max_seq_length=128",
+                "examples.next_sentence=false",
                 "--init",
                 "MODEL",
             ),
-            "max_seq_length 128 is over the model's 64 positions",
+            "the model's attention is bidirectional",
         ),
     ],
 )
