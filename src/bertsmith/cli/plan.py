@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.doctor_output import parse_size
 from bertsmith.cli.output import check_output, columns, emit_json, say, table, warn
 from bertsmith.errors import RecipeError
@@ -121,7 +122,9 @@ def _write(plan: "Plan", output: Path) -> None:
 
 def _show(plan: "Plan", corpus: "PlannedCorpus", device: "Device", gpus: int) -> None:
     about = "estimated at" if corpus.is_estimated else "with"
-    say(f"{corpus.name}, {about} {corpus.num_tokens / 1e6:,.1f} million tokens")
+    millions = corpus.num_tokens / 1e6
+    tokens = f"{millions:,.1f} million" if millions >= 0.1 else f"{corpus.num_tokens:,.0f}"
+    say(f"{corpus.name}, {about} {tokens} tokens")
     count = f"{gpus} × " if gpus > 1 else ""
     say(f"{count}{device.name}, {device.matmul_rate / 1e12:,.3g} TFLOP/s, {plan.hours:g} h")
     say()
@@ -166,6 +169,11 @@ def _say_doubts(plan: "Plan", device: "Device", gpus: int) -> None:
         say("  ? no such run is among those that the rule for the loss is fitted to; a guess")
     if any(size.is_too_large for size in plan.sizes):
         say("  too large: for so little text; pretrain --init goes on from a model that is there")
+    if plan.chosen.is_small_batch:
+        say(
+            f"  an epoch has about {counted(plan.chosen.epoch_examples, 'example')}, so a batch has "
+            f"{plan.chosen.global_batch_size} of them; small ones are slower than said here"
+        )
     if plan.chosen.epochs > _MANY_EPOCHS:
         say(
             f"  the text is gone through {plan.chosen.epochs:,.0f} times; from some sixteen on "

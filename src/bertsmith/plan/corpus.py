@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from bertsmith.doctor.store_measures import measure_epoch
+from bertsmith.errors import StoreError
 from bertsmith.examples import ExampleSettings
 from bertsmith.store import TokenStore
 
@@ -48,7 +49,8 @@ class PlannedCorpus:
             '2.93 billion tokens'
         """
         tokens = num_bytes / _BYTES_PER_TOKEN
-        name = f"{num_bytes / 1e6:,.0f} MB of text"
+        size = f"{num_bytes / 1e6:,.0f} MB" if num_bytes >= 1e6 else f"{num_bytes:,} bytes"
+        name = f"{size} of text"
         return cls(name, tokens, _EXAMPLE_TOKENS * tokens, _MEAN_LENGTHS, _VOCAB_SIZE, True)
 
     @classmethod
@@ -56,9 +58,15 @@ class PlannedCorpus:
         """Measures a token store.
 
         Raises:
-            StoreError: there is no store, or it is damaged.
+            StoreError: there is no store, or it is damaged, or none of it can be held out.
         """
         store = TokenStore(folder)
+        if store.num_documents < 2:
+            raise StoreError(
+                "has one document alone, and pre-training holds another one out",
+                where=folder,
+                fix="give a corpus of two documents or more",
+            )
         epochs = {n: measure_epoch(store, ExampleSettings(max_seq_length=n)) for n in (128, 512)}
         return cls(
             str(folder),

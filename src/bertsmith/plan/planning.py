@@ -7,6 +7,7 @@ from typing import Any
 
 from bertsmith.model import SIZES, BertConfig
 from bertsmith.plan.corpus import PlannedCorpus
+from bertsmith.plan.little_text import batch_of_little, epoch_examples, require_text
 from bertsmith.plan.loss import LossRange, expected_loss
 from bertsmith.plan.throughput import Device
 from bertsmith.recipes import load_recipe
@@ -42,6 +43,8 @@ class Planned:
         num_steps: optimizer updates.
         global_batch_size: sequences in each.
         micro_batch_size: sequences in a forward pass.
+        epoch_examples: examples of an epoch, of the longest phase.
+        is_small_batch: whether there is too little text for the batch that was to be.
         has_long_phase: whether the last tenth of the updates is at length 512.
         epochs: passes over the text.
         loss: the held-out MLM loss to expect.
@@ -54,6 +57,8 @@ class Planned:
     num_steps: int
     global_batch_size: int
     micro_batch_size: int
+    epoch_examples: int
+    is_small_batch: bool
     has_long_phase: bool
     epochs: float
     loss: LossRange
@@ -99,12 +104,16 @@ def make_plan(
         price_per_hour: of one device.
         sizes: the sizes to look at.
 
+    Raises:
+        RecipeError: the text hasn't an example for each device.
+
     Example:
         >>> from bertsmith.plan import find_device
         >>> plan = make_plan(PlannedCorpus.of_bytes(10**10), find_device("a100"), hours=24)
         >>> plan.chosen.size, plan.chosen.num_steps > 10_000
         ('large', True)
     """
+    require_text(corpus, _SHORT, num_devices)
     ascending = sorted(sizes, key=list(SIZES).index)
     planned = tuple(_planned(size, corpus, device, hours, num_devices) for size in ascending)
     fitting = [candidate for candidate in planned if not candidate.is_too_large] or planned[:1]
@@ -123,13 +132,22 @@ def _planned(
         length: devices * device.tokens_per_second(size, config, length, mean)
         for length, mean in corpus.mean_lengths.items()
     }
-    is_long = _HAS_PHASES and config.hidden_size >= _HIDDEN_FOR_LONG
+    is_long = (
+        _HAS_PHASES
+        and config.hidden_size >= _HIDDEN_FOR_LONG
+        and epoch_examples(corpus, _LONG) >= num_devices
+    )
     shares = {_SHORT: 1 - _LONG_SHARE, _LONG: _LONG_SHARE} if is_long else {_SHORT: 1.0}
     tokens_each = sum(share * corpus.mean_lengths[n] for n, share in shares.items())
     seconds_each = sum(share * corpus.mean_lengths[n] / rates[n] for n, share in shares.items())
     sequences = 3600 * hours * (1 - _LOST) / seconds_each
+    examples = epoch_examples(corpus, max(shares))
     batch = _batch(size, sequences, num_devices)
+    small = min(batch, batch_of_little(batch, examples, num_devices))
+    is_small, batch = small < batch, small
     num_steps = max(1, round(sequences / batch))
+    if is_small:  # there is no larger batch to make fewer of them
+        num_steps = min(num_steps, _MOST_STEPS)
     seen = num_steps * batch * tokens_each
     parameters = _encoder_parameters(config)
     return Planned(
@@ -138,6 +156,8 @@ def _planned(
         num_steps,
         batch,
         _micro_batch(config, device, batch, num_devices),
+        examples,
+        is_small,
         is_long,
         seen / corpus.epoch_tokens,
         expected_loss(parameters, corpus.num_tokens, _text_tokens(seen, corpus)),

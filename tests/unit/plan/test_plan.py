@@ -25,7 +25,8 @@ from bertsmith.plan.loss import (
 from bertsmith.plan.planning import _encoder_parameters
 from bertsmith.plan.throughput import device_names
 from bertsmith.recipes import load_recipe
-from bertsmith.training import PretrainRecipe
+from bertsmith.training import PretrainRecipe, read_run
+from seeing_runs import make_store
 
 CORPUS = PlannedCorpus.of_bytes(10**10)
 
@@ -155,6 +156,59 @@ def test_a_size_fits_its_text():
     assert all(p["parameters"] <= 15 * p["text_tokens"] for p in loss_points())
 
 
+@pytest.mark.parametrize("num_bytes", [500, 10_000, 300_000, 5 * 10**6])
+@pytest.mark.parametrize("num_devices", [1, 3])
+def test_an_epoch_has_several_batches(num_bytes, num_devices):
+    corpus = PlannedCorpus.of_bytes(num_bytes * num_devices)
+    for name in ("h100", "cpu"):
+        plan = make_plan(corpus, find_device(name), 24, num_devices=num_devices)
+        for size in plan.sizes:
+            batch = size.global_batch_size
+            assert batch % num_devices == 0
+            assert size.micro_batch_size * num_devices <= batch
+            # But for one example a device, which is the least.
+            assert batch * 8 <= size.epoch_examples or batch == num_devices
+            assert batch <= size.epoch_examples
+            if size.is_small_batch:
+                assert size.num_steps <= 1_000_000
+            recipe = make_plan(corpus, find_device(name), 24, sizes=[size.size]).recipe
+            PretrainRecipe.model_validate(recipe)
+
+
+def test_much_text_keeps_its_batch():
+    sizes = make_plan(CORPUS, find_device("h100"), 24).sizes
+    assert not any(size.is_small_batch for size in sizes)
+    assert {size.global_batch_size for size in sizes if size.size == "tiny"} == {4096}
+
+
+def test_a_recipe_for_hardly_any_text_runs(bertsmith, tmp_path):
+    little = make_store(tmp_path, num_documents=4)
+    path, run = tmp_path / "recipe.yaml", tmp_path / "run"
+    code, out, _ = bertsmith(
+        "plan", "--store", little, "--gpu", "cpu", "--hours", "1", "--size", "tiny", "-o", path
+    )
+    assert code == 0
+    assert "  an epoch has about" in out
+    assert ", with 0.0 million" not in out
+    code, _, err = bertsmith(
+        "pretrain", little, "--recipe", path, "-o", run, "--set", "training.num_steps=2"
+    )
+    assert code == 0, err
+    log = read_run(run)
+    assert log.setting("training.global_batch_size") <= log.facts["epoch_examples"] / 2
+
+
+def test_a_single_document_is_no_plan(bertsmith, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    code, out, err = bertsmith(
+        "plan", "--store", make_store(tmp_path, 1), "--gpu", "cpu", "--hours", "1", "-o", path
+    )
+    assert (code, out) == (2, "")
+    assert "store: has one document alone" in err
+    assert err.count("\n") == 1
+    assert not path.exists()
+
+
 def test_more_time_takes_larger_models_and_costs_more():
     order = list(SIZES)
     device = find_device("a100")
@@ -239,6 +293,14 @@ def test_several_gpus_and_little_text(bertsmith, tmp_path):
         (["--corpus-bytes", "1GB", "--gpu", "abacus"], "--gpu abacus: is no device"),
         (["--corpus-bytes", "1GB", "--gpu", "cpu", "--size", "huge"], "--size huge: is no size"),
         (["--store", "nowhere", "--gpu", "cpu"], "nowhere: does not exist"),
+        (
+            ["--corpus-bytes", "100", "--gpu", "cpu"],
+            "100 bytes of text: so little text is 0 examples an epoch, not even one; give more",
+        ),
+        (
+            ["--corpus-bytes", "2000", "--gpu", "h100", "--gpus", "8"],
+            "5 examples an epoch, fewer than the 8 devices; give more text, or fewer --gpus",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(bertsmith, arguments, message):
