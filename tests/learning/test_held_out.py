@@ -40,12 +40,13 @@ def test_another_seed_has_the_same_held_out_examples(store, tmp_path, held_out):
     assert held_out[3] == held_out[4]
 
 
-def as_of_an_older_version(run):
+def as_of_an_older_version(run, **model):
     """Takes the setting out of a run's recipe, and out of its checkpoints' copies."""
     for folder in [run, *(run / "checkpoints").glob("step-*")]:
         path = folder / "recipe.yaml"
         content = yaml.safe_load(path.read_text())
         del content["training"]["held_out_seed"]
+        content["model"] |= model
         path.write_text(yaml.safe_dump(content))
         hashes = folder / "hashes.json"
         if hashes.exists():
@@ -77,3 +78,20 @@ def test_a_run_of_an_older_version_goes_on_to_the_bit(store, tmp_path, monkeypat
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "old"))
     scores = [without_times(records(tmp_path / name, "evaluation")) for name in ("whole", "old")]
     assert scores[0] == scores[1]
+
+
+def test_an_older_run_from_a_model_goes_on_to_the_bit(store, tmp_path, monkeypatch):
+    first = tmp_path / "first"
+    pretrain(store, recipe("training.num_steps=2"), first, warn=silent)
+    options = {"init": str(first), "warn": silent}
+    changes = ["training.num_steps=6", "model.position_init=normal"]
+    pretrain(store, recipe(*changes), tmp_path / "whole", **options)
+    stop_after(monkeypatch, 3)
+    with pytest.raises(Interrupted):
+        pretrain(store, recipe(*changes), tmp_path / "old", **options)
+    # Its recipe has the preset's model, not the one that it was started from.
+    as_of_an_older_version(tmp_path / "old", size="large", hidden_size=None, num_hidden_layers=24)
+    pretrain(store, recipe(*changes), tmp_path / "old", **options)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "old"))
+    said = yaml.safe_load((tmp_path / "old/recipe.yaml").read_text())["model"]
+    assert (said["num_hidden_layers"], said["hidden_size"]) == (2, 32)

@@ -170,9 +170,10 @@ def _say_doubts(plan: "Plan", device: "Device", gpus: int) -> None:
     if any(size.is_too_large for size in plan.sizes):
         say("  too large: for so little text; pretrain --init goes on from a model that is there")
     if plan.chosen.is_small_batch:
+        examples = counted(plan.chosen.epoch_examples, "example")
         say(
-            f"  an epoch has about {counted(plan.chosen.epoch_examples, 'example')}, so a batch has "
-            f"{plan.chosen.global_batch_size} of them; small ones are slower than said here"
+            f"  an epoch has about {examples}, so a batch has {plan.chosen.global_batch_size}; "
+            "small ones are slower than said here"
         )
     if plan.chosen.epochs > _MANY_EPOCHS:
         say(
