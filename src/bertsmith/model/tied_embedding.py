@@ -2,8 +2,8 @@
 
 Backward, each of the two uses has a gradient for the whole matrix. The head's is full of numbers;
 the look-up's has a row for each token and zeros elsewhere, and on a CPU making those zeros and
-adding them takes as long as a layer. So the look-up hands over its rows alone where the head's
-gradient is there for them to be added to.
+adding them takes as long as a layer. So the head leaves its gradient to the look-up, whose backward
+comes last, and that adds its rows to it.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,10 @@ class TiedUse:
     """What the two uses of the matrix in one forward pass know of each other.
 
     Attributes:
-        has_full_gradient: whether this backward pass has worked out the head's gradient; what comes
-            last forward comes first there.
+        gradient: the head's gradient, [V, D], until the look-up takes it in the same backward pass.
     """
 
-    has_full_gradient: bool = False
+    gradient: Tensor | None = None
 
 
 def look_up(weight_VD: Tensor, ids: Tensor, use: TiedUse) -> Tensor:
@@ -42,7 +41,9 @@ def look_up(weight_VD: Tensor, ids: Tensor, use: TiedUse) -> Tensor:
 
 
 def as_output_weights(weight_VD: Tensor, use: TiedUse) -> Tensor:
-    """Returns the matrix itself for the head, noting when its gradient passes.
+    """Returns the matrix itself for the head.
+
+    What the head is applied to must depend on what was looked up; else its gradient is lost.
 
     Example:
         >>> weight = torch.zeros(3, 1, requires_grad=True)
@@ -68,14 +69,14 @@ class _LookUp(torch.autograd.Function):
     def backward(ctx: Any, grad_rows: Tensor) -> tuple[Tensor, None, None]:
         (ids,) = ctx.saved_tensors
         V, D = ctx.shape
-        has_full_gradient, ctx.use.has_full_gradient = ctx.use.has_full_gradient, False
-        if not has_full_gradient:
+        gradient, ctx.use.gradient = ctx.use.gradient, None
+        if gradient is None:
             dense = torch.ops.aten.embedding_dense_backward(grad_rows, ids, V, -1, False)
             return dense, None, None
         rows = torch.sparse_coo_tensor(
             ids.reshape(1, -1), grad_rows.reshape(-1, D), (V, D), check_invariants=False
         )
-        return rows, None, None
+        return gradient.add_(rows), None, None
 
 
 class _OutputWeights(torch.autograd.Function):
@@ -86,6 +87,6 @@ class _OutputWeights(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient_VD: Tensor) -> tuple[Tensor, None]:
-        ctx.use.has_full_gradient = True
-        return gradient_VD, None
+    def backward(ctx: Any, gradient_VD: Tensor) -> tuple[None, None]:
+        ctx.use.gradient = gradient_VD
+        return None, None
