@@ -174,6 +174,22 @@ def test_perfect_predictions_score_one_and_wrong_ones_less(task, dev):
         task.score([], [])
 
 
+def test_the_most_frequent_answer_is_what_most_examples_have(task, dev):
+    examples = [*dev, dev[0], dev[0]]
+    answers = task.most_frequent(examples)
+    if answers is None:
+        assert "accuracy" not in task.metrics
+        return
+    is_tags = isinstance(answers[0], list)
+    assert answers[0] == (["O"] * 6 if is_tags else right_prediction(task, dev[0]))
+    assert all(answer == answers[0] for answer in answers)
+    scores = task.score(examples, answers)
+    rights = [right_prediction(task, example) for example in examples]
+    share = 0.5 if is_tags else rights.count(rights[0]) / len(rights)
+    assert scores.get("accuracy", share) == pytest.approx(share)
+    assert 0 <= scores[task.main_metric] < 1
+
+
 def test_unlabelled_examples_are_predicted_but_not_scored(task, train, folder, tokenizer, tmp_path):
     examples = strip_labels(task, task.read(folder, "test").examples)
     model = new_model(task, train, tokenizer)

@@ -9,8 +9,8 @@ import typer
 
 from bertsmith._process import speaks
 from bertsmith.cli.finetune import score_rows
-from bertsmith.cli.models import refuse_stopped_run
-from bertsmith.cli.output import emit_json, say, table, warn
+from bertsmith.cli.models import files_of_model, refuse_stopped_run
+from bertsmith.cli.output import check_output, emit_json, say, table, warn
 
 __all__ = ["command"]
 
@@ -23,12 +23,15 @@ def command(
     max_seq_length: int | None = typer.Option(None, min=8, help="Tokens in a sequence."),
     precision: str = typer.Option("fp32", help="fp32, bf16, fp16 (GPUs), or auto."),
     predictions: Path | None = typer.Option(None, help="Write each prediction here (JSON lines)."),
+    overwrite: bool = typer.Option(False, help="Replace the file that stands at --predictions."),
     as_json: bool = typer.Option(False, "--json", help="Print the scores as JSON."),
 ) -> None:
     """Runs the command."""
     if not speaks():  # under torchrun one process does all the work
         return
     refuse_stopped_run(model)
+    if predictions is not None:
+        _check(predictions, task, model, data, split, overwrite=overwrite)
     from bertsmith.tasks import evaluate
 
     scores = evaluate(
@@ -46,3 +49,19 @@ def command(
         return
     say(f"{model} on {data}, {split}:")
     table(score_rows(scores))
+
+
+def _check(
+    predictions: Path, task_name: str, model: str, data: Path, split: str, *, overwrite: bool
+) -> None:
+    """Refuses files that must not be written, before anything is computed."""
+    from bertsmith.tasks import get_task
+    from bertsmith.tasks.finetuning import data_files, prediction_files
+
+    task = get_task(task_name)
+    files = prediction_files(task, data, split, predictions)
+    inputs: list[str | Path] = [*files_of_model(model)]
+    inputs += [path for name in files for path in data_files(task, data, name)]
+    for path in files.values():
+        if path is not None:
+            check_output(path, inputs=inputs, overwrite=overwrite, option="--predictions")

@@ -5,12 +5,16 @@ Example: bertsmith finetune sst2 --model runs/first --data glue/SST-2 -o runs/ss
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from bertsmith._words import counted
 from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, say, table, warn
+
+if TYPE_CHECKING:
+    from bertsmith.tasks import FinetuneResult
 
 __all__ = ["command", "epilog", "score_rows"]
 
@@ -52,6 +56,7 @@ def command(
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
+    _warn_of_nothing_learned(result)
     if as_json:
         emit_json({"path": str(output), **vars(result.state), "scores": result.scores})
         return
@@ -60,6 +65,16 @@ def command(
     table(score_rows(result.scores))
     words = ["bertsmith", "evaluate", task, "--model", str(output), "--data", str(data)]
     table([("next", shlex.join(words))])
+
+
+def _warn_of_nothing_learned(result: "FinetuneResult") -> None:
+    score, least = result.scores[result.main_metric], result.least_score
+    if least is not None and score <= least:
+        warn(
+            f"{result.path}: {result.main_metric} {score:.4f} on dev is no better than always "
+            f"giving the most frequent answer ({least:.4f}); "
+            f"{shlex.join(['bertsmith', 'doctor', 'run', str(result.path)])} looks for the reason"
+        )
 
 
 def score_rows(scores: dict[str, float]) -> list[tuple[str, str]]:

@@ -56,15 +56,19 @@ def load_recipe(
         name: a preset's name, or the path of a YAML file: the `recipe.yaml` of a run is one.
         changes: `path=value` each, as in `training.learning_rate=1e-4`; the value is YAML.
         without: groups that are left out of a preset, such as "model" where there is a model; a
-            file keeps them, since they are what its author wants.
+            file keeps them, since they are what its author wants; but for the recipe of an older
+            run in which they had no effect.
 
     Raises:
         RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
     """
+    from bertsmith.training.older_runs import has_unused_model  # brings PyTorch
+
     values, where = _read(stage, name)
+    is_of_new_model = is_preset(stage, name) or has_unused_model(values)
     # A run's recipe.yaml tells what it was run on, too.
     values.pop("run", None)
-    if is_preset(stage, name):
+    if is_of_new_model:
         values = {group: of_group for group, of_group in values.items() if group not in without}
     return change_settings(kind, values, changes, where)
 

@@ -226,6 +226,16 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
             DataError: an example has no label, or there are none.
         """
 
+    def most_frequent(self, examples: Sequence[ExampleT]) -> list[PredictionT] | None:
+        """For every example the answer that is right most often; None where nothing is such.
+
+        What a model has to beat to be worth anything.
+
+        Args:
+            examples: labelled ones, at least one.
+        """
+        return None
+
     @abstractmethod
     def record(self, example: ExampleT, prediction: PredictionT) -> dict[str, Any]:
         """An example with its label and prediction, as a JSON object."""

@@ -12,6 +12,7 @@ from bertsmith.errors import TrainingError
 from bertsmith.objectives import Objective
 from bertsmith.training.agreement import Agreement
 from bertsmith.training.checkpoint import SaveModel, load_training_state
+from bertsmith.training.course import Course
 from bertsmith.training.cpu import keep_freed_memory, slowness
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.full_tensors import whole
@@ -21,7 +22,7 @@ from bertsmith.training.meter import Meter, shown_machine
 from bertsmith.training.random_states import seed_rank
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.saver import CheckpointSaver
-from bertsmith.training.schedule import Horizon, learning_rate_factor, warmup_ratio_of
+from bertsmith.training.schedule import Horizon
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.skips import SkipRecord
 from bertsmith.training.snapshot import TrainingState
@@ -68,9 +69,9 @@ class Trainer:
     ) -> None:
         self.ranks, self.warn = ranks or Ranks(), warn
         self.model, self.batches = model, batches
-        self.settings, self.horizon, self.run = settings, horizon, run
-        self.save_model, self.evaluation, self.description = save_model, evaluation, description
-        self.warmup_ratio = warmup_ratio_of(settings, horizon)
+        self.settings, self.run, self.description = settings, run, description
+        self.save_model, self.evaluation = save_model, evaluation
+        self.course = Course(settings, horizon, evaluation.times)
         self.update = Updater(model, objective, settings, self.ranks)
         self.saver = CheckpointSaver(run, settings, save_model, self.ranks)
         self.skips = SkipRecord(
@@ -118,9 +119,9 @@ class Trainer:
             self.saver,
             progress(
                 self.description,
-                total=self.horizon.total,
-                unit=self.horizon.unit,
-                done=self._done(),
+                total=self.course.horizon.total,
+                unit=self.course.horizon.unit,
+                done=self.course.done(self.state),
             ) as bar,
         ):
             self.agreed = Agreement(self.ranks, stop, self.saver.is_due, started)
@@ -130,17 +131,17 @@ class Trainer:
             ):
                 if self._fraction() >= 1.0:
                     break
-                before, fraction = self._done(), self._fraction()
+                before, fraction = self.course.done(self.state), self._fraction()
                 phase = self.batches.phase_at(fraction)
                 if self.batches.begins_phase(self.state.step):
                     self.update.guard.forget()  # longer sequences have losses of their own
                 self.meter.count(micro_batches)
                 self.state.step += 1
-                factor = self._learning_rate_factor(fraction)
+                factor = self.course.learning_rate_factor(fraction)
                 self.update(micro_batches, factor, window)
                 self._keep_time()
-                bar.advance(self._done() - before)
-                is_due = self._evaluation_is_due(fraction)
+                bar.advance(self.course.done(self.state) - before)
+                is_due = self.course.is_evaluation_between(fraction, self._fraction())
                 ends_phase = self.batches.phase_at(self._fraction()) != phase
                 is_full = self.state.step % self.settings.log_every_steps == 0
                 if is_due or ends_phase or is_full:
@@ -171,7 +172,7 @@ class Trainer:
             "train",
             self.state.step,
             **{name: round(value, 6) for name, value in means.items()},
-            learning_rate=self.settings.learning_rate * self._learning_rate_factor(fraction),
+            learning_rate=self.settings.learning_rate * self.course.learning_rate_factor(fraction),
             epochs=round(self.batches.epochs(self.state.step), 4),
             tokens_per_second=round(rate, 1),
             **self.update.scaler.log_values(),
@@ -238,21 +239,4 @@ class Trainer:
         self.state.seconds = self.agreed.seconds()
 
     def _fraction(self) -> float:
-        return self.horizon.fraction(self.state.step, self.state.seconds)
-
-    def _evaluation_is_due(self, fraction_before: float) -> bool:
-        times = self.evaluation.times
-        reached = math.floor(self._fraction() * times + 1e-9)
-        return reached > math.floor(fraction_before * times + 1e-9)
-
-    def _learning_rate_factor(self, fraction: float) -> float:
-        return learning_rate_factor(
-            fraction,
-            self.warmup_ratio,
-            self.settings.schedule,
-            decay_ratio=self.settings.decay_ratio,
-            decay_curve=self.settings.decay_curve,
-        )
-
-    def _done(self) -> float:
-        return self.horizon.done(self.state.step, self.state.seconds)
+        return self.course.fraction(self.state)

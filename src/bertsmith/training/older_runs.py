@@ -6,7 +6,7 @@ from typing import Any
 from bertsmith.training.recipe import PretrainRecipe
 from bertsmith.training.settings import FREE_TO_CHANGE
 
-__all__ = ["as_started"]
+__all__ = ["as_started", "has_unused_model"]
 
 
 def as_started(
@@ -39,6 +39,20 @@ def as_started(
         training = training.model_copy(update={"held_out_seed": None})
         recipe = recipe.model_copy(update={"training": training})
     return recipe, FREE_TO_CHANGE if init is None else FREE_TO_CHANGE | {"model"}
+
+
+def has_unused_model(saved: Mapping[str, Any]) -> bool:
+    """Whether a run's recipe describes a model that it didn't have: it went on from another.
+
+    Args:
+        saved: the whole of a `recipe.yaml`.
+
+    Example:
+        >>> has_unused_model({"model": {"size": "base"}, "training": {}, "run": {"init": "bert"}})
+        True
+    """
+    run = saved.get("run")
+    return isinstance(run, Mapping) and run.get("init") is not None and _is_older(saved)
 
 
 def _is_older(saved: Mapping[str, Any]) -> bool:

@@ -145,6 +145,31 @@ def test_finetune_learns_and_evaluate_agrees(bertsmith, tmp_path, classifier, se
     assert "1" in out
 
 
+@pytest.mark.parametrize("no_word", ["red", "old"], ids=["nothing to learn", "all to learn"])
+def test_a_score_at_chance_is_told(bertsmith, tmp_path, model, no_word):
+    """Two thirds of the dev set are of one class, which is all that texts without a sign teach."""
+    rows = [("red", "yes"), ("red", "yes"), (no_word, "no")] * 12
+    text = "".join(f"the {word} river .,{label}\n" for word, label in rows)
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.csv").write_text(f"text,label\n{text}")
+    options = ("training.learning_rate=5e-3", "training.num_epochs=8",
+               "training.global_batch_size=4", "training.precision=fp32")  # fmt: skip
+    sets = [part for option in options for part in ("--set", option)]
+    run = tmp_path / "a run"
+    command = ("finetune", "classify", "--model", model, "--data", tmp_path, "-o", run, *sets)
+    code, out, err = bertsmith(*command, "--json")
+    assert code == 0
+    accuracy = json.loads(out)["scores"]["accuracy"]
+    if no_word == "old":
+        assert (accuracy, err) == (1.0, "")
+        return
+    assert accuracy == 2 / 3
+    (line,) = err.splitlines()
+    assert f"{run}: accuracy {accuracy:.4f} on dev is no better than always giving the most" in line
+    assert f"(0.6667); bertsmith doctor run '{run}' looks" in line
+    assert bertsmith("doctor", "run", run)[0] in (0, 1)
+
+
 def test_evaluate_needs_a_head(bertsmith, model, sentiment):
     code, _, err = bertsmith("evaluate", "sst2", "--model", model, "--data", sentiment)
     assert code == 2

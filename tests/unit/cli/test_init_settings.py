@@ -110,3 +110,23 @@ def test_a_run_of_an_older_version_goes_on(bertsmith, store, model, tmp_path):
     code, _, err = go_on(bertsmith, store, model, run)
     assert code == 0
     assert "is finished" in err
+
+
+def test_the_recipe_of_an_older_run_with_a_model_can_be_run_again(
+    bertsmith, store, model, tmp_path
+):
+    """It has a preset's model, which had no effect; `doctor run` prints such commands."""
+    run, again = tmp_path / "run", tmp_path / "again"
+    assert go_on(bertsmith, store, model, run)[0] == 0
+    content = yaml.safe_load((run / "recipe.yaml").read_text())
+    content["model"] |= {"size": "large", "hidden_size": None, "num_hidden_layers": 24}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(content))
+    assert (
+        "the model contradicts"
+        in go_on(bertsmith, store, model, again, recipe=run / "recipe.yaml")[2]
+    )
+    del content["training"]["held_out_seed"]
+    (run / "recipe.yaml").write_text(yaml.safe_dump(content))
+    code, _, err = go_on(bertsmith, store, model, again, recipe=run / "recipe.yaml")
+    assert (code, err) == (0, "")
+    assert read_config(again) == read_config(model)

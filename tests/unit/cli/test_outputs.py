@@ -9,7 +9,10 @@ import pytest
 
 from bertsmith.cli.output import check_output
 from bertsmith.errors import RecipeError
-from bertsmith.wordpiece import Vocabulary
+from bertsmith.tasks import get_task
+from bertsmith.tasks.finetuning import data_files
+from bertsmith.wordpiece import Tokenizer, Vocabulary
+from task_data import write_task_data
 
 
 def refused(path, *parts, inputs=(), overwrite=True, option="-o"):
@@ -206,3 +209,40 @@ def test_predictions_beside_the_model_may_be_replaced(bertsmith, tmp_path, model
     complains(bertsmith(*command, "config.json", "--overwrite"), "is read by this command")
     command = ("predict", "fill-mask", "--model", folder, "the [MASK] .", "-o")
     complains(bertsmith(*command, "vocab.txt", "--overwrite"), "is read by this command")
+
+
+def test_predictions_of_a_scoring_replace_no_file_unasked(bertsmith, tmp_path, model):
+    """With the data's own files, and the file of the second dev set, which nobody names."""
+    data, output = tmp_path / "data", tmp_path / "out.jsonl"
+    write_task_data(get_task("mnli"), data)
+    classifier = tmp_path / "run"
+    kind = get_task("mnli").model_class
+    kind.from_pretrained(model, labels=get_task("mnli").labels([])).save_pretrained(classifier)
+    Tokenizer.from_pretrained(model).save_pretrained(classifier)
+    command = ("evaluate", "mnli", "--model", classifier, "--data", data, "--predictions")
+    second = tmp_path / "out-dev_mismatched.jsonl"
+    for there in (output, second):
+        there.write_text("mine")
+        complains(bertsmith(*command, output), f"{there.name}: is there already", "--overwrite")
+        assert there.read_text() == "mine"
+        assert bertsmith(*command, output, "--overwrite")[0] == 0
+        assert len(there.read_text().splitlines()) == 6
+        output.unlink()
+    for read in (data / "dev_matched.tsv", classifier / "config.json"):
+        before = read.read_bytes()
+        complains(bertsmith(*command, read, "--overwrite"), f"{read}: is read by this command")
+        assert read.read_bytes() == before
+    # Beside the data, and with the ending of data: no file that is read.
+    beside = data / "predicted.tsv"
+    for more in ((), ("--overwrite",)):
+        code, _, err = bertsmith(*command, beside, *more)
+        assert code == 0, err
+
+
+def test_the_data_are_found_that_a_held_out_tenth_is_of(tmp_path):
+    task, train = get_task("classify"), tmp_path / "train.tsv"
+    train.write_text("text\tlabel\n")
+    assert data_files(task, tmp_path, "dev") == data_files(task, tmp_path, "train") == [train]
+    assert data_files(task, train, "dev") == data_files(task, train, "all") == [train]
+    assert data_files(task, tmp_path, "test") == data_files(task, tmp_path, "all") == []
+    assert data_files(task, tmp_path / "nowhere", "dev") == []

@@ -1,5 +1,6 @@
 """The right one of several continuations."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,11 @@ class ChoosingTask(Task[ChoiceExample, ChoiceFeature, ChoicePrediction]):
         """Accuracy."""
         labels = labels_given((example.label, example.where) for example in examples)
         return {"accuracy": accuracy(labels, [prediction.choice for prediction in predictions])}
+
+    def most_frequent(self, examples: Sequence[ChoiceExample]) -> list[ChoicePrediction]:
+        """The place at which the right choice stands most often."""
+        labels = labels_given((example.label, example.where) for example in examples)
+        return [ChoicePrediction(Counter(labels).most_common(1)[0][0], (1.0,))] * len(labels)
 
     def record(self, example: ChoiceExample, prediction: ChoicePrediction) -> dict[str, Any]:
         """`context`, `choices`, `label`, `prediction`, `probabilities`."""

@@ -1,5 +1,6 @@
 """Classes of single sentences and of pairs."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,11 @@ class ClassificationTask(Task[SequenceExample, SequenceFeature, ClassPrediction]
         labels = labels_given((example.label, example.where) for example in examples)
         found = [prediction.label for prediction in predictions]
         return {name: _METRICS[name](labels, found) for name in self.metrics}
+
+    def most_frequent(self, examples: Sequence[SequenceExample]) -> list[ClassPrediction]:
+        """The class that most of them have, of equally many the first."""
+        labels = labels_given((example.label, example.where) for example in examples)
+        return [ClassPrediction(Counter(labels).most_common(1)[0][0], (1.0,))] * len(labels)
 
     def record(self, example: SequenceExample, prediction: ClassPrediction) -> dict[str, Any]:
         """`text` or `text_a` and `text_b`, `label`, `prediction`, `probabilities`."""

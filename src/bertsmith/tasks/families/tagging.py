@@ -1,5 +1,6 @@
 """A tag for each word: named entities, parts of speech, Chinese words."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +184,12 @@ class TaggingTask(Task[TaggedSentence, TagFeature, list[str]]):
             "recall": scores.recall,
             "accuracy": accuracy(words, [tag for tags in predictions for tag in tags]),
         }
+
+    def most_frequent(self, examples: Sequence[TaggedSentence]) -> list[list[str]]:
+        """The tag that most words have, which is mostly `O`."""
+        wanted = labels_given((example.tags, example.where) for example in examples)
+        tag, _ = Counter(tag for tags in wanted for tag in tags).most_common(1)[0]
+        return [[tag] * len(tags) for tags in wanted]
 
     def record(self, example: TaggedSentence, prediction: list[str]) -> dict[str, Any]:
         """`words`, `tags`, `prediction`."""

@@ -1,5 +1,6 @@
 """Fine-tuning a pre-trained model on a task, and scoring a fine-tuned one."""
 
+from bertsmith.tasks.finetuning.prediction_files import data_files, prediction_files
 from bertsmith.tasks.finetuning.recipe import FinetuneRecipe, FinetuneTraining, recipe_for
 from bertsmith.tasks.finetuning.running import FinetuneResult, finetune
 from bertsmith.tasks.finetuning.scoring import evaluate
@@ -8,7 +9,9 @@ __all__ = [
     "FinetuneRecipe",
     "FinetuneResult",
     "FinetuneTraining",
+    "data_files",
     "evaluate",
     "finetune",
+    "prediction_files",
     "recipe_for",
 ]

@@ -95,6 +95,15 @@ class FinetuneJob:
         return read_config(find_folder(self.source), **self.config_changes)
 
     @property
+    def least_score(self) -> float | None:
+        """The main score on dev of always giving the most frequent answer; None without one."""
+        examples = next(iter(self.dev.values())).examples
+        answers = self.task.most_frequent(examples)
+        if answers is None:
+            return None
+        return self.task.score(examples, answers)[self.task.main_metric]
+
+    @property
     def num_epochs(self) -> float:
         """Passes over the training data."""
         return self.recipe.training.num_epochs or self.task.num_epochs

@@ -33,12 +33,17 @@ class FinetuneResult:
         state: steps and seconds.
         scores: scores of the kept model on dev; further dev sets as `split/metric`.
         labels: the classes, by id.
+        main_metric: the name of the score that models are chosen by.
+        least_score: that score on dev of always giving the most frequent answer; None where
+            the task has no such answer.
     """
 
     path: Path
     state: TrainingState
     scores: dict[str, float]
     labels: tuple[str, ...]
+    main_metric: str
+    least_score: float | None
 
 
 def finetune(
@@ -82,10 +87,17 @@ def finetune(
             warn(f"{output}: this run is finished; its result is shown again")
         else:
             FinetuneSession(job, run, ranks, warn).train()
-        return ranks.on_first(lambda: _result(run))
+        return ranks.on_first(lambda: _result(run, job))
 
 
-def _result(run: RunFolder) -> FinetuneResult:
+def _result(run: RunFolder, job: FinetuneJob) -> FinetuneResult:
     log = with_main_metric(read_run(run.path))
     state = TrainingState(step=log.step, seconds=log.seconds)
-    return FinetuneResult(run.path, state, log.scores, read_config(run.path).labels)
+    return FinetuneResult(
+        run.path,
+        state,
+        log.scores,
+        read_config(run.path).labels,
+        job.task.main_metric,
+        job.least_score,
+    )

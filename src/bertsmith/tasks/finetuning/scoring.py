@@ -6,6 +6,7 @@ from pathlib import Path
 from bertsmith.errors import ModelError
 from bertsmith.model import find_device, resolve_precision
 from bertsmith.tasks.finetuning.dev_set import DevSet
+from bertsmith.tasks.finetuning.prediction_files import prediction_files
 from bertsmith.tasks.lookup import get_task
 from bertsmith.training import RunFolder
 from bertsmith.wordpiece import Tokenizer
@@ -33,7 +34,8 @@ def evaluate(
         split: which of the task's splits; "dev" scores every dev set that there is.
         max_seq_length: tokens in a sequence; by default the task's.
         precision: "auto", "fp32", "bf16" or "fp16".
-        predictions: where each example's prediction is written, as JSON lines.
+        predictions: where each example's prediction is written, as JSON lines; a file that is
+            there is replaced. For further dev sets see `prediction_files`.
         warn: is told what the user should know.
 
     Raises:
@@ -54,19 +56,16 @@ def evaluate(
     if trained_for not in (None, task_name):
         warn(f"{model_source} was fine-tuned for {trained_for}, not {task_name}")
     tokenizer = Tokenizer.from_pretrained(model_source)
-    splits = task.dev_splits_in(data) if split == "dev" else (split,)
+    files = prediction_files(task, data, split, predictions)
     scores: dict[str, float] = {}
-    for name in splits:
+    for name, path in files.items():
         read = task.read(data, name)
         for note in read.notes:
             warn(note)
         dev = DevSet(task, name, read, tokenizer, model.config, max_seq_length)
         predicted = dev.predict(model, number_format)
-        scores.update(dev.score(predicted, first=splits[0]))
-        if predictions is not None:
-            path = predictions
-            if name != splits[0]:
-                path = path.with_stem(f"{path.stem}-{name}")
+        scores.update(dev.score(predicted, first=next(iter(files))))
+        if path is not None:
             task.write_predictions(path, read.examples, predicted)
     return scores
 
