@@ -1,9 +1,6 @@
-"""The C kernels against the formulas in double precision, and what happens without them."""
+"""The C kernels against the formulas in double precision, and a model with and without them."""
 
 import contextlib
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -274,45 +271,3 @@ def test_the_number_of_threads_changes_no_output():
     finally:
         torch.set_num_threads(before)
     assert_all_close(results[0], results[1], rtol=0, atol=0)
-
-
-SCRIPT = """
-import torch
-from bertsmith.model import cpu_kernels
-print(cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), cpu_kernels.why_no_kernels())
-"""
-
-
-def asked(cache, **environment):
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), **environment}
-    command = [sys.executable, "-c", SCRIPT]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def test_they_are_compiled_once(tmp_path):
-    assert asked(tmp_path) == "True None"
-    (library,) = (tmp_path / "bertsmith").iterdir()
-    made = library.stat().st_mtime_ns
-    assert asked(tmp_path) == "True None"
-    assert [file.stat().st_mtime_ns for file in (tmp_path / "bertsmith").iterdir()] == [made]
-
-
-def test_a_damaged_library_is_compiled_again(tmp_path):
-    asked(tmp_path)
-    (library,) = (tmp_path / "bertsmith").iterdir()
-    library.write_text("no library")
-    assert asked(tmp_path) == "True None"
-    assert library.stat().st_size > 1000
-
-
-def test_a_cache_that_cannot_be_made(tmp_path):
-    (tmp_path / "bertsmith").write_text("a file")
-    assert asked(tmp_path) == "True None"
-
-
-def test_without_a_compiler_there_are_none(tmp_path):
-    assert asked(tmp_path, CC="no-such-compiler").startswith("False no-such-compiler did not")
-    assert asked(tmp_path, CC="false").startswith("False false did not compile them")
-    assert asked(tmp_path, PATH="").startswith("False there is no C compiler")
-    assert asked(tmp_path, BERTSMITH_CPU_KERNELS="off") == "False None"

@@ -26,6 +26,7 @@ _FLAGS = (
     "-std=c11",
     "-shared",
     "-fPIC",
+    "-w",  # nobody reads warnings here, and an error is told by its line
 )
 _TIMEOUT_S = 120
 
@@ -44,13 +45,27 @@ def why_no_kernels() -> str | None:
 def _load() -> tuple[ctypes.CDLL | None, str | None]:
     if os.environ.get("BERTSMITH_CPU_KERNELS", "on").lower() in ("off", "0", "false"):
         return None, None
-    compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)
-    if compiler is None:
-        return None, "there is no C compiler (cc, gcc or clang)"
-    try:
-        return _compiled(compiler.split()), None
-    except (OSError, subprocess.SubprocessError) as error:
-        return None, f"{compiler} did not compile them ({_first_line(error)})"
+    reasons = []
+    for compiler in _compilers():
+        name = " ".join(compiler)
+        try:
+            library = _compiled(compiler)
+        except (OSError, subprocess.SubprocessError) as error:
+            reasons.append(f"{name} did not compile them ({_reason(error)})")
+            continue
+        if _on_pytorchs_threads(library):
+            return library, None
+        reasons.append(f"what {name} compiles would run on other threads than PyTorch's")
+    return None, reasons[0] if reasons else "there is no C compiler (gcc, cc or clang)"
+
+
+def _compilers() -> list[list[str]]:
+    """The one that CC names; else all there are, the best first.
+
+    That is GCC, with whose OpenMP library PyTorch's packages come.
+    """
+    named = os.environ.get("CC", "").split()
+    return [named] if named else [[name] for name in ("gcc", "cc", "clang") if shutil.which(name)]
 
 
 def _compiled(compiler: list[str]) -> ctypes.CDLL:
@@ -71,8 +86,9 @@ def _compiled(compiler: list[str]) -> ctypes.CDLL:
         sources = [str(folder / name) for name in _SOURCES]
         command = [*compiler, *options, *sources, "-o", str(made), *libraries]
         subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
+        library = ctypes.CDLL(str(made))  # fails here, not at a call, where a function is missing
         made.replace(target)
-    return ctypes.CDLL(str(target))
+    return library
 
 
 def _cache() -> Path:
@@ -98,6 +114,26 @@ def _openmp() -> list[str]:
     return [str(found[0])] if found else []
 
 
+def _on_pytorchs_threads(library: ctypes.CDLL) -> bool:
+    """Whether the kernels start their threads where PyTorch does.
+
+    Clang calls LLVM's OpenMP library, beside GCC's of PyTorch. Each library has its own threads,
+    which wait in a loop for their next work and so keep the other's from the cores: a step took
+    twice as long as without kernels.
+    """
+    start = "__kmpc_fork_call" if hasattr(library, "__kmpc_fork_call") else "GOMP_parallel"
+    own, pytorchs = _address(library, start), _address(ctypes.CDLL(torch._C.__file__), start)
+    return own == pytorchs
+
+
+def _address(library: ctypes.CDLL, function: str) -> int | None:
+    """Where a function of a library, or of one that it needs, lies; None without such a one."""
+    try:
+        return ctypes.cast(library[function], ctypes.c_void_p).value
+    except AttributeError:
+        return None
+
+
 def _processor() -> str:
     """What the compiler's `-march=native` depends on."""
     try:
@@ -110,7 +146,9 @@ def _processor() -> str:
     )
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """The line that says what failed, of what may be a compiler's many."""
     text = getattr(error, "stderr", None) or str(error).encode()
-    lines = text.decode(errors="replace").strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    lines = text.decode(errors="replace").strip().splitlines() or [type(error).__name__]
+    told = ("error", "cannot find", "undefined")  # "cannot find -lomp" is the linker's
+    return next((line for line in lines if any(word in line for word in told)), lines[0])

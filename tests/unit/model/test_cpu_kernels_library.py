@@ -1,0 +1,106 @@
+"""Compiling the C kernels: which compiler, once, and what happens where none can."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from bertsmith.model import cpu_kernels
+
+SCRIPT = """
+import torch
+from bertsmith.model import cpu_kernels
+print(cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), cpu_kernels.why_no_kernels())
+"""
+REFUSED = "would run on other threads than PyTorch's"
+
+pytestmark = pytest.mark.skipif(
+    not cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), reason="no C compiler here"
+)
+
+
+def asked(cache, **environment):
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), **environment}
+    command = [sys.executable, "-c", SCRIPT]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def a_program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_they_are_compiled_once(tmp_path):
+    assert asked(tmp_path) == "True None"
+    (library,) = (tmp_path / "bertsmith").iterdir()
+    made = library.stat().st_mtime_ns
+    assert asked(tmp_path) == "True None"
+    assert [file.stat().st_mtime_ns for file in (tmp_path / "bertsmith").iterdir()] == [made]
+
+
+def test_a_damaged_library_is_compiled_again(tmp_path):
+    asked(tmp_path)
+    (library,) = (tmp_path / "bertsmith").iterdir()
+    library.write_text("no library")
+    assert asked(tmp_path) == "True None"
+    assert library.stat().st_size > 1000
+
+
+def test_a_cache_that_cannot_be_made(tmp_path):
+    (tmp_path / "bertsmith").write_text("a file")
+    assert asked(tmp_path) == "True None"
+
+
+def test_without_a_compiler_there_are_none(tmp_path):
+    assert asked(tmp_path, CC="no-such-compiler").startswith("False no-such-compiler did not")
+    assert asked(tmp_path, CC="false").startswith("False false did not compile them")
+    assert asked(tmp_path, CC=" ", PATH="").startswith("False there is no C compiler")
+    assert asked(tmp_path, BERTSMITH_CPU_KERNELS="off") == "False None"
+
+
+def test_a_compiler_that_fails_leaves_it_to_the_next(tmp_path):
+    works = shutil.which(cpu_kernels.library._compilers()[0][0])
+    a_program(tmp_path / "gcc", "echo 'In file x' >&2; echo 'x: error: too old' >&2; exit 1")
+    found = {"CC": "", "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    a_program(tmp_path / "cc", f'exec {works} "$@"')
+    assert asked(tmp_path, **found) == "True None"
+    for name in ("cc", "clang"):
+        a_program(tmp_path / name, "exit 1")
+    (tmp_path / "bertsmith").rename(tmp_path / "before")
+    assert asked(tmp_path, **found) == "False gcc did not compile them (x: error: too old)"
+    # One that is named is the only one that is tried.
+    assert asked(tmp_path, **found | {"CC": "clang"}).startswith("False clang did not compile")
+
+
+def test_a_library_that_lacks_a_function_is_refused_before_the_first_call(tmp_path):
+    header = tmp_path / "lacking.h"
+    header.write_text("#include <math.h>\nfloat missing(float);\n#define logf missing\n")
+    compiler = " ".join(cpu_kernels.library._compilers()[0])
+    said = asked(tmp_path, CC=f"{compiler} -include {header}")
+    assert said.startswith(f"False {compiler} -include")
+    assert "undefined symbol: missing" in said
+    assert not list((tmp_path / "bertsmith").iterdir())
+
+
+def test_kernels_on_other_threads_than_pytorchs_are_refused(tmp_path):
+    threads = tmp_path / "threads.c"
+    threads.write_text(
+        "void GOMP_parallel(void (*work)(void *), void *data, unsigned n, unsigned flags)"
+        " { work(data); }\n"
+    )
+    compiler = " ".join(cpu_kernels.library._compilers()[0])
+    for _ in range(2):  # the second one finds it compiled
+        said = asked(tmp_path, CC=f"{compiler} {threads}")
+        assert said == f"False what {compiler} {threads} compiles {REFUSED}"
+
+
+@pytest.mark.skipif(not shutil.which("clang"), reason="no clang here")
+def test_clang_is_refused_with_the_reason(tmp_path):
+    said = asked(tmp_path, CC="clang")
+    # Its OpenMP library is a package of its own, and not PyTorch's.
+    missing = said.startswith("False clang did not compile them") and "omp" in said
+    assert missing or said == f"False what clang compiles {REFUSED}"
