@@ -17,6 +17,9 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _TRIES = 3
+# Results that wait for an older one, for each worker. A new process takes as long as five tasks of
+# `prepare` to start; whoever works here meanwhile shouldn't have to stop.
+_MOST_WAITING = 12
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yields `job(task)` for every task, in the order of the tasks, whoever works them out.
 
-    Tasks are taken only as they are needed, about three for each worker, so that their number
+    Tasks are taken only as they are needed, a dozen for each worker at most, so that their number
     doesn't matter. A worker that dies is replaced, and what it was at is done again. Of processes
     on this machine the calling one is a worker too: it works whenever the others have enough, and
     at the end it does what they haven't got to.
@@ -99,7 +102,7 @@ class _Team(Generic[Task]):
     @property
     def has_result(self) -> bool:
         """Whether the oldest task is done, or so many are waiting for it that it must be."""
-        if len(self._waiting) > 6 * self._crew.size:
+        if len(self._waiting) > _MOST_WAITING * self._crew.size:
             return True
         return bool(self._waiting) and self._waiting[0][1].done()
 

@@ -184,6 +184,32 @@ def test_cross_entropy(num_classes):
     assert hits == (logits.argmax(1) == labels).sum() >= 9
 
 
+def test_cross_entropy_of_the_first_rows():
+    """As where a head's rows were rounded up: what autograd does with a slice comes out."""
+    whole, labels = draw(8, 30), torch.arange(5)
+
+    def ours(x):
+        return cpu_kernels.cross_entropy_sums((1 * x)[:5], labels)[0]
+
+    def plain(x):
+        return cross_entropy(x[:5], labels, reduction="sum")
+
+    upper = torch.tensor(1.0)
+    found, expected = gradients(ours, [whole], upper), in_double(plain, [whole], upper)
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=0)
+    torch.testing.assert_close(found[1], expected[1], rtol=2**-8, atol=1e-6)
+    assert not found[1][5:].any()
+
+
+@pytest.mark.parametrize("rows", [slice(1, 6), slice(0, 8, 2)])
+def test_cross_entropy_of_other_rows(rows):
+    whole = draw(8, 30)
+    labels = torch.arange(len(whole[rows]))
+    total, _ = cpu_kernels.cross_entropy_sums(whole[rows], labels)
+    expected = cross_entropy(whole[rows].double(), labels, reduction="sum")
+    torch.testing.assert_close(total.double(), expected, rtol=1e-5, atol=0)
+
+
 def test_of_equal_logits_the_first_is_the_prediction():
     logits = torch.zeros(3, 4).bfloat16()
     logits[2] = torch.tensor([1.0, 5, 0, 5])

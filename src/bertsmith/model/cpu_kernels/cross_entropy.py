@@ -21,14 +21,32 @@ def cross_entropy_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         IndexError: a label that is no class.
     """
-    total, hits = _Sums.apply(logits, labels)  # type: ignore[no-untyped-call]
+    total, hits = _Sums.apply(_with_spare_rows(logits), labels)  # type: ignore[no-untyped-call]
     return total, hits
+
+
+def _with_spare_rows(logits: Tensor) -> Tensor:
+    """The matrix that these are the first rows of, if there is one.
+
+    Backward, autograd would lay the rows' gradient into zeros for that whole matrix.
+    """
+    base = logits._base
+    if (
+        base is not None
+        and base.dtype == logits.dtype
+        and base.dim() == 2
+        and base.is_contiguous()
+        and base.stride() == logits.stride()
+        and base.storage_offset() == logits.storage_offset()
+    ):
+        return base
+    return logits
 
 
 class _Sums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        rows, num_classes = logits.shape
+        rows, num_classes = len(labels), logits.shape[1]
         if bool(((labels < 0) | (labels >= num_classes)).any()):
             raise IndexError(f"a label is not one of {num_classes} classes")
         logits, labels = logits.contiguous(), labels.contiguous()
@@ -45,6 +63,7 @@ class _Sums(torch.autograd.Function):
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor, None]:
         logits, labels, norms = ctx.saved_tensors
         gradient = torch.empty_like(logits)
-        numbers = float(grad_total), gradient, *logits.shape
+        gradient[len(labels) :] = 0
+        numbers = float(grad_total), gradient, len(labels), logits.shape[1]
         call("cross_entropy_backward", logits, labels, norms, *numbers)
         return gradient, None
