@@ -70,8 +70,14 @@ def crew_of_processes(job: Callable[[Any], Any], num_workers: int) -> Iterator[C
 
 
 def _kill(pool: Executor) -> None:
+    """Ends a pool's processes in the middle of whatever they do."""
     for process in list((getattr(pool, "_processes", None) or {}).values()):
         process.kill()
+    # One may have been writing its result, of which the pool's thread has read a part. It would
+    # wait for the rest for ever: a pipe isn't over while this process holds its other end.
+    queue = getattr(pool, "_result_queue", None)
+    if queue is not None:
+        queue._writer.close()
 
 
 def _widen_pipes(pool: Executor) -> None:

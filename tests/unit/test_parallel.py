@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
@@ -100,6 +101,21 @@ def test_the_calling_process_does_what_is_left_at_the_end():
     is_here = [pid == os.getpid() for _, pid in results]
     assert is_here == [False, True, True]
     assert not multiprocessing.active_children()
+
+
+def large(number):
+    return bytes(20_000_000)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.005, 0.02])
+def test_a_worker_that_is_killed_while_it_hands_over_a_result_keeps_nobody_waiting(delay):
+    results = ordered_map(large, range(4), Workers(2))
+    next(results)
+    time.sleep(delay)
+    closing = threading.Thread(target=results.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
 
 
 def wrong_here(number):

@@ -11,7 +11,7 @@ from bertsmith.model.activations import activation
 from bertsmith.model.attention import AttentionLayout, self_attention
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
-from bertsmith.model.linear import products_and_bias
+from bertsmith.model.linear import is_plain, products_and_bias
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
@@ -38,7 +38,8 @@ class Embeddings(nn.Module):
 
     def forward(self, packed: PackedSequences) -> Tensor:
         """Returns the embedded tokens, [T, D]."""
-        self._use = TiedUse() if _adds_rows_alone(self.word.weight) else None
+        is_worth_it = self.training and is_plain(self.word, nn.Embedding)
+        self._use = TiedUse() if is_worth_it and _adds_rows_alone(self.word.weight) else None
         if self._use is None:
             word_TD = self.word(packed.input_ids)
         else:
@@ -50,7 +51,10 @@ class Embeddings(nn.Module):
         return dropped_TD
 
     def output_weights(self) -> Tensor:
-        """The word embeddings, [V, D], for the head of the forward pass that is under way."""
+        """The word embeddings, [V, D], for the head of the forward pass that came last.
+
+        On a CPU in training, that head's gradient goes through what `forward` returned.
+        """
         if self._use is None:
             return self.word.weight
         return as_output_weights(self.word.weight, self._use)

@@ -10,7 +10,7 @@ from torch.nn.functional import linear
 
 from bertsmith.model.cpu_kernels import has_cpu_kernels
 
-__all__ = ["products_and_bias", "with_bias"]
+__all__ = ["is_plain", "products_and_bias", "with_bias"]
 
 
 def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -20,9 +20,17 @@ def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor 
         layer: a linear layer.
         inputs: what it is applied to, [..., in_features].
     """
-    if has_cpu_kernels(inputs):
+    if has_cpu_kernels(inputs) and is_plain(layer, nn.Linear):
         return linear(inputs, layer.weight), layer.bias
     return layer(inputs), None
+
+
+def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether nothing is lost by working with a module's weights instead of calling it.
+
+    Somebody may have put another in its place, such as an adapter, or hooks on it.
+    """
+    return type(module) is kind and not module._forward_hooks and not module._forward_pre_hooks
 
 
 def with_bias(products: Tensor, bias: Tensor | None) -> Tensor:

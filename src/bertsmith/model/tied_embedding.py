@@ -25,7 +25,7 @@ class TiedUse:
         gradient: the head's gradient, [V, D], until the look-up takes it in the same backward pass.
     """
 
-    gradient: Tensor | None = None
+    gradient: Tensor | None = None  # of several heads, the sum
 
 
 def look_up(weight_VD: Tensor, ids: Tensor, use: TiedUse) -> Tensor:
@@ -88,5 +88,6 @@ class _OutputWeights(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient_VD: Tensor) -> tuple[None, None]:
-        ctx.use.gradient = gradient_VD
+        left = ctx.use.gradient
+        ctx.use.gradient = gradient_VD if left is None else left + gradient_VD
         return None, None

@@ -15,7 +15,8 @@ def as_started(
     """Gives a recipe what a run that goes on was started without.
 
     A run without `training.held_out_seed` holds out what its own seed chose, and the model
-    settings of one with `init` are those of a preset, which had no effect.
+    settings of one with `init` are those of a preset, which had no effect. In a new run null is
+    its own seed, and is written as that.
 
     Args:
         recipe: what the user asks for.
@@ -31,10 +32,15 @@ def as_started(
         True
         >>> as_started(PretrainRecipe(), None, None)[0].training.held_out_seed
         42
+        >>> own = PretrainRecipe(training={"seed": 7, "held_out_seed": None})
+        >>> as_started(own, None, None)[0].training.held_out_seed
+        7
     """
-    if saved is None or not _is_older(saved):
-        return recipe, FREE_TO_CHANGE
     training = recipe.training
+    if saved is None or not _is_older(saved):
+        if training.held_out_seed is None:
+            training = training.model_copy(update={"held_out_seed": training.seed})
+        return recipe.model_copy(update={"training": training}), FREE_TO_CHANGE
     if "held_out_seed" not in training.model_fields_set:
         training = training.model_copy(update={"held_out_seed": None})
         recipe = recipe.model_copy(update={"training": training})

@@ -8,7 +8,9 @@ from torch.nn.functional import cross_entropy, gelu, layer_norm
 
 from bertsmith.model import BertConfig, BertForPreTraining, PackedSequences, cpu_kernels
 from bertsmith.model.attention import PaddedLayout, packed_attention
+from bertsmith.model.linear import products_and_bias
 from bertsmith.model.precision import autocast
+from bertsmith.model.residual_norm import ResidualNorm
 
 CPU = torch.device("cpu")
 # A bf16 number has eight bits: half of the last one, and a little for the sums on the way.
@@ -201,13 +203,38 @@ def test_cross_entropy_of_the_first_rows():
     assert not found[1][5:].any()
 
 
-@pytest.mark.parametrize("rows", [slice(1, 6), slice(0, 8, 2)])
-def test_cross_entropy_of_other_rows(rows):
+@pytest.mark.parametrize("part", [slice(1, 6), slice(0, 8, 2), (slice(None), slice(0, 9))])
+def test_cross_entropy_of_other_parts(part):
     whole = draw(8, 30)
-    labels = torch.arange(len(whole[rows]))
-    total, _ = cpu_kernels.cross_entropy_sums(whole[rows], labels)
-    expected = cross_entropy(whole[rows].double(), labels, reduction="sum")
+    labels = torch.arange(len(whole[part]))
+    total, _ = cpu_kernels.cross_entropy_sums(whole[part], labels)
+    expected = cross_entropy(whole[part].double(), labels, reduction="sum")
     torch.testing.assert_close(total.double(), expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("number", [3, 5])
+def test_as_many_labels_as_rows(number):
+    with pytest.raises(ValueError, match=f"{number} labels for 4 rows"):
+        cpu_kernels.cross_entropy_sums(draw(4, 9), torch.zeros(number, dtype=torch.int64))
+
+
+def test_a_norm_in_bf16():
+    norm = ResidualNorm(64, 1e-12, 0.0)
+    values, residual = draw(5, 64), draw(5, 64, seed=1)
+    torch.testing.assert_close(
+        norm.bfloat16()(values, residual),
+        layer_norm((values + residual).float(), (64,)).bfloat16(),
+        rtol=2**-6, atol=2**-6,
+    )  # fmt: skip
+
+
+def test_what_stands_on_a_layer_is_not_passed_by():
+    layer, inputs, seen = torch.nn.Linear(4, 3), draw(2, 4), []
+    with autocast("bf16", CPU):
+        assert products_and_bias(layer, inputs)[1] is layer.bias
+        layer.register_forward_hook(lambda *_: seen.append(True))
+        assert products_and_bias(layer, inputs)[1] is None
+    assert seen
 
 
 def test_of_equal_logits_the_first_is_the_prediction():

@@ -65,10 +65,21 @@ def test_two_passes_under_way_at_once(weight):
     torch.testing.assert_close(weight.grad, 2 * expected)
 
 
+def test_two_heads(weight):
+    use = TiedUse()
+    rows = look_up(weight, IDS, use)
+    scores = [rows.tanh() @ as_output_weights(weight, use).T for _ in range(2)]
+    (found,) = torch.autograd.grad(sum(score.square().sum() for score in scores), weight)
+    (expected,) = torch.autograd.grad(loss_of(plain(weight), "scores"), weight)
+    torch.testing.assert_close(found, 2 * expected)
+
+
 @pytest.mark.parametrize("head", ["prediction_logits", "seq_relationship_logits"])
 def test_a_model_gets_the_gradient_of_autograd_itself(head):
-    config = BertConfig.of_size("tiny", vocab_size=30)
-    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0)).eval()
+    dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = BertConfig.of_size("tiny", vocab_size=30, **dropout)
+
+    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0))
     packed = PackedSequences.from_lists([[2, 9, 9, 4, 3], [2, 7, 3]])
 
     def gradient(model):

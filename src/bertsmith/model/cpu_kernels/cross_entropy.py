@@ -20,7 +20,10 @@ def cross_entropy_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises:
         IndexError: a label that is no class.
+        ValueError: not as many labels as rows.
     """
+    if len(labels) != len(logits):
+        raise ValueError(f"{len(labels)} labels for {len(logits)} rows of logits")
     total, hits = _Sums.apply(_with_spare_rows(logits), labels)  # type: ignore[no-untyped-call]
     return total, hits
 
@@ -35,6 +38,7 @@ def _with_spare_rows(logits: Tensor) -> Tensor:
         base is not None
         and base.dtype == logits.dtype
         and base.dim() == 2
+        and base.shape[1] == logits.shape[1]
         and base.is_contiguous()
         and base.stride() == logits.stride()
         and base.storage_offset() == logits.storage_offset()

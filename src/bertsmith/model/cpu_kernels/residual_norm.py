@@ -26,12 +26,14 @@ def residual_norm(
         values: what the sub-layer made of the residual, or the products of its last linear layer
             without the bias, bf16 [T, D].
         residual: the sub-layer's input, bf16 [T, D].
-        weight: LayerNorm's weight, float32 [D].
-        bias: its bias, float32 [D].
+        weight: LayerNorm's weight, [D].
+        bias: its bias, [D].
         eps: added to the variance inside the root.
         dropout_p: share of the values that is dropped, in [0, 1).
         values_bias: that layer's bias, [D]; None adds nothing.
     """
+    # The kernel takes float32, and a whole model may be bf16.
+    weight, bias = weight.float(), bias.float()
     added = torch.zeros_like(bias) if values_bias is None else values_bias.float()
     output: Tensor = _ResidualNorm.apply(  # type: ignore[no-untyped-call]
         values, added, residual, weight, bias, eps, HashedDropout.draw(dropout_p)
@@ -51,8 +53,8 @@ class _ResidualNorm(torch.autograd.Function):
         eps: float,
         dropout: HashedDropout,
     ) -> Tensor:
-        values, values_bias = values.contiguous(), values_bias.contiguous()
-        residual = residual.contiguous()
+        values, residual = values.contiguous(), residual.contiguous()
+        values_bias, weight, bias = (x.contiguous() for x in (values_bias, weight, bias))
         T, D = values.shape
         output = torch.empty_like(residual)
         means, factors = torch.empty(2, T)
