@@ -61,12 +61,17 @@ class Embeddings(nn.Module):
 
 
 def _adds_rows_alone(weight_VD: Tensor) -> bool:
-    """Whether it is worth the trouble: a GPU makes and adds zeros in no time."""
+    """Whether it is worth the trouble: a GPU makes and adds zeros in no time.
+
+    Not where ranks share a batch: their threads then hold gradients that Python has seen, and a
+    process that ends just then is aborted now and then.
+    """
     return (
         weight_VD.device.type == "cpu"
         and weight_VD.requires_grad
         and torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
+        and not (torch.distributed.is_available() and torch.distributed.is_initialized())
     )
 
 
