@@ -38,8 +38,7 @@ class Embeddings(nn.Module):
 
     def forward(self, packed: PackedSequences) -> Tensor:
         """Returns the embedded tokens, [T, D]."""
-        is_worth_it = self.training and is_plain(self.word, nn.Embedding)
-        self._use = TiedUse() if is_worth_it and _adds_rows_alone(self.word.weight) else None
+        self._use = TiedUse() if self._adds_rows_alone() else None
         if self._use is None:
             word_TD = self.word(packed.input_ids)
         else:
@@ -59,20 +58,17 @@ class Embeddings(nn.Module):
             return self.word.weight
         return as_output_weights(self.word.weight, self._use)
 
-
-def _adds_rows_alone(weight_VD: Tensor) -> bool:
-    """Whether it is worth the trouble: a GPU makes and adds zeros in no time.
-
-    Not where ranks share a batch: their threads then hold gradients that Python has seen, and a
-    process that ends just then is aborted now and then.
-    """
-    return (
-        weight_VD.device.type == "cpu"
-        and weight_VD.requires_grad
-        and torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and not (torch.distributed.is_available() and torch.distributed.is_initialized())
-    )
+    def _adds_rows_alone(self) -> bool:
+        """Whether it is worth the trouble: a GPU makes and adds zeros in no time."""
+        weight_VD = self.word.weight
+        return (
+            self.training
+            and is_plain(self.word, nn.Embedding)
+            and weight_VD.device.type == "cpu"
+            and weight_VD.requires_grad
+            and torch.is_grad_enabled()
+            and not torch.compiler.is_compiling()
+        )
 
 
 class SelfAttention(nn.Module):

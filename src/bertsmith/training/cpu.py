@@ -14,17 +14,13 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _MADV_HUGEPAGE, _HUGE_PAGE = 14, 2**21
 
 
-def keep_freed_memory(*, huge_pages: bool = True) -> None:
+def keep_freed_memory() -> None:
     """Tells glibc's malloc to keep freed memory for the next step, in pages of 2 MiB.
 
     A training step frees its activations and the next one asks for the same again. By default
     malloc gives large blocks back to the system each time, and the system clears every page anew.
     And a step goes through so much memory that the processor often has to look up where a page of
     4 KiB is. Does nothing where the C library is another.
-
-    Args:
-        huge_pages: whether to ask for them, which sets half of the machine's memory aside, in
-            addresses alone.
     """
     if platform.libc_ver()[0] != "glibc":
         return
@@ -32,7 +28,7 @@ def keep_freed_memory(*, huge_pages: bool = True) -> None:
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, -1)  # never; a number of bytes would have to be below 2 GiB
     libc.mallopt(_M_TOP_PAD, 64 * 2**20)
-    if huge_pages and _address_space_is_free():
+    if _address_space_is_free():
         _use_huge_pages(libc)
 
 

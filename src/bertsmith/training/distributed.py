@@ -6,7 +6,7 @@ so no step waits for a GPU.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -142,12 +142,23 @@ def joined_ranks() -> Iterator[Ranks]:
     try:
         yield ranks
     except Interrupted:
-        dist.destroy_process_group()
+        _leave()
         raise
     except Exception as error:
         raise judged(error, ranks.rank, store) from error
     else:
-        dist.destroy_process_group()
+        _leave()
+
+
+def _leave() -> None:
+    """Leaves the other processes, once the group's own threads have let go of all tensors.
+
+    The group may outlive this: shards keep it. A thread of it that frees a tensor which Python has
+    seen while Python ends aborts the process; so the last thing that they do has no tensor.
+    """
+    with suppress(RuntimeError):  # another process may have gone already
+        dist.barrier()
+    dist.destroy_process_group()
 
 
 def _join(ranks: Ranks) -> Store:

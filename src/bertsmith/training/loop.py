@@ -106,7 +106,7 @@ class Trainer:
             CheckpointError: a checkpoint couldn't be written.
         """
         if self.update.device.type == "cpu":
-            keep_freed_memory(huge_pages=self.update.ranks.world_size == 1)
+            keep_freed_memory()
             if note := slowness(self.update.precision):
                 self.warn(note)
         facts = {**self.facts(), **self.meter.facts()}
