@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bertsmith._progress import progress
 from bertsmith.corpus import Corpus, CorpusSettings, RawDocument, open_corpus, split
+from bertsmith.corpus.commands import Commands
 from bertsmith.doctor import corpus_checks
-from bertsmith.doctor.commands import Commands
 from bertsmith.doctor.corpus_checks import Case, CorpusCheck, Seen
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.histogram import Histogram

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from bertsmith.doctor import store_checks
-from bertsmith.doctor.commands import Commands
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent
 from bertsmith.doctor.histogram import Histogram
@@ -14,6 +13,7 @@ from bertsmith.doctor.store_checks.integrity import damage
 from bertsmith.doctor.store_measures import EpochMeasures, StoreMeasures
 from bertsmith.errors import BertsmithError
 from bertsmith.store import StoreManifest, TokenStore, describe, read_manifest
+from bertsmith.store.manifest import commands_of
 
 __all__ = ["examine_store"]
 
@@ -49,10 +49,7 @@ def examine_store(folder: str | Path) -> Examination:
         ['little_text', 'one_sentence_documents', 'pair_labels']
     """
     manifest, name = read_manifest(Path(folder)), str(folder)
-    vocab_path = str(Path(folder) / "vocab.txt")
-    settings = manifest.parts[-1].corpus
-    casing = not manifest.lowercase
-    commands = Commands(["CORPUS"], settings, vocab_path, casing, store="new_store")
+    commands = commands_of(manifest, Path(folder))
     try:
         store = TokenStore(folder)
         store.verify()

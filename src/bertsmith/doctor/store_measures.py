@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bertsmith.doctor.commands import Commands
+from bertsmith.corpus.commands import Commands
 from bertsmith.doctor.histogram import Histogram
 from bertsmith.examples import ExampleSettings, ExampleSpans, build_examples, plan_epoch
 from bertsmith.store import StoreSummary, TokenStore, describe

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.corpus.commands import Commands
 from bertsmith.doctor import vocabulary_checks
-from bertsmith.doctor.commands import Commands
 from bertsmith.doctor.corpus import DEFAULT_SAMPLE_BYTES, spread
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent

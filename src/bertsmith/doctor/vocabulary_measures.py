@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bertsmith.corpus.commands import Commands
 from bertsmith.doctor.casing import own_entries
-from bertsmith.doctor.commands import Commands
 from bertsmith.wordpiece import Tokenizer, VocabularyInspection, WordCounter, inspect_counts
 from bertsmith.wordpiece.matching import PieceMatcher
 from bertsmith.wordpiece.vocabulary import CONTINUATION

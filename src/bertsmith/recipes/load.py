@@ -62,14 +62,11 @@ def load_recipe(
     Raises:
         RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
     """
-    from bertsmith.training.older_runs import has_unused_model  # brings PyTorch
-
     values, where = _read(stage, name)
-    is_of_new_model = is_preset(stage, name) or has_unused_model(values)
+    if without and _is_of_new_model(stage, name, values):
+        values = {group: of_group for group, of_group in values.items() if group not in without}
     # A run's recipe.yaml tells what it was run on, too.
     values.pop("run", None)
-    if is_of_new_model:
-        values = {group: of_group for group, of_group in values.items() if group not in without}
     return change_settings(kind, values, changes, where)
 
 
@@ -130,6 +127,13 @@ def is_preset(stage: str, name: str) -> bool:
         (True, False)
     """
     return "/" not in name and _preset(stage, name).is_file()
+
+
+def _is_of_new_model(stage: str, name: str, values: dict[str, Any]) -> bool:
+    """Whether what a recipe says of the model was never meant for one that is there."""
+    from bertsmith.training.older_runs import has_unused_model  # brings PyTorch
+
+    return is_preset(stage, name) or has_unused_model(values)
 
 
 def _preset(stage: str, name: str) -> Traversable:

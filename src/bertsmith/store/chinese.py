@@ -1,11 +1,10 @@
 """How much of a store is Chinese whose words nobody has found, and what to tell about that."""
 
 import re
-import shlex
 
 import numpy as np
 
-from bertsmith.corpus.options import changed_settings, option_words
+from bertsmith.store.manifest import commands_of
 from bertsmith.store.reading import TokenStore
 from bertsmith.wordpiece.characters import is_chinese
 
@@ -52,29 +51,13 @@ def missing_words(store: TokenStore) -> str | None:
 
     Returns:
         A line that says what is wrong, what it does, and the command that mends it.
-
-    Example:
-        >>> import pathlib, tempfile
-        >>> from bertsmith.corpus import open_corpus
-        >>> from bertsmith.store import write_store
-        >>> from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
-        >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> _ = (folder / "a.txt").write_text("我来到北京。", encoding="utf-8")
-        >>> tokenizer = Tokenizer(Vocabulary([*SPECIAL_TOKENS, *"我来到北京。"]))
-        >>> _ = write_store(open_corpus(folder / "a.txt"), tokenizer, folder / "store")
-        >>> print(str(missing_words(TokenStore(folder / "store")))[:75])
-        whole_word_masking masks single characters here: 83% of the tokens are Chin
     """
     share = lone_characters(store)
     if share < MANY_CHARACTERS:
         return None
-    manifest = store.manifest
-    options = changed_settings(manifest.parts[-1].corpus) | {"words": "jieba"}
-    vocabulary = store.folder / "vocab.txt"
-    command = ["bertsmith", "prepare", "CORPUS", "--vocab", str(vocabulary), "-o", "new_store"]
-    casing = [] if manifest.lowercase else ["--cased"]
+    command = commands_of(store.manifest, store.folder).prepare(words="jieba")
     return (
         f"whole_word_masking masks single characters here: {share:.0%} of the tokens are "
         "Chinese characters, and the store doesn't hold where words start; "
-        f"run `{shlex.join([*command, *casing, *option_words(options)])}` for a store that does"
+        f"run `{command}` for a store that does"
     )

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from bertsmith._settings import Settings
 from bertsmith.corpus import CorpusSettings
+from bertsmith.corpus.commands import Commands
 from bertsmith.errors import StoreError
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "StoreManifest",
     "StorePart",
     "StoreSummary",
+    "commands_of",
     "describe",
     "read_manifest",
 ]
@@ -116,6 +118,17 @@ class StoreSummary:
     bytes_per_token: float
     unknown_rate: float
     counts: dict[str, int]
+
+
+def commands_of(manifest: StoreManifest, folder: Path) -> Commands:
+    """The commands that make a store anew, beside it; its text is called CORPUS.
+
+    Args:
+        manifest: what is in it.
+        folder: where it is.
+    """
+    settings, cased = manifest.parts[-1].corpus, not manifest.lowercase
+    return Commands(["CORPUS"], settings, str(folder / VOCABULARY_NAME), cased, store="new_store")
 
 
 def describe(manifest: StoreManifest) -> StoreSummary:

@@ -25,7 +25,7 @@ MAX_LENGTH = 64
 class PackedChunks(dict[str, bytes]):
     """Chunk → its ids as bytes, worked out when first asked for.
 
-    `word`, `word!` and `"word` are three chunks. A `dict` with `__missing__`, so that a chunk seen
+    `word`, `word!` and `word's` are three chunks. A `dict` with `__missing__`, so that a chunk seen
     before costs one look-up in C and no Python. When it is full it is emptied: text is so uneven
     that the frequent chunks are back at once, and nothing has to be kept in order. Ids are kept as
     bytes, because joining bytes is the fastest way to lay them end to end, and the garbage
@@ -49,24 +49,16 @@ class PackedChunks(dict[str, bytes]):
         else:
             words = words_of_chunk(chunk, self._lowercase)
             ids = b"".join([self._look_up(word) for word in words])
-        if len(chunk) <= MAX_LENGTH:
-            if len(self) >= MAX_IDS:
-                self.clear()
-            self[chunk] = ids
-        return ids
+        return remember(self, chunk, ids, MAX_IDS)
 
     def _look_up(self, word: str) -> bytes:
         if word.isascii():
             # Such a word is a chunk as well, and the same one: it is remembered as that.
-            ids = self.get(word)
-            if ids is None:
-                ids = self._ids_of_word(word)
-                remember(self, word, ids, MAX_IDS)
-            return ids
-        ids = self._of_other_word.get(word)
-        if ids is None:
-            ids = remember(self._of_other_word, word, self._ids_of_word(word), MAX_IDS)
-        return ids
+            known: dict[str, bytes] = self
+        else:
+            known = self._of_other_word
+        ids = known.get(word)
+        return remember(known, word, self._ids_of_word(word), MAX_IDS) if ids is None else ids
 
     def _ids_of_word(self, word: str) -> bytes:
         cut, packed = self._cut(word), self._packed

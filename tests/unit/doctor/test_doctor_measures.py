@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bertsmith.corpus import CorpusSettings
+from bertsmith.corpus.commands import Commands
 from bertsmith.doctor import Limits
-from bertsmith.doctor.commands import Commands
 from bertsmith.doctor.corpus_checks._check import Thinning
 from bertsmith.doctor.store_measures import covered_tokens
 from bertsmith.examples import ExampleSpans

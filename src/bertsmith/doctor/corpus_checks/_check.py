@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bertsmith.corpus import CorpusSettings, RawDocument
-from bertsmith.doctor.commands import Commands
+from bertsmith.corpus.commands import Commands
 from bertsmith.doctor.finding import Example, Finding, shorten
 from bertsmith.wordpiece import Tokenizer
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bertsmith.doctor.commands import Commands
+from bertsmith.corpus.commands import Commands
 from bertsmith.doctor.finding import Example, Finding, shorten
 from bertsmith.doctor.store_measures import StoreMeasures
 from bertsmith.errors import BertsmithError

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bertsmith.corpus import CorpusSettings
 from bertsmith.corpus.options import changed_settings, option_words
+from bertsmith.corpus.settings import CorpusSettings
 
 __all__ = ["Commands"]
 
