@@ -103,6 +103,11 @@ class Ranks:
             raise raised
         return value  # type: ignore[return-value]  # None only where `work` gives it
 
+    def wait(self) -> None:
+        """Returns when every rank has come here."""
+        if self.world_size > 1:
+            dist.barrier()
+
     def share(self, items: Sequence[T]) -> tuple[list[T], int]:
         """This rank's part of items that are independent of each other.
 
@@ -142,22 +147,22 @@ def joined_ranks() -> Iterator[Ranks]:
     try:
         yield ranks
     except Interrupted:
-        _leave()
+        _leave(ranks)
         raise
     except Exception as error:
         raise judged(error, ranks.rank, store) from error
     else:
-        _leave()
+        _leave(ranks)
 
 
-def _leave() -> None:
+def _leave(ranks: Ranks) -> None:
     """Leaves the other processes, once the group's own threads have let go of all tensors.
 
     The group may outlive this: shards keep it. A thread of it that frees a tensor which Python has
     seen while Python ends aborts the process; so the last thing that they do has no tensor.
     """
     with suppress(RuntimeError):  # another process may have gone already
-        dist.barrier()
+        ranks.wait()
     dist.destroy_process_group()
 
 

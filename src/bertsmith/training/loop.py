@@ -125,6 +125,7 @@ class Trainer:
             ) as bar,
         ):
             self.agreed = Agreement(self.ranks, stop, self.saver.is_due, started)
+            self.ranks.wait()  # from here on a signal to any of them saves
             self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
             for micro_batches in self.meter.timed(
                 self.batches.steps(self.state.step, self._fraction)
