@@ -1,14 +1,13 @@
 """Linear layers whose bias a later kernel adds.
 
-PyTorch multiplies matrices on a CPU as fast as the machine can, but a bias costs it a pass over the
-products before that and, backward, a slow pass over their gradient. Where one of our kernels takes
-the products next, it adds the bias on the way.
+On a CPU a bias costs PyTorch a pass over the products before it multiplies and, backward, a slow
+pass over their gradient. Where one of our kernels takes the products next, it adds the bias on the
+way.
 """
 
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
-from bertsmith.model.cpu_kernels import has_cpu_kernels
+from bertsmith.model.cpu_kernels import has_cpu_kernels, product
 
 __all__ = ["is_plain", "products_and_bias", "with_bias"]
 
@@ -21,7 +20,7 @@ def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor 
         inputs: what it is applied to, [..., in_features].
     """
     if has_cpu_kernels(inputs) and is_plain(layer, nn.Linear):
-        return linear(inputs, layer.weight), layer.bias
+        return product(inputs, layer.weight), layer.bias
     return layer(inputs), None
 
 

@@ -14,7 +14,7 @@ import torch
 
 __all__ = ["kernels", "why_no_kernels"]
 
-_SOURCES = ("residual_norm.c", "gelu.c", "attention.c", "cross_entropy.c")
+_SOURCES = ("residual_norm.c", "gelu.c", "attention.c", "cross_entropy.c", "products.c")
 _HEADERS = ("common.h",)
 # Not -ffast-math: it would let NaN pass unseen, and change how the whole process rounds.
 _FLAGS = (

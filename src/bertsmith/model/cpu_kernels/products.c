@@ -1,0 +1,295 @@
+/* Products of bf16 matrices on the tiles of AMX, summed in float32.
+
+   Eight tiles of 16 x 64 bytes: four hold sums of 32 rows by 32 columns, two the rows, two the
+   columns. The left matrix is taken in strips of 32 rows, the right one in panels of 32 columns,
+   packed as the tiles want it: pairs of neighbours along the sum, [sum / 2][column][2]. As many
+   panels as half of a second-level cache holds stay there while the strips go by.
+
+   A tile can only be stored to memory. What was stored is read a product later, when it has got
+   there: at once it costs as much as the product. */
+#define _GNU_SOURCE
+#include "common.h"
+
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__linux__)
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define EDGE 32                   /* rows of a strip, columns of a panel, numbers of a step */
+#define BLOCK (EDGE * EDGE)       /* bf16 numbers of a strip or panel in one step */
+#define HALF (BLOCK / 2)          /* of one of its two tiles */
+#define CACHED (768 * 1024)       /* bytes of panels that stay in the second-level cache */
+#define REQUEST_PERMISSION 0x1023 /* arch_prctl's ARCH_REQ_XCOMP_PERM */
+#define TILE_DATA 18              /* the feature that it asks for, XFEATURE_XTILEDATA */
+
+typedef struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t bytes_of_row[16];
+    uint8_t rows[16];
+} TileShapes;
+
+/* A strip: where its first step lies, and how far it is to its 17th row, its next row (in bytes)
+   and its next step. */
+typedef struct {
+    const bf16 *from;
+    int64_t to_second, row_bytes, to_next;
+} Strip;
+
+/* Sums that were stored and not yet given out. */
+typedef struct {
+    const float *sums;
+    bf16 *to;
+    int64_t width, rows;
+} Waiting;
+
+/* Whether this process may use the tiles. */
+int64_t has_tiles(void) { return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0; }
+
+static void take_tiles(void) {
+    TileShapes shapes = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        shapes.bytes_of_row[i] = 64;
+        shapes.rows[i] = 16;
+    }
+    _tile_loadconfig(&shapes);
+}
+
+static inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static inline int64_t steps_of(int64_t length) { return (length + EDGE - 1) / EDGE; }
+
+static inline __m512i interleave(__m512i a, __m512i b, int is_second) {
+    static const uint16_t order[2][32] = {
+        {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+         8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47},
+        {16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55,
+         24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63}};
+    return _mm512_permutex2var_epi16(a, _mm512_loadu_si512(order[is_second]), b);
+}
+
+/* 16 rows of 16 numbers of 32 bits. */
+static inline void transpose(__m512i *r) {
+    __m512i t[16];
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+    }
+}
+
+/* 32 numbers as bf16. */
+static inline __m512i narrowed(const float *from) {
+    return (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
+}
+
+static inline void put(bf16 *to, __m512i numbers) { _mm512_storeu_si512(to, numbers); }
+
+/* One step of a panel of columns that are rows of `weight`, float32 [N, K]. */
+static void pack_rows(const float *weight, int64_t K, int64_t panel, int64_t step, bf16 *to) {
+    for (int half = 0; half < 2; half++) {
+        __m512i r[16];
+        const float *from = weight + (panel * EDGE + half * 16) * K + step * EDGE;
+        for (int i = 0; i < 16; i++) r[i] = narrowed(from + i * K);
+        transpose(r);
+        for (int i = 0; i < 16; i++) put(to + half * HALF + i * EDGE, r[i]);
+    }
+}
+
+/* One step of a panel of columns of `weight`, float32 [rows, width]. */
+static void pack_columns(const float *weight, int64_t width, int64_t panel, int64_t step,
+                         bf16 *to) {
+    const float *from = weight + step * EDGE * width + panel * EDGE;
+    for (int i = 0; i < 16; i++, from += 2 * width) {
+        __m512i a = narrowed(from), b = narrowed(from + width);
+        put(to + i * EDGE, interleave(a, b, 0));
+        put(to + HALF + i * EDGE, interleave(a, b, 1));
+    }
+}
+
+/* The same of bf16 `values`, zeros behind them; as a strip of their transpose if asked for. */
+static void pack_tokens(const bf16 *values, int64_t rows, int64_t width, int64_t panel,
+                        int64_t step, int is_strip, bf16 *to) {
+    __m512i first[16], second[16];
+    for (int i = 0; i < 16; i++) {
+        int64_t row = step * EDGE + 2 * i;
+        const bf16 *from = values + row * width + panel * EDGE;
+        __m512i a = row < rows ? _mm512_loadu_si512(from) : _mm512_setzero_si512();
+        __m512i b = row + 1 < rows ? _mm512_loadu_si512(from + width) : _mm512_setzero_si512();
+        first[i] = interleave(a, b, 0);
+        second[i] = interleave(a, b, 1);
+    }
+    if (is_strip) {
+        transpose(first);
+        transpose(second);
+    }
+    for (int i = 0; i < 16; i++) {
+        put(to + i * EDGE, first[i]);
+        put(to + HALF + i * EDGE, second[i]);
+    }
+}
+
+static inline void give_row(const Waiting *waiting, int64_t row) {
+    if (row < waiting->rows)
+        put(waiting->to + row * waiting->width, narrowed(waiting->sums + row * EDGE));
+}
+
+static inline void multiply(Strip *strip, const bf16 **panel) {
+    _tile_loadd(6, *panel, 64);
+    _tile_loadd(4, strip->from, strip->row_bytes);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, *panel + HALF, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, strip->from + strip->to_second, strip->row_bytes);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+    strip->from += strip->to_next;
+    *panel += BLOCK;
+}
+
+/* Sums of a strip and a panel over all steps, stored as float32 with `width` numbers a row.
+
+   On the way the sums that wait are given out, `ahead` is brought into the second-level cache, a
+   number of lines a step, and the place for the sums into the first-level one. */
+static inline void sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting,
+                          const bf16 *ahead, int64_t lines, float *sums, int64_t width) {
+    int64_t first = at_most(8, steps / 2), rows = first ? (EDGE + first - 1) / first : 0, s = 0;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    if (!first)
+        for (int64_t row = 0; row < EDGE; row++) give_row(waiting, row);
+    for (; s < steps; s++) {
+        for (int64_t i = 0; i < lines; i++, ahead += EDGE)
+            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        if (s < first)
+            for (int64_t i = 0; i < rows; i++) give_row(waiting, s * rows + i);
+        if (s >= steps - first)
+            for (int64_t i = 0; i < rows; i++) {
+                float *row = sums + at_most((s - steps + first) * rows + i, EDGE - 1) * width;
+                __builtin_prefetch(row, 1);
+                __builtin_prefetch(row + 16, 1);
+            }
+        multiply(&strip, &panel);
+    }
+    _tile_stored(0, sums, width * 4);
+    _tile_stored(1, sums + 16, width * 4);
+    _tile_stored(2, sums + 16 * width, width * 4);
+    _tile_stored(3, sums + 16 * width + 16, width * 4);
+}
+
+/* How many panels stay in the cache at a time. */
+static int64_t panels_at_once(int64_t panels, int64_t steps) {
+    int64_t most = CACHED / (steps * BLOCK * (int64_t)sizeof(bf16));
+    most = most < 1 ? 1 : most;
+    int64_t turns = (panels + most - 1) / most;
+    return (panels + turns - 1) / turns;
+}
+
+/* output = values weight^T, or values weight: bf16 [T, columns], of bf16 [T, length].
+
+   weight is float32, [columns, length] or, if it isn't transposed, [length, columns]; both are
+   multiples of 32. scratch holds (columns + 32) * length numbers. */
+void product_forward(const bf16 *values, const float *weight, bf16 *output, bf16 *scratch,
+                     int64_t T, int64_t columns, int64_t length, int64_t is_transposed,
+                     int64_t threads) {
+    int64_t panels = columns / EDGE, steps = length / EDGE, strips = steps_of(T);
+    int64_t at_once = panels_at_once(panels, steps);
+    bf16 *last = scratch + columns * length; /* the last strip, with zeros behind its rows */
+    memset(last, 0, EDGE * length * sizeof(bf16));
+    memcpy(last, values + (strips - 1) * EDGE * length,
+           (T - (strips - 1) * EDGE) * length * sizeof(bf16));
+#pragma omp parallel num_threads((int)threads)
+    {
+        float sums[2][BLOCK] __attribute__((aligned(64)));
+        Waiting waiting = {sums[0], output, columns, 0};
+        take_tiles();
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < panels * steps; i++) {
+            /* Neighbours in memory one after the other. */
+            int64_t panel = is_transposed ? i / steps : i % panels;
+            int64_t step = is_transposed ? i % steps : i / panels;
+            bf16 *to = scratch + (panel * steps + step) * BLOCK;
+            if (is_transposed)
+                pack_rows(weight, length, panel, step, to);
+            else
+                pack_columns(weight, columns, panel, step, to);
+        }
+        for (int64_t from = 0; from < panels; from += at_once) {
+            int64_t end = at_most(from + at_once, panels);
+            int64_t lines = (EDGE * steps / (end - from) + steps - 1) / steps;
+#pragma omp for schedule(static) nowait
+            for (int64_t i = 0; i < strips; i++) {
+                const bf16 *here = i == strips - 1 ? last : values + i * EDGE * length;
+                Strip strip = {here, 16 * length, 2 * length, EDGE};
+                for (int64_t panel = from; panel < end; panel++) {
+                    const bf16 *ahead =
+                        values + (i + 1) * EDGE * length + (panel - from) * lines * steps * EDGE;
+                    float *next = waiting.sums == sums[0] ? sums[1] : sums[0];
+                    sum_up(strip, scratch + panel * steps * BLOCK, steps, &waiting, ahead, lines,
+                           next, EDGE);
+                    waiting.sums = next;
+                    waiting.to = output + i * EDGE * columns + panel * EDGE;
+                    waiting.rows = at_most(EDGE, T - i * EDGE);
+                }
+            }
+        }
+        for (int64_t row = 0; row < EDGE; row++) give_row(&waiting, row);
+        _tile_release();
+    }
+}
+
+/* gradient = above^T values: float32 [N, K] of bf16 [T, N] and [T, K]; N and K are multiples
+   of 32. scratch holds (N + K) * T numbers, T rounded up to a multiple of 32. */
+void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradient, bf16 *scratch,
+                             int64_t T, int64_t N, int64_t K, int64_t threads) {
+    int64_t steps = steps_of(T), strips = N / EDGE, panels = K / EDGE;
+    int64_t at_once = panels_at_once(panels, steps);
+    bf16 *packed = scratch + N * steps * EDGE;
+#pragma omp parallel num_threads((int)threads)
+    {
+        const Waiting none = {0};
+        take_tiles();
+#pragma omp for schedule(static)
+        for (int64_t step = 0; step < steps; step++) {
+            for (int64_t i = 0; i < strips; i++)
+                pack_tokens(above, T, N, i, step, 1, scratch + (i * steps + step) * BLOCK);
+            for (int64_t i = 0; i < panels; i++)
+                pack_tokens(values, T, K, i, step, 0, packed + (i * steps + step) * BLOCK);
+        }
+        for (int64_t from = 0; from < panels; from += at_once) {
+            int64_t end = at_most(from + at_once, panels);
+            int64_t lines = (EDGE * steps / (end - from) + steps - 1) / steps;
+#pragma omp for schedule(static) nowait
+            for (int64_t i = 0; i < strips; i++)
+                for (int64_t panel = from; panel < end; panel++) {
+                    Strip strip = {scratch + i * steps * BLOCK, HALF, 64, BLOCK};
+                    const bf16 *ahead =
+                        scratch + (i + 1) * steps * BLOCK + (panel - from) * lines * steps * EDGE;
+                    sum_up(strip, packed + panel * steps * BLOCK, steps, &none, ahead, lines,
+                           gradient + i * EDGE * K + panel * EDGE, K);
+                }
+        }
+        _tile_release();
+    }
+}
+#else
+int64_t has_tiles(void) { return 0; }
+#endif

@@ -1,0 +1,133 @@
+"""Products on the tiles of AMX against the same in double precision, and when PyTorch's are taken."""
+
+import pytest
+import torch
+from torch import nn
+
+from bertsmith.model import cpu_kernels
+from bertsmith.model.cpu_kernels import products
+from bertsmith.model.precision import autocast
+
+CPU = torch.device("cpu")
+
+pytestmark = pytest.mark.skipif(
+    not (cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()) and products._has_tiles()),
+    reason="no tiles here",
+)
+
+
+@pytest.fixture(autouse=True)
+def in_bf16():
+    with autocast("bf16", CPU):
+        yield
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def given(T, N, K):
+    """Values, weights and the gradient of their product."""
+    weight = draw(N, K, seed=1).requires_grad_()
+    return draw(T, K).bfloat16().requires_grad_(), weight, draw(T, N, seed=2).bfloat16()
+
+
+def in_double(values, weight, upper):
+    """Product and gradients of the bf16 numbers that the weights are rounded to."""
+    values, upper = values.detach().double(), upper.double()
+    weight = weight.detach().bfloat16().double()
+    return values @ weight.T, upper @ weight, upper.T @ values
+
+
+# Strips and panels that are full or not, one step, cached panels in one turn or several.
+@pytest.mark.parametrize("T", [1, 31, 32, 33, 100])
+@pytest.mark.parametrize("shape", [(32, 32), (64, 96), (32, 512), (1536, 512), (96, 3072)])
+def test_products_and_gradients(T, shape):
+    values, weight, upper = given(T, *shape)
+    output = cpu_kernels.product(values, weight)
+    assert type(output.grad_fn).__name__ == "_ProductBackward"
+    found = output, *torch.autograd.grad(output, [values, weight], upper)
+    assert [each.dtype for each in found] == [torch.bfloat16, torch.bfloat16, torch.float32]
+    for one, other in zip(found, in_double(values, weight, upper), strict=True):
+        # Half of the last of bf16's eight bits; sums in float32 lose next to nothing.
+        rounding = 2**-8 if one.dtype == torch.bfloat16 else 1e-5
+        torch.testing.assert_close(one.double(), other, rtol=rounding, atol=1e-4)
+
+
+def test_leading_dimensions_and_slices():
+    values, weight, _ = given(12, 64, 32)
+    wide = torch.cat([values, values], 1).detach()
+    output = cpu_kernels.product(values, weight)
+    assert torch.equal(cpu_kernels.product(values.view(3, 4, 32), weight).flatten(0, 1), output)
+    assert torch.equal(cpu_kernels.product(wide[:, 32:], weight), output)
+    backward = draw(64, 12).bfloat16().T  # not in one piece
+    one = torch.autograd.grad(output, [values, weight], backward, retain_graph=True)
+    other = torch.autograd.grad(output, [values, weight], backward.contiguous())
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_number_of_threads_changes_nothing():
+    values, weight, upper = given(700, 1024, 768)
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            output = cpu_kernels.product(values, weight)
+            found.append((output, *torch.autograd.grad(output, [values, weight], upper)))
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_pytorchs_products_keep_their_tiles():
+    values, weight, _ = given(128, 128, 128)
+    other = draw(128, 128, seed=3).bfloat16()
+    expected = other @ other
+    for _ in range(3):
+        cpu_kernels.product(values, weight)
+        assert torch.equal(other @ other, expected)
+
+
+def test_what_is_no_number_stays_none():
+    values, weight, _ = given(40, 32, 64)
+    with torch.no_grad():
+        values[3, 5], weight[7, 1] = float("nan"), float("inf")
+    output = cpu_kernels.product(values, weight)
+    assert output[3].isnan().all()
+    assert not output[:, 7].isfinite().any()
+    assert output[4:, :7].isfinite().all()
+
+
+def test_frozen_weights_and_inputs_get_no_gradient():
+    values, weight, upper = given(8, 32, 32)
+    (only,) = torch.autograd.grad(cpu_kernels.product(values, weight.detach()), [values], upper)
+    expected = in_double(values, weight, upper)[1]
+    torch.testing.assert_close(only.double(), expected, rtol=2**-8, atol=1e-4)
+    output = cpu_kernels.product(values.detach(), weight)
+    assert output.grad_fn.next_functions[0][0] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "weight"),
+    [
+        (draw(4, 48).bfloat16(), draw(32, 48)),  # widths of no 32
+        (draw(4, 32).bfloat16(), draw(30, 32)),
+        (draw(4, 32), draw(32, 32)),  # float32 values, which autocast narrows
+        (draw(4, 32).bfloat16(), draw(32, 32).bfloat16()),
+        (draw(0, 32).bfloat16(), draw(32, 32)),
+        (draw(4, 32).bfloat16(), draw(32, 32).T),
+    ],
+)
+def test_everything_else_is_pytorchs(values, weight):
+    weight.requires_grad_()
+    output = cpu_kernels.product(values, weight)
+    assert type(output.grad_fn).__name__ != "_ProductBackward"
+    assert torch.equal(output, nn.functional.linear(values, weight))
+
+
+def test_without_autocast_types_must_agree():
+    values, weight, _ = given(4, 32, 32)
+    with autocast("fp32", CPU), pytest.raises(RuntimeError, match="same dtype"):
+        cpu_kernels.product(values, weight)
