@@ -9,7 +9,7 @@ from bertsmith.model import cpu_kernels
 from bertsmith.model.config import HiddenAct
 from bertsmith.model.linear import with_bias
 
-__all__ = ["Activation", "activation"]
+__all__ = ["Activation", "activation", "gelu_tanh"]
 
 
 @runtime_checkable
@@ -37,14 +37,15 @@ def activation(name: HiddenAct) -> Activation:
         [1.9546, 1.9545, 2.0]
     """
     functions: dict[HiddenAct, Activation] = {
-        "gelu_tanh": _gelu_tanh,
+        "gelu_tanh": gelu_tanh,
         "gelu_erf": _gelu_erf,
         "relu": _relu,
     }
     return functions[name]
 
 
-def _gelu_tanh(values: Tensor, bias: Tensor | None = None) -> Tensor:
+def gelu_tanh(values: Tensor, bias: Tensor | None = None, /) -> Tensor:
+    """GELU of `values + bias` by its tanh formula, in the values' type."""
     if cpu_kernels.has_cpu_kernels(values):
         return cpu_kernels.gelu(values, bias)
     return gelu(with_bias(values, bias), approximate="tanh")

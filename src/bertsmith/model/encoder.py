@@ -11,6 +11,7 @@ from bertsmith.model.activations import activation
 from bertsmith.model.attention import AttentionLayout, self_attention
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
+from bertsmith.model.feed_forward import feed_forward
 from bertsmith.model.linear import is_plain, products_and_bias
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
@@ -120,8 +121,8 @@ class EncoderLayer(nn.Module):
         """Returns the next hidden states, [T, D]."""
         attended_TD, bias = self.attention(hidden_TD, layout)
         hidden_TD = self.attention_layer_norm(attended_TD, hidden_TD, bias)
-        intermediate_TF = self.activation(*products_and_bias(self.intermediate, hidden_TD))
-        output_TD, bias = products_and_bias(self.output, intermediate_TF)
+        layers = self.intermediate, self.activation, self.output
+        output_TD, bias = feed_forward(*layers, hidden_TD)
         next_TD: Tensor = self.output_layer_norm(output_TD, hidden_TD, bias)
         return next_TD
 

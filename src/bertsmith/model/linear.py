@@ -7,7 +7,7 @@ way.
 
 from torch import Tensor, nn
 
-from bertsmith.model.cpu_kernels import has_cpu_kernels, product
+from bertsmith.model import cpu_kernels
 
 __all__ = ["is_plain", "products_and_bias", "with_bias"]
 
@@ -19,8 +19,8 @@ def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor 
         layer: a linear layer.
         inputs: what it is applied to, [..., in_features].
     """
-    if has_cpu_kernels(inputs) and is_plain(layer, nn.Linear):
-        return product(inputs, layer.weight), layer.bias
+    if cpu_kernels.has_cpu_kernels(inputs) and is_plain(layer, nn.Linear):
+        return cpu_kernels.product(inputs, layer.weight), layer.bias
     return layer(inputs), None
 
 

@@ -1,4 +1,4 @@
-"""Products on the tiles of AMX against the same in double precision, and when PyTorch's are taken."""
+"""Products on the tiles of AMX against double precision, and when PyTorch's are taken."""
 
 import pytest
 import torch
@@ -52,6 +52,39 @@ def test_products_and_gradients(T, shape):
         # Half of the last of bf16's eight bits; sums in float32 lose next to nothing.
         rounding = 2**-8 if one.dtype == torch.bfloat16 else 1e-5
         torch.testing.assert_close(one.double(), other, rtol=rounding, atol=1e-4)
+
+
+@pytest.mark.parametrize("T", [1, 32, 70])
+@pytest.mark.parametrize("shape", [(32, 32), (128, 64), (1024, 512)])
+def test_feed_forward(T, shape):
+    (F, D), seeds = shape, iter(range(9))
+    values, upper = (draw(T, D, seed=next(seeds)).bfloat16() for _ in range(2))
+    weight, out_weight = draw(F, D, seed=next(seeds)) * D**-0.5, draw(D, F, seed=next(seeds))
+    inputs = [values, weight, draw(F, seed=next(seeds)), out_weight]
+    inputs = [each.requires_grad_() for each in inputs]
+    output = cpu_kernels.feed_forward(*inputs)
+    found = output, *torch.autograd.grad(output, inputs, upper)
+
+    # One after the other, they round alike; only sums of biases come in another order.
+    inner = cpu_kernels.product(inputs[0], inputs[1])
+    expected = cpu_kernels.product(cpu_kernels.gelu(inner, inputs[2]), inputs[3])
+    expected = expected, *torch.autograd.grad(expected, inputs, upper)
+    for index, (one, other) in enumerate(zip(found, expected, strict=True)):
+        assert one.dtype == other.dtype
+        bounds = {"rtol": 1e-5, "atol": 1e-4} if index == 3 else {"rtol": 0, "atol": 0}
+        torch.testing.assert_close(one, other, **bounds)
+
+
+def test_feed_forward_of_what_is_frozen():
+    values, upper = (draw(40, 64, seed=seed).bfloat16() for seed in (1, 2))
+    inputs = [values, draw(96, 64, seed=3), draw(96, seed=4), draw(64, 96, seed=5)]
+    expected = torch.autograd.grad(
+        cpu_kernels.feed_forward(*(each.requires_grad_() for each in inputs)), inputs, upper
+    )
+    for index, gradient in enumerate(expected):
+        given = [each.detach().requires_grad_(i == index) for i, each in enumerate(inputs)]
+        output = cpu_kernels.feed_forward(*given)
+        assert torch.equal(torch.autograd.grad(output, given[index], upper)[0], gradient)
 
 
 def test_leading_dimensions_and_slices():

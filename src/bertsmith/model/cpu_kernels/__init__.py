@@ -9,12 +9,14 @@ from bertsmith.model.cpu_kernels.attention import padded_attention
 from bertsmith.model.cpu_kernels.cross_entropy import cross_entropy_sums
 from bertsmith.model.cpu_kernels.gelu import gelu
 from bertsmith.model.cpu_kernels.library import why_no_kernels
-from bertsmith.model.cpu_kernels.products import product
+from bertsmith.model.cpu_kernels.products import feed_forward, fits_tiles, product
 from bertsmith.model.cpu_kernels.residual_norm import residual_norm
 from bertsmith.model.cpu_kernels.running import has_cpu_kernels
 
 __all__ = [
     "cross_entropy_sums",
+    "feed_forward",
+    "fits_tiles",
     "gelu",
     "has_cpu_kernels",
     "padded_attention",

@@ -1,14 +1,5 @@
-/* The tanh formula of GELU: x/2 (1 + tanh z) = x sigmoid(2z), z = sqrt(2/pi) (x + 0.044715 x^3).
-
-   What comes in are the products of a linear layer, [T, F]; its bias, [F], is added here. */
-#include "common.h"
-
-#define ROOT 0.7978845608028654f
-#define CUBE 0.044715f
-
-static inline float sigmoid_of(float x) {
-    return 1.0f / (1.0f + exponential(-2.0f * ROOT * (x + CUBE * x * x * x)));
-}
+/* GELU of the products of a linear layer, [T, F]; its bias, [F], is added here. */
+#include "gelu.h"
 
 void gelu_forward(const bf16 *values, const float *restrict bias, bf16 *output, int64_t T,
                   int64_t F, int64_t threads) {
@@ -18,8 +9,7 @@ void gelu_forward(const bf16 *values, const float *restrict bias, bf16 *output, 
         bf16 *restrict to = output + t * F;
 #pragma omp simd
         for (int64_t c = 0; c < F; c++) {
-            float x = wide(from[c]) + bias[c];
-            to[c] = narrow(x * sigmoid_of(x));
+            to[c] = narrow(gelu_of(wide(from[c]) + bias[c]));
         }
     }
 }
@@ -36,10 +26,7 @@ void gelu_backward(const bf16 *grad_output, const bf16 *values, const float *res
             bf16 *restrict to = gradient + t * F;
 #pragma omp simd
             for (int64_t c = 0; c < F; c++) {
-                float x = wide(from[c]) + bias[c], sigmoid = sigmoid_of(x);
-                float inner = 2.0f * ROOT * (1.0f + 3.0f * CUBE * x * x);
-                float slope = sigmoid * (1.0f + x * (1.0f - sigmoid) * inner);
-                float own = wide(above[c]) * slope;
+                float own = wide(above[c]) * gelu_slope_at(wide(from[c]) + bias[c]);
                 bias_sum[c] += own;
                 to[c] = narrow(own);
             }

@@ -8,10 +8,11 @@
    A tile can only be stored to memory. What was stored is read a product later, when it has got
    there: at once it costs as much as the product. */
 #define _GNU_SOURCE
-#include "common.h"
+#include "gelu.h"
 
 #if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__linux__)
 #include <immintrin.h>
+#include <omp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,11 +36,23 @@ typedef struct {
     int64_t to_second, row_bytes, to_next;
 } Strip;
 
-/* Sums that were stored and not yet given out. */
+/* What becomes of sums, rounded to bf16: they are the output; or they are kept, and GELU of them and
+   a bias is the output; or they are the gradient of that GELU, and what it was taken of had been
+   kept. */
+enum { ALONE, GELU, GELU_BACKWARD };
+
+typedef struct {
+    bf16 *output;      /* [T, columns], as the next one */
+    bf16 *kept;        /* of GELU; NULL for sums alone */
+    const float *bias; /* [columns]; NULL likewise */
+    float *bias_sums;  /* [columns]; the bias's gradient is added; GELU_BACKWARD alone */
+    int64_t columns;
+} Use;
+
+/* Sums that were stored and not yet used, where they belong, and how many rows of them. */
 typedef struct {
     const float *sums;
-    bf16 *to;
-    int64_t width, rows;
+    int64_t row, column, rows;
 } Waiting;
 
 /* Whether this process may use the tiles. */
@@ -145,9 +158,28 @@ static void pack_tokens(const bf16 *values, int64_t rows, int64_t width, int64_t
     }
 }
 
-static inline void give_row(const Waiting *waiting, int64_t row) {
-    if (row < waiting->rows)
-        put(waiting->to + row * waiting->width, narrowed(waiting->sums + row * EDGE));
+static inline void use_row(const Waiting *waiting, const Use *use, int64_t row, int kind) {
+    if (row >= waiting->rows) return;
+    int64_t at = (waiting->row + row) * use->columns + waiting->column;
+    const float *restrict bias = use->bias + waiting->column;
+    bf16 sums[EDGE] __attribute__((aligned(64))), *restrict to = use->output + at;
+    put(sums, narrowed(waiting->sums + row * EDGE));
+    if (kind == ALONE) {
+        put(to, _mm512_load_si512(sums));
+    } else if (kind == GELU) {
+        put(use->kept + at, _mm512_load_si512(sums));
+#pragma omp simd
+        for (int c = 0; c < EDGE; c++) to[c] = narrow(gelu_of(wide(sums[c]) + bias[c]));
+    } else {
+        const bf16 *restrict kept = use->kept + at;
+        float *restrict bias_sums = use->bias_sums + waiting->column;
+#pragma omp simd
+        for (int c = 0; c < EDGE; c++) {
+            float own = wide(sums[c]) * gelu_slope_at(wide(kept[c]) + bias[c]);
+            bias_sums[c] += own;
+            to[c] = narrow(own);
+        }
+    }
 }
 
 static inline void multiply(Strip *strip, const bf16 **panel) {
@@ -165,25 +197,26 @@ static inline void multiply(Strip *strip, const bf16 **panel) {
 
 /* Sums of a strip and a panel over all steps, stored as float32 with `width` numbers a row.
 
-   On the way the sums that wait are given out, `ahead` is brought into the second-level cache, a
-   number of lines a step, and the place for the sums into the first-level one. */
-static inline void sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting,
-                          const bf16 *ahead, int64_t lines, float *sums, int64_t width) {
-    int64_t first = at_most(8, steps / 2), rows = first ? (EDGE + first - 1) / first : 0, s = 0;
+   On the way the sums that wait are used, `ahead` is brought into the second-level cache, a number
+   of lines a step, and the place for the sums into the first-level one. */
+static inline __attribute__((always_inline)) void
+sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, const Use *use,
+       int kind, const bf16 *ahead, int64_t lines, float *sums, int64_t width) {
+    int64_t some = at_most(16, steps / 2), rows = some ? (EDGE + some - 1) / some : 0;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    if (!first)
-        for (int64_t row = 0; row < EDGE; row++) give_row(waiting, row);
-    for (; s < steps; s++) {
+    if (!some)
+        for (int64_t row = 0; row < EDGE; row++) use_row(waiting, use, row, kind);
+    for (int64_t s = 0; s < steps; s++) {
         for (int64_t i = 0; i < lines; i++, ahead += EDGE)
             _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-        if (s < first)
-            for (int64_t i = 0; i < rows; i++) give_row(waiting, s * rows + i);
-        if (s >= steps - first)
+        if (s < some)
+            for (int64_t i = 0; i < rows; i++) use_row(waiting, use, s * rows + i, kind);
+        if (s >= steps - some)
             for (int64_t i = 0; i < rows; i++) {
-                float *row = sums + at_most((s - steps + first) * rows + i, EDGE - 1) * width;
+                float *row = sums + at_most((s - steps + some) * rows + i, EDGE - 1) * width;
                 __builtin_prefetch(row, 1);
                 __builtin_prefetch(row + 16, 1);
             }
@@ -203,15 +236,16 @@ static int64_t panels_at_once(int64_t panels, int64_t steps) {
     return (panels + turns - 1) / turns;
 }
 
-/* output = values weight^T, or values weight: bf16 [T, columns], of bf16 [T, length].
+/* values weight^T, or values weight, [T, columns], of bf16 values, [T, length], and what becomes
+   of it.
 
    weight is float32, [columns, length] or, if it isn't transposed, [length, columns]; both are
    multiples of 32. scratch holds (columns + 32) * length numbers. */
-void product_forward(const bf16 *values, const float *weight, bf16 *output, bf16 *scratch,
-                     int64_t T, int64_t columns, int64_t length, int64_t is_transposed,
-                     int64_t threads) {
-    int64_t panels = columns / EDGE, steps = length / EDGE, strips = steps_of(T);
-    int64_t at_once = panels_at_once(panels, steps);
+static inline __attribute__((always_inline)) void
+product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64_t T,
+        int64_t length, int is_transposed, int kind, int64_t threads) {
+    int64_t columns = whole.columns, panels = columns / EDGE, steps = length / EDGE;
+    int64_t strips = steps_of(T), at_once = panels_at_once(panels, steps);
     bf16 *last = scratch + columns * length; /* the last strip, with zeros behind its rows */
     memset(last, 0, EDGE * length * sizeof(bf16));
     memcpy(last, values + (strips - 1) * EDGE * length,
@@ -219,7 +253,9 @@ void product_forward(const bf16 *values, const float *weight, bf16 *output, bf16
 #pragma omp parallel num_threads((int)threads)
     {
         float sums[2][BLOCK] __attribute__((aligned(64)));
-        Waiting waiting = {sums[0], output, columns, 0};
+        Waiting waiting = {sums[0], 0, 0, 0};
+        Use use = whole;
+        if (kind == GELU_BACKWARD) use.bias_sums += omp_get_thread_num() * columns;
         take_tiles();
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < panels * steps; i++) {
@@ -243,17 +279,42 @@ void product_forward(const bf16 *values, const float *weight, bf16 *output, bf16
                     const bf16 *ahead =
                         values + (i + 1) * EDGE * length + (panel - from) * lines * steps * EDGE;
                     float *next = waiting.sums == sums[0] ? sums[1] : sums[0];
-                    sum_up(strip, scratch + panel * steps * BLOCK, steps, &waiting, ahead, lines,
-                           next, EDGE);
-                    waiting.sums = next;
-                    waiting.to = output + i * EDGE * columns + panel * EDGE;
-                    waiting.rows = at_most(EDGE, T - i * EDGE);
+                    sum_up(strip, scratch + panel * steps * BLOCK, steps, &waiting, &use, kind,
+                           ahead, lines, next, EDGE);
+                    waiting = (Waiting){next, i * EDGE, panel * EDGE, at_most(EDGE, T - i * EDGE)};
                 }
             }
         }
-        for (int64_t row = 0; row < EDGE; row++) give_row(&waiting, row);
+        for (int64_t row = 0; row < EDGE; row++) use_row(&waiting, &use, row, kind);
         _tile_release();
     }
+}
+
+void product_alone(const bf16 *values, const float *weight, bf16 *output, bf16 *scratch, int64_t T,
+                   int64_t columns, int64_t length, int64_t is_transposed, int64_t threads) {
+    Use use = {output, NULL, NULL, NULL, columns};
+    if (is_transposed)
+        product(values, weight, use, scratch, T, length, 1, ALONE, threads);
+    else
+        product(values, weight, use, scratch, T, length, 0, ALONE, threads);
+}
+
+/* GELU of values weight^T + bias; the products themselves are kept. */
+void product_gelu(const bf16 *values, const float *weight, const float *bias, bf16 *kept,
+                  bf16 *output, bf16 *scratch, int64_t T, int64_t columns, int64_t length,
+                  int64_t threads) {
+    Use use = {output, kept, bias, NULL, columns};
+    product(values, weight, use, scratch, T, length, 1, GELU, threads);
+}
+
+/* The gradient of those products where above weight is that of the GELU.
+
+   bias_sums is zeros, [threads, columns]: each thread's part of the bias's gradient. */
+void product_gelu_backward(const bf16 *above, const float *weight, const float *bias, bf16 *kept,
+                           bf16 *gradient, float *bias_sums, bf16 *scratch, int64_t T,
+                           int64_t columns, int64_t length, int64_t threads) {
+    Use use = {gradient, kept, bias, bias_sums, columns};
+    product(above, weight, use, scratch, T, length, 0, GELU_BACKWARD, threads);
 }
 
 /* gradient = above^T values: float32 [N, K] of bf16 [T, N] and [T, K]; N and K are multiples
@@ -266,6 +327,7 @@ void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradi
 #pragma omp parallel num_threads((int)threads)
     {
         const Waiting none = {0};
+        const Use unused = {0};
         take_tiles();
 #pragma omp for schedule(static)
         for (int64_t step = 0; step < steps; step++) {
@@ -283,8 +345,8 @@ void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradi
                     Strip strip = {scratch + i * steps * BLOCK, HALF, 64, BLOCK};
                     const bf16 *ahead =
                         scratch + (i + 1) * steps * BLOCK + (panel - from) * lines * steps * EDGE;
-                    sum_up(strip, packed + panel * steps * BLOCK, steps, &none, ahead, lines,
-                           gradient + i * EDGE * K + panel * EDGE, K);
+                    sum_up(strip, packed + panel * steps * BLOCK, steps, &none, &unused, ALONE,
+                           ahead, lines, gradient + i * EDGE * K + panel * EDGE, K);
                 }
         }
         _tile_release();
