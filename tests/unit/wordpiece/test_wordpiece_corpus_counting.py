@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 
@@ -56,17 +57,19 @@ def test_workers_and_order_of_shards_change_nothing(shards, small_tasks):
 
 
 def test_the_work_is_shared_with_other_processes(shards, small_tasks, monkeypatch):
-    done_here = []
+    done_here, pause = [], 0.0
     original = corpus_counting._Counting.__call__
 
     def count_here(job, task):
         done_here.append(task)
+        time.sleep(pause)
         return original(job, task)
 
     monkeypatch.setattr(corpus_counting._Counting, "__call__", count_here)
     wanted = count_words(open_corpus(shards), Workers(1)).counts
     num_tasks = len(done_here)
     done_here.clear()
+    pause = 5 / num_tasks  # alone this process would be busy until long after the other has started
     assert count_words(open_corpus(shards), Workers(2)).counts == wanted
     assert num_tasks - len(done_here) >= 2
 
