@@ -11,7 +11,7 @@ from bertsmith.model.precision import autocast
 CPU = torch.device("cpu")
 
 pytestmark = pytest.mark.skipif(
-    not (cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()) and products._has_tiles()),
+    not (cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()) and products.has_tiles()),
     reason="no tiles here",
 )
 

@@ -1,7 +1,7 @@
 /* What stands between the matrix products of attention; see attention.py.
 
    Packed: [T, parts, N, H], sequences end to end. Padded: [parts, B, N, S, H], zeros at padding. */
-#include "common.h"
+#include "softmax.h"
 
 /* One token's values of one head: (from + bias) * scale. */
 static inline void copy_values(bf16 *restrict to, const bf16 *restrict from,
@@ -78,38 +78,12 @@ void softmax_forward(bf16 *scores, bf16 *dropped, const int32_t *cu_seqlens, int
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t head = 0; head < B * N; head++) {
         int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N];
-        float powers[S];
+        float row[S];
         for (int64_t s = 0; s < S; s++) {
-            int64_t row = head * S + s;
-            bf16 *restrict probabilities = scores + row * S;
-            int64_t seen = s >= length ? 0 : causal ? s + 1 : length;
-            float highest = -INFINITY, total = 0;
-#pragma omp simd reduction(max : highest)
-            for (int64_t k = 0; k < seen; k++) {
-                powers[k] = wide(probabilities[k]);
-                highest = powers[k] > highest ? powers[k] : highest;
-            }
-#pragma omp simd reduction(+ : total)
-            for (int64_t k = 0; k < seen; k++) {
-                powers[k] = exponential(powers[k] - highest);
-                total += powers[k];
-            }
-            float factor = 1.0f / total;
-            if (dropout.threshold == 0) {
+            int64_t at = (head * S + s) * S, seen = s >= length ? 0 : causal ? s + 1 : length;
 #pragma omp simd
-                for (int64_t k = 0; k < seen; k++) probabilities[k] = narrow(powers[k] * factor);
-            } else {
-                uint32_t first = (uint32_t)(row * S);
-                bf16 *restrict left = dropped + row * S;
-#pragma omp simd
-                for (int64_t k = 0; k < seen; k++) {
-                    float probability = powers[k] * factor;
-                    probabilities[k] = narrow(probability);
-                    left[k] = narrow(probability * kept(dropout, first + (uint32_t)k));
-                }
-                memset(left + seen, 0, sizeof(bf16) * (size_t)(S - seen));
-            }
-            memset(probabilities + seen, 0, sizeof(bf16) * (size_t)(S - seen));
+            for (int64_t k = 0; k < seen; k++) row[k] = wide(scores[at + k]);
+            softmax_row(row, seen, S, scores + at, dropped + at, dropout, (uint32_t)at);
         }
     }
 }
@@ -122,30 +96,13 @@ void softmax_backward(const bf16 *restrict probabilities, bf16 *restrict gradien
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t head = 0; head < B * N; head++) {
         int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N];
-        float own[S];
+        float row[S];
         for (int64_t s = 0; s < S; s++) {
-            int64_t row = head * S + s;
-            const bf16 *restrict p = probabilities + row * S;
-            bf16 *restrict g = gradient + row * S;
-            int64_t seen = s >= length ? 0 : causal ? s + 1 : length;
-            float along = 0;
-            uint32_t first = (uint32_t)(row * S);
-            if (dropout.threshold == 0) {
-#pragma omp simd reduction(+ : along)
-                for (int64_t k = 0; k < seen; k++) {
-                    own[k] = wide(g[k]);
-                    along += own[k] * wide(p[k]);
-                }
-            } else {
-#pragma omp simd reduction(+ : along)
-                for (int64_t k = 0; k < seen; k++) {
-                    own[k] = wide(g[k]) * kept(dropout, first + (uint32_t)k);
-                    along += own[k] * wide(p[k]);
-                }
-            }
+            int64_t at = (head * S + s) * S, seen = s >= length ? 0 : causal ? s + 1 : length;
 #pragma omp simd
-            for (int64_t k = 0; k < seen; k++) g[k] = narrow(wide(p[k]) * (own[k] - along));
-            memset(g + seen, 0, sizeof(bf16) * (size_t)(S - seen));
+            for (int64_t k = 0; k < seen; k++) row[k] = wide(gradient[at + k]);
+            softmax_row_backward(row, seen, S, probabilities + at, gradient + at, dropout,
+                                 (uint32_t)at);
         }
     }
 }

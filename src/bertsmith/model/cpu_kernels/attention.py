@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bertsmith.model.cpu_kernels.products import has_tiles
 from bertsmith.model.cpu_kernels.running import HashedDropout, call
 
 __all__ = ["padded_attention"]
@@ -44,7 +45,9 @@ def padded_attention(
     layout = cu_seqlens, S, query_key_value.shape[0] - num_tokens
     columns = query_key_value[0].numel()
     added = torch.zeros(columns) if bias is None else bias.float().contiguous()
-    output: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
+    on_tiles = has_tiles() and query_key_value.shape[3] % 32 == 0
+    kind = _TiledAttention if on_tiles else _Attention
+    output: Tensor = kind.apply(  # type: ignore[no-untyped-call]
         query_key_value, added, *layout, HashedDropout.draw(dropout_p), causal
     )
     return output
@@ -94,6 +97,47 @@ class _Attention(torch.autograd.Function):
         sums = torch.zeros(torch.get_num_threads(), 3 * N * H)
         _pack(gradients, gradient, cu_seqlens, ctx.num_more_rows, sums)
         return gradient, sums.sum(0), None, None, None, None, None
+
+
+class _TiledAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query_key_value: Tensor,
+        bias: Tensor,
+        cu_seqlens: Tensor,
+        S: int,
+        num_more_rows: int,
+        dropout: HashedDropout,
+        causal: bool,
+    ) -> Tensor:
+        query_key_value = query_key_value.contiguous()
+        R, _, N, H = query_key_value.shape
+        B = len(cu_seqlens) - 1
+        probabilities = query_key_value.new_empty(B * N, S, S)
+        output = query_key_value.new_empty(R, N, H)
+        ctx.numbers = B, N, S, H, num_more_rows, int(causal), H**-0.5, *dropout.numbers
+        given = query_key_value, bias, probabilities, output, cu_seqlens, _room(S, H)
+        call("attention_forward", *given, *ctx.numbers)
+        ctx.save_for_backward(query_key_value, bias, probabilities, cu_seqlens)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        query_key_value, bias, probabilities, cu_seqlens = ctx.saved_tensors
+        _, _, S, H, *_ = ctx.numbers
+        gradient = torch.empty_like(query_key_value)
+        sums = torch.zeros(torch.get_num_threads(), len(bias))
+        given = query_key_value, bias, probabilities, grad_output.contiguous(), gradient, sums
+        call("attention_backward", *given, cu_seqlens, _room(S, H), *ctx.numbers)
+        return gradient, sums.sum(0), None, None, None, None, None
+
+
+def _room(S: int, H: int) -> Tensor:
+    """Scratch of all threads: what `attention_room` in tiled_attention.c says, for each."""
+    bytes_of_thread = 2 * (8 * S * H + 2 * S * S + 32 * S) + 4 * 32 * (S + H) + 64
+    return torch.empty(torch.get_num_threads() * bytes_of_thread, dtype=torch.uint8)
 
 
 def _pad(packed: Tensor, cu_seqlens: Tensor, S: int, bias: Tensor | None = None) -> Tensor:

@@ -14,8 +14,15 @@ import torch
 
 __all__ = ["kernels", "why_no_kernels"]
 
-_SOURCES = ("residual_norm.c", "gelu.c", "attention.c", "cross_entropy.c", "products.c")
-_HEADERS = ("common.h", "gelu.h")
+_SOURCES = (
+    "residual_norm.c",
+    "gelu.c",
+    "attention.c",
+    "cross_entropy.c",
+    "products.c",
+    "tiled_attention.c",
+)
+_HEADERS = ("common.h", "gelu.h", "softmax.h", "tiles.h")
 # Not -ffast-math: it would let NaN pass unseen, and change how the whole process rounds.
 _FLAGS = (
     "-O3",

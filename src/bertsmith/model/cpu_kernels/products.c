@@ -1,40 +1,19 @@
-/* Products of bf16 matrices on the tiles of AMX, summed in float32.
+/* Products of bf16 matrices on the tiles of AMX, summed in float32; see tiles.h.
 
-   Eight tiles of 16 x 64 bytes: four hold sums of 32 rows by 32 columns, two the rows, two the
-   columns. The left matrix is taken in strips of 32 rows, the right one in panels of 32 columns,
-   packed as the tiles want it: pairs of neighbours along the sum, [sum / 2][column][2]. As many
-   panels as half of a second-level cache holds stay there while the strips go by.
-
-   A tile can only be stored to memory. What was stored is read a product later, when it has got
-   there: at once it costs as much as the product. */
+   As many panels as half of a second-level cache holds stay there while the strips go by. A tile
+   can only be stored to memory. What was stored is read a product later, when it has got there: at
+   once it costs as much as the product. */
 #define _GNU_SOURCE
 #include "gelu.h"
+#include "tiles.h"
 
-#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__linux__)
-#include <immintrin.h>
-#include <omp.h>
+#ifdef HAS_TILES
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define EDGE 32                   /* rows of a strip, columns of a panel, numbers of a step */
-#define BLOCK (EDGE * EDGE)       /* bf16 numbers of a strip or panel in one step */
-#define HALF (BLOCK / 2)          /* of one of its two tiles */
 #define CACHED (768 * 1024)       /* bytes of panels that stay in the second-level cache */
 #define REQUEST_PERMISSION 0x1023 /* arch_prctl's ARCH_REQ_XCOMP_PERM */
 #define TILE_DATA 18              /* the feature that it asks for, XFEATURE_XTILEDATA */
-
-typedef struct {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t bytes_of_row[16];
-    uint8_t rows[16];
-} TileShapes;
-
-/* A strip: where its first step lies, and how far it is to its 17th row, its next row (in bytes)
-   and its next step. */
-typedef struct {
-    const bf16 *from;
-    int64_t to_second, row_bytes, to_next;
-} Strip;
 
 /* What becomes of sums, rounded to bf16: they are the output; or they are kept, and GELU of them and
    a bias is the output; or they are the gradient of that GELU, and what it was taken of had been
@@ -58,73 +37,6 @@ typedef struct {
 /* Whether this process may use the tiles. */
 int64_t has_tiles(void) { return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0; }
 
-static void take_tiles(void) {
-    TileShapes shapes = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        shapes.bytes_of_row[i] = 64;
-        shapes.rows[i] = 16;
-    }
-    _tile_loadconfig(&shapes);
-}
-
-static inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static inline int64_t steps_of(int64_t length) { return (length + EDGE - 1) / EDGE; }
-
-static inline __m512i interleave(__m512i a, __m512i b, int is_second) {
-    static const uint16_t order[2][32] = {
-        {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-         8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47},
-        {16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55,
-         24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63}};
-    return _mm512_permutex2var_epi16(a, _mm512_loadu_si512(order[is_second]), b);
-}
-
-/* 16 rows of 16 numbers of 32 bits. */
-static inline void transpose(__m512i *r) {
-    __m512i t[16];
-    for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-    for (int i = 0; i < 4; i++) {
-        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-    }
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-    }
-}
-
-/* 32 numbers as bf16. */
-static inline __m512i narrowed(const float *from) {
-    return (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
-}
-
-static inline void put(bf16 *to, __m512i numbers) { _mm512_storeu_si512(to, numbers); }
-
-/* One step of a panel of columns that are rows of `weight`, float32 [N, K]. */
-static void pack_rows(const float *weight, int64_t K, int64_t panel, int64_t step, bf16 *to) {
-    for (int half = 0; half < 2; half++) {
-        __m512i r[16];
-        const float *from = weight + (panel * EDGE + half * 16) * K + step * EDGE;
-        for (int i = 0; i < 16; i++) r[i] = narrowed(from + i * K);
-        transpose(r);
-        for (int i = 0; i < 16; i++) put(to + half * HALF + i * EDGE, r[i]);
-    }
-}
-
 /* One step of a panel of columns of `weight`, float32 [rows, width]. */
 static void pack_columns(const float *weight, int64_t width, int64_t panel, int64_t step,
                          bf16 *to) {
@@ -133,28 +45,6 @@ static void pack_columns(const float *weight, int64_t width, int64_t panel, int6
         __m512i a = narrowed(from), b = narrowed(from + width);
         put(to + i * EDGE, interleave(a, b, 0));
         put(to + HALF + i * EDGE, interleave(a, b, 1));
-    }
-}
-
-/* The same of bf16 `values`, zeros behind them; as a strip of their transpose if asked for. */
-static void pack_tokens(const bf16 *values, int64_t rows, int64_t width, int64_t panel,
-                        int64_t step, int is_strip, bf16 *to) {
-    __m512i first[16], second[16];
-    for (int i = 0; i < 16; i++) {
-        int64_t row = step * EDGE + 2 * i;
-        const bf16 *from = values + row * width + panel * EDGE;
-        __m512i a = row < rows ? _mm512_loadu_si512(from) : _mm512_setzero_si512();
-        __m512i b = row + 1 < rows ? _mm512_loadu_si512(from + width) : _mm512_setzero_si512();
-        first[i] = interleave(a, b, 0);
-        second[i] = interleave(a, b, 1);
-    }
-    if (is_strip) {
-        transpose(first);
-        transpose(second);
-    }
-    for (int i = 0; i < 16; i++) {
-        put(to + i * EDGE, first[i]);
-        put(to + HALF + i * EDGE, second[i]);
     }
 }
 
@@ -180,19 +70,6 @@ static inline void use_row(const Waiting *waiting, const Use *use, int64_t row, 
             to[c] = narrow(own);
         }
     }
-}
-
-static inline void multiply(Strip *strip, const bf16 **panel) {
-    _tile_loadd(6, *panel, 64);
-    _tile_loadd(4, strip->from, strip->row_bytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, *panel + HALF, 64);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, strip->from + strip->to_second, strip->row_bytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-    strip->from += strip->to_next;
-    *panel += BLOCK;
 }
 
 /* Sums of a strip and a panel over all steps, stored as float32 with `width` numbers a row.
@@ -264,7 +141,7 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
             int64_t step = is_transposed ? i % steps : i / panels;
             bf16 *to = scratch + (panel * steps + step) * BLOCK;
             if (is_transposed)
-                pack_rows(weight, length, panel, step, to);
+                pack_rows(weight, 1, length, panel, step, to);
             else
                 pack_columns(weight, columns, panel, step, to);
         }

@@ -18,7 +18,7 @@ from torch.nn.functional import linear
 from bertsmith.model.cpu_kernels.library import kernels
 from bertsmith.model.cpu_kernels.running import call, has_cpu_kernels
 
-__all__ = ["feed_forward", "fits_tiles", "product"]
+__all__ = ["feed_forward", "fits_tiles", "has_tiles", "product"]
 
 _EDGE = 32
 
@@ -64,7 +64,7 @@ def fits_tiles(values: Tensor, weight: Tensor) -> bool:
     """
     return (
         has_cpu_kernels(values)
-        and _has_tiles()
+        and has_tiles()
         and values.numel() > 0
         and type(weight) in (Tensor, nn.Parameter)
         and weight.device.type == "cpu"
@@ -77,7 +77,8 @@ def fits_tiles(values: Tensor, weight: Tensor) -> bool:
 
 
 @functools.cache
-def _has_tiles() -> bool:
+def has_tiles() -> bool:
+    """Whether the processor has tiles and the system lets this process use them."""
     library = kernels()
     return library is not None and bool(library.has_tiles())
 

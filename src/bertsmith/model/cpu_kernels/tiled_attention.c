@@ -1,0 +1,226 @@
+/* Attention of packed bf16 sequences on the tiles of AMX, a head of a sequence at a time.
+
+   All that one head needs, forward and backward, fits into a core's second-level cache. Memory sees
+   what goes in, what comes out, and the probabilities, bf16 [B, N, S, S], which backward needs; of
+   them rows and columns behind a sequence's end are never written nor read. */
+#include "softmax.h"
+#include "tiles.h"
+
+#ifdef HAS_TILES
+
+/* What of the packed batch every head needs. */
+typedef struct {
+    const bf16 *packed; /* queries, keys, values without their bias, [R, 3, N, H] */
+    const float *bias;  /* [3, N, H] */
+    const int32_t *cu_seqlens;
+    int64_t B, N, S, H, causal;
+    Dropout dropout;
+    float scale; /* of the queries */
+} Batch;
+
+/* A head of a sequence: its number, its first token, how many, and how many rounded up. */
+typedef struct {
+    int64_t number, n, start, length, width;
+} Head;
+
+static inline Head head_of(const Batch *batch, int64_t number) {
+    int64_t b = number / batch->N, start = batch->cu_seqlens[b];
+    int64_t length = batch->cu_seqlens[b + 1] - start;
+    return (Head){number, number % batch->N, start, length, steps_of(length) * EDGE};
+}
+
+static inline int64_t seen_by(const Batch *batch, const Head *head, int64_t row) {
+    return row >= head->length ? 0 : batch->causal ? row + 1 : head->length;
+}
+
+/* Queries, keys or values of a head, [width, H], with their bias; the queries are scaled. */
+static void gather(const Batch *batch, const Head *head, int64_t part, bf16 *to) {
+    int64_t H = batch->H, N = batch->N;
+    const bf16 *restrict from = batch->packed + ((head->start * 3 + part) * N + head->n) * H;
+    const float *restrict bias = batch->bias + (part * N + head->n) * H;
+    float scale = part == 0 ? batch->scale : 1.0f;
+    for (int64_t s = 0; s < head->length; s++, from += 3 * N * H) {
+        bf16 *restrict row = to + s * H;
+#pragma omp simd
+        for (int64_t h = 0; h < H; h++) row[h] = narrow((wide(from[h]) + bias[h]) * scale);
+    }
+    memset(to + head->length * H, 0, sizeof(bf16) * (size_t)((head->width - head->length) * H));
+}
+
+/* Panels of the columns that are rows of `values`, [width, H]: for products with their transpose. */
+static void pack_all_rows(const bf16 *values, int64_t width, int64_t H, bf16 *to) {
+    for (int64_t panel = 0; panel < width / EDGE; panel++)
+        for (int64_t step = 0; step < H / EDGE; step++, to += BLOCK)
+            pack_rows(values, 0, H, panel, step, to);
+}
+
+/* Panels of the columns of `values`, [width, H]. */
+static void pack_all_columns(const bf16 *values, int64_t width, int64_t H, bf16 *to) {
+    for (int64_t panel = 0; panel < H / EDGE; panel++)
+        for (int64_t step = 0; step < width / EDGE; step++, to += BLOCK)
+            pack_tokens(values, width, H, panel, step, 0, to);
+}
+
+/* Products of a strip and panels, float32 [32, columns]. */
+static void multiply_strip(Strip strip, const bf16 *panels, int64_t steps, int64_t columns,
+                           float *sums) {
+    for (int64_t column = 0; column < columns; column += EDGE) {
+        Strip here = strip;
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        for (int64_t s = 0; s < steps; s++) multiply(&here, &panels);
+        _tile_stored(0, sums + column, columns * 4);
+        _tile_stored(1, sums + column + 16, columns * 4);
+        _tile_stored(2, sums + 16 * columns + column, columns * 4);
+        _tile_stored(3, sums + 16 * columns + column + 16, columns * 4);
+    }
+}
+
+/* Rows of a strip of a matrix with `columns` columns. */
+static inline Strip rows_from(const bf16 *matrix, int64_t row, int64_t columns) {
+    return (Strip){matrix + row * columns, 16 * columns, 2 * columns, EDGE};
+}
+
+/* Gives out a head's gradient of one part, 32 rows of [32, H], and adds them to its bias's. */
+static void scatter(const Batch *batch, const Head *head, int64_t part, int64_t row,
+                    const float *sums, bf16 *gradient, float *bias_sums) {
+    int64_t H = batch->H, N = batch->N, rows = at_most(EDGE, head->length - row);
+    float scale = part == 0 ? batch->scale : 1.0f;
+    float *restrict sum = bias_sums + (part * N + head->n) * H;
+    for (int64_t s = 0; s < rows; s++) {
+        bf16 *restrict to = gradient + (((head->start + row + s) * 3 + part) * N + head->n) * H;
+        const float *restrict from = sums + s * H;
+#pragma omp simd
+        for (int64_t h = 0; h < H; h++) {
+            float value = from[h] * scale;
+            sum[h] += value;
+            to[h] = narrow(value);
+        }
+    }
+}
+
+/* Bytes of scratch that a thread needs, forward or backward. */
+int64_t attention_room(int64_t S, int64_t H) {
+    return (8 * S * H + 2 * S * S + 32 * S) * (int64_t)sizeof(bf16) +
+           32 * (S + H) * (int64_t)sizeof(float) + 64;
+}
+
+/* The values that each token attends to, bf16 [R, N, H]; `rows` behind the last token are zeros. */
+void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilities, bf16 *output,
+                       const int32_t *cu_seqlens, char *scratch, int64_t B, int64_t N, int64_t S,
+                       int64_t H, int64_t rows, int64_t causal, float query_scale, int64_t seed,
+                       int64_t threshold, float scale, int64_t threads) {
+    Batch batch = {packed, bias, cu_seqlens, B, N, S, H, causal,
+                   {(uint32_t)seed, (uint32_t)threshold, scale}, query_scale};
+#pragma omp parallel num_threads((int)threads)
+    {
+        bf16 *queries = (bf16 *)(scratch + omp_get_thread_num() * attention_room(S, H));
+        bf16 *others = queries + S * H, *keys = others + S * H, *values = keys + S * H;
+        bf16 *left = values + S * H;
+        float *scores = (float *)(left + 32 * S), *sums = scores + 32 * S;
+        take_tiles();
+#pragma omp for schedule(static) nowait
+        for (int64_t number = 0; number < B * N; number++) {
+            Head head = head_of(&batch, number);
+            gather(&batch, &head, 0, queries);
+            gather(&batch, &head, 1, others);
+            pack_all_rows(others, head.width, H, keys);
+            gather(&batch, &head, 2, others);
+            pack_all_columns(others, head.width, H, values);
+            for (int64_t row = 0; row < head.length; row += EDGE) {
+                multiply_strip(rows_from(queries, row, H), keys, H / EDGE, head.width, scores);
+                int64_t end = at_most(EDGE, head.length - row);
+                Strip strip = {left, 16 * head.width, 2 * head.width, EDGE};
+                for (int64_t s = 0; s < end; s++) {
+                    int64_t at = (number * S + row + s) * S;
+                    softmax_row(scores + s * head.width, seen_by(&batch, &head, row + s),
+                                head.width, probabilities + at, left + s * head.width,
+                                batch.dropout, (uint32_t)at);
+                    if (threshold == 0)
+                        memcpy(left + s * head.width, probabilities + at,
+                               sizeof(bf16) * (size_t)head.width);
+                }
+                memset(left + end * head.width, 0,
+                       sizeof(bf16) * (size_t)((EDGE - end) * head.width));
+                multiply_strip(strip, values, head.width / EDGE, H, sums);
+                for (int64_t s = 0; s < end; s++)
+                    for (int64_t h = 0; h < H; h += EDGE)
+                        put(output + ((head.start + row + s) * N + head.n) * H + h,
+                            narrowed(sums + s * H + h));
+            }
+        }
+        _tile_release();
+    }
+    memset(output + cu_seqlens[B] * N * H, 0, sizeof(bf16) * (size_t)(rows * N * H));
+}
+
+/* The gradient of `packed` where `above`, [R, N, H], is that of the output.
+
+   bias_sums is zeros, [threads, 3, N, H]: each thread's part of the bias's gradient. */
+void attention_backward(const bf16 *packed, const float *bias, const bf16 *probabilities,
+                        const bf16 *above, bf16 *gradient, float *bias_sums,
+                        const int32_t *cu_seqlens, char *scratch, int64_t B, int64_t N, int64_t S,
+                        int64_t H, int64_t rows, int64_t causal, float query_scale, int64_t seed,
+                        int64_t threshold, float scale, int64_t threads) {
+    Batch batch = {packed, bias, cu_seqlens, B, N, S, H, causal,
+                   {(uint32_t)seed, (uint32_t)threshold, scale}, query_scale};
+#pragma omp parallel num_threads((int)threads)
+    {
+        bf16 *upper = (bf16 *)(scratch + omp_get_thread_num() * attention_room(S, H));
+        bf16 *others = upper + S * H, *queries = others + S * H, *keys = queries + S * H;
+        bf16 *values = keys + S * H, *uppers = values + S * H;
+        bf16 *left = uppers + 3 * S * H, *inner = left + S * S, *strip_room = inner + S * S;
+        float *slopes = (float *)(strip_room + 32 * S), *sums = slopes + 32 * S;
+        float *own_sums = bias_sums + omp_get_thread_num() * 3 * N * H;
+        take_tiles();
+#pragma omp for schedule(static) nowait
+        for (int64_t number = 0; number < B * N; number++) {
+            Head head = head_of(&batch, number);
+            int64_t width = head.width, steps = width / EDGE;
+            gather(&batch, &head, 0, others);
+            pack_all_columns(others, width, H, queries);
+            gather(&batch, &head, 1, others);
+            pack_all_columns(others, width, H, keys);
+            gather(&batch, &head, 2, others);
+            pack_all_rows(others, width, H, values);
+            for (int64_t s = 0; s < head.length; s++)
+                memcpy(upper + s * H, above + ((head.start + s) * N + head.n) * H,
+                       sizeof(bf16) * (size_t)H);
+            memset(upper + head.length * H, 0,
+                   sizeof(bf16) * (size_t)((width - head.length) * H));
+            pack_all_columns(upper, width, H, uppers);
+            for (int64_t row = 0; row < width; row += EDGE) {
+                multiply_strip(rows_from(upper, row, H), values, H / EDGE, width, slopes);
+                for (int64_t s = 0; s < EDGE; s++) {
+                    int64_t seen = seen_by(&batch, &head, row + s);
+                    int64_t at = (number * S + row + s) * S, here = (row + s) * width;
+                    softmax_row_backward(slopes + s * width, seen, width, probabilities + at,
+                                         inner + here, batch.dropout, (uint32_t)at);
+#pragma omp simd
+                    for (int64_t k = 0; k < seen; k++)
+                        left[here + k] =
+                            threshold == 0 ? probabilities[at + k]
+                                           : narrow(wide(probabilities[at + k]) *
+                                                    kept(batch.dropout, (uint32_t)(at + k)));
+                    memset(left + here + seen, 0, sizeof(bf16) * (size_t)(width - seen));
+                }
+                multiply_strip(rows_from(inner, row, width), keys, steps, H, sums);
+                scatter(&batch, &head, 0, row, sums, gradient, own_sums);
+            }
+            for (int64_t row = 0; row < width; row += EDGE)
+                for (int64_t part = 1; part < 3; part++) {
+                    for (int64_t step = 0; step < steps; step++)
+                        pack_tokens(part == 1 ? inner : left, width, width, row / EDGE, step, 1,
+                                    strip_room + step * BLOCK);
+                    Strip strip = {strip_room, HALF, 64, BLOCK};
+                    multiply_strip(strip, part == 1 ? queries : uppers, steps, H, sums);
+                    scatter(&batch, &head, part, row, sums, gradient, own_sums);
+                }
+        }
+        _tile_release();
+    }
+    memset(gradient + cu_seqlens[B] * 3 * N * H, 0, sizeof(bf16) * (size_t)(rows * 3 * N * H));
+}
+#endif

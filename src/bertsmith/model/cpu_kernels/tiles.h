@@ -1,0 +1,143 @@
+/* The tiles of AMX: eight of 16 x 64 bytes. Four hold float32 sums of 32 rows by 32 columns, two the
+   rows, two the columns of a product of bf16 matrices. The left matrix is taken in strips of 32
+   rows, the right one in panels of 32 columns, packed as the tiles want it: pairs of neighbours
+   along the sum, [sum / 2][column][2]. */
+#ifndef BERTSMITH_TILES_H
+#define BERTSMITH_TILES_H
+
+#include "common.h"
+
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__linux__)
+#define HAS_TILES
+#include <immintrin.h>
+#include <omp.h>
+
+#define EDGE 32                   /* rows of a strip, columns of a panel, numbers of a step */
+#define BLOCK (EDGE * EDGE)       /* bf16 numbers of a strip or panel in one step */
+#define HALF (BLOCK / 2)          /* of one of its two tiles */
+
+typedef struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t bytes_of_row[16];
+    uint8_t rows[16];
+} TileShapes;
+
+/* A strip: where its first step lies, and how far it is to its 17th row, its next row (in bytes)
+   and its next step. */
+typedef struct {
+    const bf16 *from;
+    int64_t to_second, row_bytes, to_next;
+} Strip;
+
+static void take_tiles(void) {
+    TileShapes shapes = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        shapes.bytes_of_row[i] = 64;
+        shapes.rows[i] = 16;
+    }
+    _tile_loadconfig(&shapes);
+}
+
+static inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static inline int64_t steps_of(int64_t length) { return (length + EDGE - 1) / EDGE; }
+
+static inline __m512i interleave(__m512i a, __m512i b, int is_second) {
+    static const uint16_t order[2][32] = {
+        {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+         8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47},
+        {16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55,
+         24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63}};
+    return _mm512_permutex2var_epi16(a, _mm512_loadu_si512(order[is_second]), b);
+}
+
+/* 16 rows of 16 numbers of 32 bits. */
+static inline void transpose(__m512i *r) {
+    __m512i t[16];
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+    }
+}
+
+/* 32 numbers as bf16. */
+static inline __m512i narrowed(const float *from) {
+    return (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
+}
+
+static inline void put(bf16 *to, __m512i numbers) { _mm512_storeu_si512(to, numbers); }
+
+/* 32 numbers of a matrix in bf16 or, if it is wide, float32. */
+static inline __m512i numbers_at(const void *matrix, int64_t at, int is_wide) {
+    if (is_wide) return narrowed((const float *)matrix + at);
+    return _mm512_loadu_si512((const bf16 *)matrix + at);
+}
+
+/* One step of a panel of columns that are rows of `matrix`, [N, K]. */
+static inline void pack_rows(const void *matrix, int is_wide, int64_t K, int64_t panel,
+                             int64_t step, bf16 *to) {
+    for (int half = 0; half < 2; half++) {
+        __m512i r[16];
+        int64_t at = (panel * EDGE + half * 16) * K + step * EDGE;
+        for (int i = 0; i < 16; i++) r[i] = numbers_at(matrix, at + i * K, is_wide);
+        transpose(r);
+        for (int i = 0; i < 16; i++) put(to + half * HALF + i * EDGE, r[i]);
+    }
+}
+
+/* One step of a panel of columns of bf16 `values`, [rows, width], zeros behind them; or of a strip
+   of their transpose. */
+static inline void pack_tokens(const bf16 *values, int64_t rows, int64_t width, int64_t panel,
+                        int64_t step, int is_strip, bf16 *to) {
+    __m512i first[16], second[16];
+    for (int i = 0; i < 16; i++) {
+        int64_t row = step * EDGE + 2 * i;
+        const bf16 *from = values + row * width + panel * EDGE;
+        __m512i a = row < rows ? _mm512_loadu_si512(from) : _mm512_setzero_si512();
+        __m512i b = row + 1 < rows ? _mm512_loadu_si512(from + width) : _mm512_setzero_si512();
+        first[i] = interleave(a, b, 0);
+        second[i] = interleave(a, b, 1);
+    }
+    if (is_strip) {
+        transpose(first);
+        transpose(second);
+    }
+    for (int i = 0; i < 16; i++) {
+        put(to + i * EDGE, first[i]);
+        put(to + HALF + i * EDGE, second[i]);
+    }
+}
+
+static inline void multiply(Strip *strip, const bf16 **panel) {
+    _tile_loadd(6, *panel, 64);
+    _tile_loadd(4, strip->from, strip->row_bytes);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, *panel + HALF, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, strip->from + strip->to_second, strip->row_bytes);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+    strip->from += strip->to_next;
+    *panel += BLOCK;
+}
+
+#endif
+#endif
