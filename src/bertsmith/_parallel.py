@@ -8,13 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from bertsmith._worker_processes import Crew, crew_of_processes
+from bertsmith._worker_processes import Crew, crew_of_processes, early_processes
 from bertsmith.errors import WorkerError
 
-__all__ = ["Workers", "num_processors", "ordered_map"]
+__all__ = ["LITTLE_BYTES", "Workers", "num_processors", "ordered_map", "started_early"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+LITTLE_BYTES = 2**20
+"""Less text than that, in bytes on disk, is not worth the start of a process."""
 
 _TRIES = 3
 # Results that wait for an older one, for each worker. A new process takes as long as five tasks of
@@ -72,6 +75,24 @@ def ordered_map(
     if num_workers <= 1:
         return map(job, tasks)
     return _spread(tasks, _Team(lambda: crew_of_processes(job, num_workers - 1)), here=job)
+
+
+@contextmanager
+def started_early(workers: Workers, module: str) -> Iterator[None]:
+    """Starts the processes of this machine now, for the first `ordered_map` of the body.
+
+    They start while the body finds out what there is to do.
+
+    Args:
+        workers: the same as that `ordered_map` gets.
+        module: what its job needs most: its imports are what takes time.
+    """
+    number = num_processors() if workers.num_workers is None else workers.num_workers
+    if workers.dask is not None or number <= 1:
+        yield
+    else:
+        with early_processes(number - 1, module):
+            yield
 
 
 class _Team(Generic[Task]):

@@ -1,6 +1,7 @@
 """Worker processes: how they start, are fed quickly, and end."""
 
 import fcntl
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -10,13 +11,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["Crew", "crew_of_processes"]
+__all__ = ["Crew", "crew_of_processes", "early_processes"]
 
 # The most that Linux gives to those who aren't root.
 _PIPE_BYTES = 2**20
@@ -47,24 +48,80 @@ def crew_of_processes(job: Callable[[Any], Any], num_workers: int) -> Iterator[C
         job: what they do with each task; picklable.
         num_workers: how many there are.
     """
+    with _early_or_new(num_workers) as processes:
+        pickle.dump(job, processes.job_file, protocol=pickle.HIGHEST_PROTOCOL)
+        processes.job_file.flush()
+        pool = processes.pool
+        with _quick_threads():
+            yield Crew(
+                num_workers,
+                lambda task: _submit(pool, _run_in_process, task),
+                abandon=lambda: _kill(pool),
+            )
+
+
+@contextmanager
+def early_processes(num_workers: int, module: str) -> Iterator[None]:
+    """Starts processes now, for the first `crew_of_processes` of as many in the body.
+
+    A process takes as long to start as this one takes to read what the work is about: so both can
+    be done at once.
+
+    Args:
+        num_workers: how many there are.
+        module: what they import meanwhile, such as that of their job.
+    """
+    with ExitStack() as stack:
+        processes = stack.enter_context(_processes(num_workers, module))
+        for _ in range(num_workers):  # each starts when there is something to do
+            _submit(processes.pool, _do_nothing)
+        _early.append((num_workers, processes, stack.pop_all()))
+    try:
+        yield
+    finally:
+        while _early:  # nobody needed them
+            _, processes, stack = _early.pop()
+            _kill(processes.pool)
+            stack.close()
+
+
+@dataclass(frozen=True)
+class _Processes:
+    """A pool, and the file from which its processes take their job with the first task."""
+
+    pool: Executor
+    job_file: IO[bytes]
+
+
+_early: list[tuple[int, _Processes, ExitStack]] = []
+
+
+@contextmanager
+def _early_or_new(num_workers: int) -> Iterator[_Processes]:
+    if _early and _early[-1][0] == num_workers:
+        _, processes, stack = _early.pop()
+        with stack:
+            yield processes
+    else:
+        with _processes(num_workers) as processes:
+            yield processes
+
+
+@contextmanager
+def _processes(num_workers: int, module: str | None = None) -> Iterator[_Processes]:
     # The job goes through a file: handed over at the start it would go through a pipe, and Python
     # waits for ever at a full pipe whose reader has died.
     with tempfile.NamedTemporaryFile(prefix="bertsmith-job-") as file:
-        pickle.dump(job, file, protocol=pickle.HIGHEST_PROTOCOL)
-        file.flush()
-        pool: Executor = ProcessPoolExecutor(
+        pool = ProcessPoolExecutor(
             num_workers,
             # Not "fork": the calling process may have threads, whose locks a fork would copy held.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_process,
-            initargs=(file.name,),
+            initargs=(file.name, module),
         )
         try:
             _widen_pipes(pool)
-            with _quick_threads():
-                yield Crew(
-                    num_workers, lambda task: _submit(pool, task), abandon=lambda: _kill(pool)
-                )
+            yield _Processes(pool, file)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -107,26 +164,31 @@ def _quick_threads() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _submit(pool: Executor, task: Any) -> Future[Any]:
+def _submit(pool: Executor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
     # A process that is started here inherits what is blocked. Until it ignores Ctrl-C by itself,
     # it would end with a traceback of its own.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pool.submit(_run_in_process, task)
+        return pool.submit(function, *arguments)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_job_file = Path()
 _job: Callable[[Any], Any] | None = None
 
 
-def _start_process(job_file: str) -> None:
-    global _job
+def _start_process(job_file: str, module: str | None) -> None:
+    global _job_file
     # Ctrl-C reaches every process of the terminal; the first one ends the others in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(job_file,), daemon=True).start()
-    with Path(job_file).open("rb") as file:
-        _job = pickle.load(file)
+    _job_file = Path(job_file)
+    if module is not None:
+        importlib.import_module(module)
+
+
+def _do_nothing() -> None: ...
 
 
 def _die_with_parent(job_file: str) -> None:
@@ -139,6 +201,9 @@ def _die_with_parent(job_file: str) -> None:
 
 
 def _run_in_process(task: Any) -> Any:
+    global _job
     if _job is None:
-        raise RuntimeError("the worker was not started by _start_process")
+        # Here, not at the start: a process that was started early was there before its job.
+        with _job_file.open("rb") as file:
+            _job = pickle.load(file)
     return _job(task)

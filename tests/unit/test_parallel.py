@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bertsmith._parallel import Workers, ordered_map
+from bertsmith._parallel import Workers, ordered_map, started_early
 from bertsmith._worker_processes import Crew
 from bertsmith.errors import CorpusError, WorkerError
 
@@ -173,7 +173,7 @@ def test_a_users_mistake_comes_through(num_workers):
 
 SCRIPT = """
 import sys, time
-from bertsmith._parallel import Workers, ordered_map
+from bertsmith._parallel import Workers, ordered_map, started_early
 if __name__ == "__main__":
     for _ in ordered_map(time.sleep, [0.01] * 100_000, Workers(3)):
         print("working", flush=True)
@@ -200,7 +200,7 @@ def test_workers_go_when_their_parent_is_killed(tmp_path, monkeypatch):
 SLOW_START = """
 import os, sys, time
 from pathlib import Path
-from bertsmith._parallel import Workers, ordered_map
+from bertsmith._parallel import Workers, ordered_map, started_early
 if __name__ == "__main__":
     try:
         list(ordered_map(time.sleep, [0.1] * 200, Workers(3)))
@@ -229,7 +229,7 @@ def test_ctrl_c_while_workers_start_shows_nothing_of_theirs(tmp_path):
 
 
 UNGUARDED = """
-from bertsmith._parallel import Workers, ordered_map
+from bertsmith._parallel import Workers, ordered_map, started_early
 from bertsmith.errors import WorkerError
 
 class Large:
@@ -252,3 +252,52 @@ def test_a_script_that_starts_itself_again_is_told_what_to_do(tmp_path):
     command = [sys.executable, str(tmp_path / "script.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert 'start the work under if __name__ == "__main__"' in done.stdout
+
+
+def started_children():
+    return {process.pid for process in multiprocessing.active_children()}
+
+
+def pid_elsewhere(number):
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def test_processes_that_were_started_early_do_the_first_work_alone():
+    with started_early(Workers(3), "bertsmith.store.tokenizing"):
+        early = started_children()
+        assert len(early) == 2
+        assert set(ordered_map(pid_elsewhere, range(20), Workers(3))) <= {*early, os.getpid()}
+        assert not multiprocessing.active_children()
+        later = set(ordered_map(pid_elsewhere, range(20), Workers(3)))
+        assert later != {os.getpid()}
+        assert not later & early
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_processes_that_nobody_needed_are_gone(num_workers):
+    def fail():
+        with started_early(Workers(num_workers), "time"):
+            assert len(started_children()) == num_workers - 1
+            raise CorpusError("is missing")
+
+    with pytest.raises(CorpusError):
+        fail()
+    assert not multiprocessing.active_children()
+
+
+def test_an_early_process_that_dies_is_replaced():
+    with started_early(Workers(2), "bertsmith.store.tokenizing"):
+        (early,) = multiprocessing.active_children()
+        early.kill()
+        early.join()
+        results = list(ordered_map(slow_elsewhere, range(8), Workers(2)))
+    assert [number for number, _ in results] == list(range(8))
+
+
+def test_another_number_of_processes_is_not_what_was_started():
+    with started_early(Workers(2), "time"):
+        early = started_children()
+        assert not early & set(ordered_map(pid_elsewhere, range(20), Workers(3)))
+        assert started_children() == early
+    assert not multiprocessing.active_children()

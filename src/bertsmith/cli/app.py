@@ -56,7 +56,7 @@ def build_app(arguments: list[str]) -> typer.Typer:
         help="Builds a BERT from your own text: vocab, prepare, pretrain, finetune, predict.",
     )
     app.callback()(_version_option)
-    for name, summary in _COMMANDS.items():
+    for name, summary in _wanted(arguments).items():
         module = importlib.import_module(f"bertsmith.cli.{name.replace(' ', '_')}")
         epilog = _list_of(_commands_under(name))
         if "--help" in arguments and _is_asked(name, arguments) and hasattr(module, "epilog"):
@@ -113,6 +113,13 @@ class _Commands(TyperGroup):
             asked = f"there is no {first} {args[1]}" if len(args) > 1 else "one word is missing"
             ctx.fail(f"{asked}: {', '.join(under)}")
         return super().resolve_command(ctx, args)
+
+
+def _wanted(arguments: list[str]) -> dict[str, str]:
+    """The commands that a command line can mean: one and those under it, or all of them."""
+    first = arguments[0] if arguments else ""
+    wanted = {name: what for name, what in _COMMANDS.items() if name.split()[0] == first}
+    return wanted or _COMMANDS
 
 
 def _is_asked(name: str, arguments: list[str]) -> bool:

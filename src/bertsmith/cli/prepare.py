@@ -20,6 +20,7 @@ from bertsmith.cli.corpora import (
     open_tokenizer,
     takes_corpus_options,
 )
+from bertsmith.cli.early_workers import starts_workers_early
 from bertsmith.cli.output import emit_json, say, table, warn
 from bertsmith.errors import RecipeError
 
@@ -33,6 +34,7 @@ __all__ = ["command"]
 _MANY_UNKNOWN = 0.02
 
 
+@starts_workers_early("bertsmith.store.tokenizing")
 @takes_corpus_options
 def command(
     corpus: CorpusPaths,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
-from bertsmith._parallel import Workers, ordered_map
+from bertsmith._parallel import LITTLE_BYTES, Workers, ordered_map
 from bertsmith._progress import progress
 from bertsmith._words import counted
 from bertsmith.corpus import Corpus, Findings
@@ -19,8 +19,6 @@ from bertsmith.store.work_folder import WorkFolder
 from bertsmith.wordpiece import Tokenizer
 
 __all__ = ["make_shards"]
-
-_SMALL_CORPUS_BYTES = 2**20
 
 
 def make_shards(
@@ -69,7 +67,7 @@ def make_shards(
 
 def _workers_for(corpus: Corpus) -> Workers:
     """Processes take a second to start, which a little text isn't worth."""
-    is_little = corpus.file_identities() is not None and corpus.num_bytes < _SMALL_CORPUS_BYTES
+    is_little = corpus.file_identities() is not None and corpus.num_bytes < LITTLE_BYTES
     return Workers(1 if is_little else None)
 
 
