@@ -77,6 +77,20 @@ def test_two_ranks_are_one(store, alone, tmp_path):
         assert (tmp_path / "fsdp" / name).read_bytes() == (alone / name).read_bytes()
 
 
+@pytest.mark.slow
+def test_two_ranks_are_one_in_bf16(store, tmp_path):
+    changes = [
+        "training.precision=bf16",
+        "model.num_attention_heads=1",
+    ]  # a head of 32, as tiles take
+    fsdp = [*changes, "training.parallel=fsdp"]
+    again = "training.activation_checkpointing=true"
+    run_jobs(job(store, tmp_path / "fsdp", *fsdp), job(store, tmp_path / "again", *fsdp, again))
+    do(job(store, tmp_path / "one", *changes))
+    for name in ("fsdp", "again"):
+        assert_close(tmp_path / "one", tmp_path / name)
+
+
 def test_two_ranks_then_one_then_two(store, alone, tmp_path):
     run = tmp_path / "run"
     # Any rank's signal stops all, after the same step.

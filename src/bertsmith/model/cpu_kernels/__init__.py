@@ -2,7 +2,8 @@
 
 Between the matrix products of a small model PyTorch's own steps take two thirds of the time: each
 reads and writes all of memory, and several run on one thread. These do in one pass what stands
-between two products. Without a C compiler everything works as before, more slowly.
+between two products, and where a processor has AMX the products too. Without a C compiler
+everything works as before, more slowly.
 """
 
 from bertsmith.model.cpu_kernels.attention import padded_attention

@@ -37,17 +37,6 @@ typedef struct {
 /* Whether this process may use the tiles. */
 int64_t has_tiles(void) { return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0; }
 
-/* One step of a panel of columns of `weight`, float32 [rows, width]. */
-static void pack_columns(const float *weight, int64_t width, int64_t panel, int64_t step,
-                         bf16 *to) {
-    const float *from = weight + step * EDGE * width + panel * EDGE;
-    for (int i = 0; i < 16; i++, from += 2 * width) {
-        __m512i a = narrowed(from), b = narrowed(from + width);
-        put(to + i * EDGE, interleave(a, b, 0));
-        put(to + HALF + i * EDGE, interleave(a, b, 1));
-    }
-}
-
 static inline void use_row(const Waiting *waiting, const Use *use, int64_t row, int kind) {
     if (row >= waiting->rows) return;
     int64_t at = (waiting->row + row) * use->columns + waiting->column;
@@ -80,10 +69,7 @@ static inline __attribute__((always_inline)) void
 sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, const Use *use,
        int kind, const bf16 *ahead, int64_t lines, float *sums, int64_t width) {
     int64_t some = at_most(16, steps / 2), rows = some ? (EDGE + some - 1) / some : 0;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    clear_sums();
     if (!some)
         for (int64_t row = 0; row < EDGE; row++) use_row(waiting, use, row, kind);
     for (int64_t s = 0; s < steps; s++) {
@@ -99,10 +85,7 @@ sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, co
             }
         multiply(&strip, &panel);
     }
-    _tile_stored(0, sums, width * 4);
-    _tile_stored(1, sums + 16, width * 4);
-    _tile_stored(2, sums + 16 * width, width * 4);
-    _tile_stored(3, sums + 16 * width + 16, width * 4);
+    store_sums(sums, width);
 }
 
 /* How many panels stay in the cache at a time. */
@@ -143,7 +126,7 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
             if (is_transposed)
                 pack_rows(weight, 1, length, panel, step, to);
             else
-                pack_columns(weight, columns, panel, step, to);
+                pack_columns(weight, 1, length, columns, panel, step, 0, to);
         }
         for (int64_t from = 0; from < panels; from += at_once) {
             int64_t end = at_most(from + at_once, panels);
@@ -209,9 +192,9 @@ void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradi
 #pragma omp for schedule(static)
         for (int64_t step = 0; step < steps; step++) {
             for (int64_t i = 0; i < strips; i++)
-                pack_tokens(above, T, N, i, step, 1, scratch + (i * steps + step) * BLOCK);
+                pack_columns(above, 0, T, N, i, step, 1, scratch + (i * steps + step) * BLOCK);
             for (int64_t i = 0; i < panels; i++)
-                pack_tokens(values, T, K, i, step, 0, packed + (i * steps + step) * BLOCK);
+                pack_columns(values, 0, T, K, i, step, 0, packed + (i * steps + step) * BLOCK);
         }
         for (int64_t from = 0; from < panels; from += at_once) {
             int64_t end = at_most(from + at_once, panels);

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from bertsmith.model.cpu_kernels.library import kernels
-from bertsmith.model.cpu_kernels.running import call, has_cpu_kernels
+from bertsmith.model.cpu_kernels.running import ask, call, has_cpu_kernels
 
 __all__ = ["feed_forward", "fits_tiles", "has_tiles", "product"]
 
@@ -79,8 +78,7 @@ def fits_tiles(values: Tensor, weight: Tensor) -> bool:
 @functools.cache
 def has_tiles() -> bool:
     """Whether the processor has tiles and the system lets this process use them."""
-    library = kernels()
-    return library is not None and bool(library.has_tiles())
+    return bool(ask("has_tiles"))
 
 
 class _Product(torch.autograd.Function):

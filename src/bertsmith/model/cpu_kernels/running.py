@@ -10,7 +10,7 @@ from torch import Tensor
 from bertsmith.model.cpu_kernels.library import kernels
 from bertsmith.model.dropout import dropout_numbers, dropout_seed
 
-__all__ = ["HashedDropout", "call", "has_cpu_kernels"]
+__all__ = ["HashedDropout", "ask", "call", "has_cpu_kernels"]
 
 
 def has_cpu_kernels(*tensors: Tensor) -> bool:
@@ -65,6 +65,21 @@ def call(name: str, *arguments: Tensor | float | int | None) -> None:
         raise RuntimeError("there are no kernels; ask has_cpu_kernels first")
     given = [_converted(argument) for argument in (*arguments, torch.get_num_threads())]
     getattr(library, name)(*given)
+
+
+def ask(name: str, *numbers: int) -> int:
+    """The number that a function of the library has for others, all of them int64_t; 0 without one.
+
+    Args:
+        name: the C function.
+        numbers: its arguments.
+    """
+    library = kernels()
+    if library is None:
+        return 0
+    function = getattr(library, name)
+    function.restype = ctypes.c_int64
+    return int(function(*map(ctypes.c_int64, numbers)))
 
 
 def _converted(

@@ -58,7 +58,7 @@ static void pack_all_rows(const bf16 *values, int64_t width, int64_t H, bf16 *to
 static void pack_all_columns(const bf16 *values, int64_t width, int64_t H, bf16 *to) {
     for (int64_t panel = 0; panel < H / EDGE; panel++)
         for (int64_t step = 0; step < width / EDGE; step++, to += BLOCK)
-            pack_tokens(values, width, H, panel, step, 0, to);
+            pack_columns(values, 0, width, H, panel, step, 0, to);
 }
 
 /* Products of a strip and panels, float32 [32, columns]. */
@@ -66,15 +66,9 @@ static void multiply_strip(Strip strip, const bf16 *panels, int64_t steps, int64
                            float *sums) {
     for (int64_t column = 0; column < columns; column += EDGE) {
         Strip here = strip;
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        clear_sums();
         for (int64_t s = 0; s < steps; s++) multiply(&here, &panels);
-        _tile_stored(0, sums + column, columns * 4);
-        _tile_stored(1, sums + column + 16, columns * 4);
-        _tile_stored(2, sums + 16 * columns + column, columns * 4);
-        _tile_stored(3, sums + 16 * columns + column + 16, columns * 4);
+        store_sums(sums + column, columns);
     }
 }
 
@@ -103,8 +97,8 @@ static void scatter(const Batch *batch, const Head *head, int64_t part, int64_t 
 
 /* Bytes of scratch that a thread needs, forward or backward. */
 int64_t attention_room(int64_t S, int64_t H) {
-    return (8 * S * H + 2 * S * S + 32 * S) * (int64_t)sizeof(bf16) +
-           32 * (S + H) * (int64_t)sizeof(float) + 64;
+    return (6 * S * H + 2 * S * S + EDGE * S) * (int64_t)sizeof(bf16) +
+           EDGE * (S + H) * (int64_t)sizeof(float);
 }
 
 /* The values that each token attends to, bf16 [R, N, H]; `rows` behind the last token are zeros. */
@@ -119,7 +113,7 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
         bf16 *queries = (bf16 *)(scratch + omp_get_thread_num() * attention_room(S, H));
         bf16 *others = queries + S * H, *keys = others + S * H, *values = keys + S * H;
         bf16 *left = values + S * H;
-        float *scores = (float *)(left + 32 * S), *sums = scores + 32 * S;
+        float *scores = (float *)(left + EDGE * S), *sums = scores + EDGE * S;
         take_tiles();
 #pragma omp for schedule(static) nowait
         for (int64_t number = 0; number < B * N; number++) {
@@ -171,8 +165,8 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
         bf16 *upper = (bf16 *)(scratch + omp_get_thread_num() * attention_room(S, H));
         bf16 *others = upper + S * H, *queries = others + S * H, *keys = queries + S * H;
         bf16 *values = keys + S * H, *uppers = values + S * H;
-        bf16 *left = uppers + 3 * S * H, *inner = left + S * S, *strip_room = inner + S * S;
-        float *slopes = (float *)(strip_room + 32 * S), *sums = slopes + 32 * S;
+        bf16 *left = uppers + S * H, *inner = left + S * S, *strip_room = inner + S * S;
+        float *slopes = (float *)(strip_room + EDGE * S), *sums = slopes + EDGE * S;
         float *own_sums = bias_sums + omp_get_thread_num() * 3 * N * H;
         take_tiles();
 #pragma omp for schedule(static) nowait
@@ -197,14 +191,7 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
                     int64_t seen = seen_by(&batch, &head, row + s);
                     int64_t at = (number * S + row + s) * S, here = (row + s) * width;
                     softmax_row_backward(slopes + s * width, seen, width, probabilities + at,
-                                         inner + here, batch.dropout, (uint32_t)at);
-#pragma omp simd
-                    for (int64_t k = 0; k < seen; k++)
-                        left[here + k] =
-                            threshold == 0 ? probabilities[at + k]
-                                           : narrow(wide(probabilities[at + k]) *
-                                                    kept(batch.dropout, (uint32_t)(at + k)));
-                    memset(left + here + seen, 0, sizeof(bf16) * (size_t)(width - seen));
+                                         inner + here, left + here, batch.dropout, (uint32_t)at);
                 }
                 multiply_strip(rows_from(inner, row, width), keys, steps, H, sums);
                 scatter(&batch, &head, 0, row, sums, gradient, own_sums);
@@ -212,8 +199,8 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
             for (int64_t row = 0; row < width; row += EDGE)
                 for (int64_t part = 1; part < 3; part++) {
                     for (int64_t step = 0; step < steps; step++)
-                        pack_tokens(part == 1 ? inner : left, width, width, row / EDGE, step, 1,
-                                    strip_room + step * BLOCK);
+                        pack_columns(part == 1 ? inner : left, 0, width, width, row / EDGE, step,
+                                     1, strip_room + step * BLOCK);
                     Strip strip = {strip_room, HALF, 64, BLOCK};
                     multiply_strip(strip, part == 1 ? queries : uppers, steps, H, sums);
                     scatter(&batch, &head, part, row, sums, gradient, own_sums);

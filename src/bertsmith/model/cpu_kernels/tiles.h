@@ -103,16 +103,16 @@ static inline void pack_rows(const void *matrix, int is_wide, int64_t K, int64_t
     }
 }
 
-/* One step of a panel of columns of bf16 `values`, [rows, width], zeros behind them; or of a strip
-   of their transpose. */
-static inline void pack_tokens(const bf16 *values, int64_t rows, int64_t width, int64_t panel,
-                        int64_t step, int is_strip, bf16 *to) {
+/* One step of a panel of columns of `matrix`, [rows, width], zeros behind them; or of a strip of its
+   transpose. */
+static inline void pack_columns(const void *matrix, int is_wide, int64_t rows, int64_t width,
+                                int64_t panel, int64_t step, int is_strip, bf16 *to) {
     __m512i first[16], second[16];
     for (int i = 0; i < 16; i++) {
-        int64_t row = step * EDGE + 2 * i;
-        const bf16 *from = values + row * width + panel * EDGE;
-        __m512i a = row < rows ? _mm512_loadu_si512(from) : _mm512_setzero_si512();
-        __m512i b = row + 1 < rows ? _mm512_loadu_si512(from + width) : _mm512_setzero_si512();
+        int64_t row = step * EDGE + 2 * i, at = row * width + panel * EDGE;
+        __m512i a = row < rows ? numbers_at(matrix, at, is_wide) : _mm512_setzero_si512();
+        __m512i b =
+            row + 1 < rows ? numbers_at(matrix, at + width, is_wide) : _mm512_setzero_si512();
         first[i] = interleave(a, b, 0);
         second[i] = interleave(a, b, 1);
     }
@@ -126,6 +126,22 @@ static inline void pack_tokens(const bf16 *values, int64_t rows, int64_t width, 
     }
 }
 
+static inline void clear_sums(void) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+}
+
+/* 32 x 32 sums, `width` numbers from row to row. */
+static inline void store_sums(float *to, int64_t width) {
+    _tile_stored(0, to, width * 4);
+    _tile_stored(1, to + 16, width * 4);
+    _tile_stored(2, to + 16 * width, width * 4);
+    _tile_stored(3, to + 16 * width + 16, width * 4);
+}
+
+/* Adds one step's products to the sums, and goes on to the next step. */
 static inline void multiply(Strip *strip, const bf16 **panel) {
     _tile_loadd(6, *panel, 64);
     _tile_loadd(4, strip->from, strip->row_bytes);

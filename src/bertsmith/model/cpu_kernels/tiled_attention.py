@@ -1,0 +1,79 @@
+"""Attention on the tiles of AMX, a head of a sequence at a time; letters as in attention.py."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bertsmith.model.cpu_kernels.products import has_tiles
+from bertsmith.model.cpu_kernels.running import HashedDropout, ask, call
+
+__all__ = ["AttendedBatch", "TiledAttention", "fits_attention"]
+
+
+@dataclass(frozen=True)
+class AttendedBatch:
+    """What attention has to know of a packed batch.
+
+    Attributes:
+        cu_seqlens: cumulative lengths, int32 [B + 1].
+        S: length of the longest sequence, rounded up to a multiple of 32.
+        num_more_rows: rows behind the last token.
+        dropout: of the probabilities.
+        causal: whether a token sees only itself and the tokens before it.
+    """
+
+    cu_seqlens: Tensor
+    S: int
+    num_more_rows: int
+    dropout: HashedDropout
+    causal: bool
+
+    @property
+    def B(self) -> int:  # noqa: N802 - as in shapes
+        """How many sequences there are."""
+        return len(self.cu_seqlens) - 1
+
+
+def fits_attention(query_key_value: Tensor) -> bool:
+    """Whether there are tiles, and heads, the last dimension, whose size they can take."""
+    return has_tiles() and query_key_value.shape[-1] % 32 == 0
+
+
+class TiledAttention(torch.autograd.Function):
+    """Queries, keys and values [R, 3, N, H], their bias [3 * N * H] → attended values [R, N, H]."""
+
+    @staticmethod
+    def forward(ctx: Any, query_key_value: Tensor, bias: Tensor, batch: AttendedBatch) -> Tensor:
+        """Keeps the probabilities, bf16 [B * N, S, S]."""
+        query_key_value = query_key_value.contiguous()
+        R, _, N, H = query_key_value.shape
+        probabilities = query_key_value.new_empty(batch.B * N, batch.S, batch.S)
+        output = query_key_value.new_empty(R, N, H)
+        numbers = batch.B, N, batch.S, H, batch.num_more_rows, int(batch.causal), H**-0.5
+        ctx.numbers, ctx.batch = (*numbers, *batch.dropout.numbers), batch
+        given = query_key_value, bias, probabilities, output, batch.cu_seqlens, _room(batch, H)
+        call("attention_forward", *given, *ctx.numbers)
+        ctx.save_for_backward(query_key_value, bias, probabilities)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        """Returns the gradients of queries, keys and values, and of their bias."""
+        query_key_value, bias, probabilities = ctx.saved_tensors
+        gradient = torch.empty_like(query_key_value)
+        sums = torch.zeros(torch.get_num_threads(), len(bias))
+        given = query_key_value, bias, probabilities, grad_output.contiguous(), gradient, sums
+        room = _room(ctx.batch, query_key_value.shape[-1])
+        call("attention_backward", *given, ctx.batch.cu_seqlens, room, *ctx.numbers)
+        return gradient, sums.sum(0), None
+
+
+def _room(batch: AttendedBatch, H: int) -> Tensor:
+    """Scratch of all threads."""
+    return torch.empty(
+        torch.get_num_threads() * ask("attention_room", batch.S, H), dtype=torch.uint8
+    )

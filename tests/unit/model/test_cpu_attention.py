@@ -1,0 +1,100 @@
+"""Attention by C kernels, on tiles and between PyTorch's products, against double precision."""
+
+import pytest
+import torch
+
+from bertsmith.model import PackedSequences, cpu_kernels
+from bertsmith.model.attention import PaddedLayout, packed_attention
+from kernel_checks import assert_all_close, draw, gradients, in_double, needs_kernels
+
+pytestmark = needs_kernels
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("num_more_rows", [0, 3])
+@pytest.mark.parametrize("H", [16, 32, 64])  # AMX's tiles take multiples of 32
+def test_attention(causal, num_more_rows, H):
+    packed = PackedSequences.from_lists([[1] * length for length in (5, 17, 1, 33)])
+    T = packed.num_tokens
+    inputs, upper = draw(T + num_more_rows, 3, 2, H), draw(T + num_more_rows, 2, H, seed=1)
+    upper[T:] = 0
+    bias = draw(3 * 2 * H, seed=2).float()
+
+    def ours(x, bias=None):
+        layout = packed.cu_seqlens, packed.max_seqlen, T
+        return cpu_kernels.padded_attention(x, *layout, causal=causal, bias=bias)
+
+    def plain(x, bias=None):
+        with torch.no_grad():
+            layout = PaddedLayout.of(packed)
+        added = x if bias is None else x + bias.view(3, 2, H)
+        return packed_attention(*added.unbind(1), layout, causal=causal)
+
+    for more in ([], [bias]):
+        found = gradients(ours, [inputs, *more], upper)
+        expected = in_double(plain, [inputs[:T], *more], upper[:T])
+        # A score is a sum over the head's values, which were rounded with their bias.
+        bounds = {"rtol": 2**-6, "atol": 2**-6 if H == 16 else 2**-5}
+        assert_all_close([value[:T] for value in found[:2]], expected[:2], **bounds)
+        assert all(not value[T:].any() for value in found[:2])
+    # A sum of 56 rows, of bf16 numbers that were rounded on the way.
+    torch.testing.assert_close(found[2], expected[2], rtol=2**-6, atol=2**-4)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dropout_p", [0.0, 0.3])
+def test_attention_is_the_same_without_tiles(monkeypatch, causal, dropout_p):
+    packed = PackedSequences.from_lists([[1] * length for length in (70, 32, 2, 64)])
+    T = packed.num_tokens
+    inputs = [draw(T + 6, 3, 3, 32), draw(3 * 3 * 32, seed=1).float()]
+    upper = draw(T + 6, 3, 32, seed=2)
+    upper[T:] = 0
+
+    def ours(x, bias):
+        torch.manual_seed(7)
+        layout = packed.cu_seqlens, packed.max_seqlen, T
+        numbers = {"dropout_p": dropout_p, "causal": causal, "bias": bias}
+        return cpu_kernels.padded_attention(x, *layout, **numbers)
+
+    found = gradients(ours, inputs, upper)
+    monkeypatch.setattr("bertsmith.model.cpu_kernels.tiled_attention.has_tiles", lambda: False)
+    # The same values are dropped; PyTorch's products round to bf16 on the way.
+    expected = gradients(ours, inputs, upper)
+    assert_all_close(found[:2], expected[:2], rtol=2**-5, atol=2**-4)
+    torch.testing.assert_close(found[2], expected[2], rtol=2**-5, atol=2**-2)  # of 168 rows
+
+
+def test_attention_with_dropout():
+    packed = PackedSequences.from_lists([[1] * 30, [1] * 64])
+    T, p = packed.num_tokens, 0.25
+    inputs = draw(T, 3, 1, 64)
+    # With queries of zeros all keys weigh the same, and with unit vectors as values each output
+    # shows which of them were kept.
+    inputs[:, 0] = 0
+    inputs[:, 2, 0] = torch.eye(64).bfloat16()[packed.position_ids]
+
+    def ours(x):
+        torch.manual_seed(3)
+        cu_seqlens = packed.cu_seqlens
+        return cpu_kernels.padded_attention(x, cu_seqlens, 64, T, dropout_p=p)
+
+    kept = ours(inputs)[:, 0] != 0
+    seen = torch.arange(64) < packed.lengths[packed.row_index][:, None]
+    assert not kept[~seen].any()
+    share = kept[seen].double().mean()
+    assert abs(share - (1 - p)) < 4 * (p * (1 - p) / int(seen.sum())) ** 0.5
+
+    def plain(x):
+        outputs = []
+        for length, part, mask in zip(
+            (30, 64), x.split([30, 64]), kept.split([30, 64]), strict=True
+        ):
+            query, key, value = part[:, :, 0].unbind(1)
+            probabilities = (query @ key.T / 8).softmax(-1) * mask[:, :length] / (1 - p)
+            outputs.append(probabilities @ value)
+        return torch.cat(outputs)[:, None]
+
+    inputs[:, 0] = draw(T, 1, 64, seed=2)
+    upper = draw(T, 1, 64, seed=1)
+    found, expected = gradients(ours, [inputs], upper), in_double(plain, [inputs], upper)
+    assert_all_close(found, expected, rtol=2**-5, atol=2**-6)
