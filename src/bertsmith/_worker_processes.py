@@ -5,6 +5,7 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import sys
 import tempfile
@@ -13,14 +14,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 __all__ = ["Crew", "crew_of_processes", "early_processes"]
 
 # The most that Linux gives to those who aren't root.
 _PIPE_BYTES = 2**20
+# Larger tasks go through a file.
+_MOST_PIPED = 2**16
+_JOB = "job"
 
 
 @dataclass
@@ -49,15 +54,15 @@ def crew_of_processes(job: Callable[[Any], Any], num_workers: int) -> Iterator[C
         num_workers: how many there are.
     """
     with _early_or_new(num_workers) as processes:
-        pickle.dump(job, processes.job_file, protocol=pickle.HIGHEST_PROTOCOL)
-        processes.job_file.flush()
-        pool = processes.pool
+        (processes.folder / _JOB).write_bytes(_pickled(job))
+        pool, numbers = processes.pool, count()
+
+        def submit(task: Any) -> Future[Any]:
+            sent = _sent(_pickled(task), processes.folder / str(next(numbers)))
+            return _submit(pool, _run_in_process, sent)
+
         with _quick_threads():
-            yield Crew(
-                num_workers,
-                lambda task: _submit(pool, _run_in_process, task),
-                abandon=lambda: _kill(pool),
-            )
+            yield Crew(num_workers, submit, abandon=lambda: _kill(pool))
 
 
 @contextmanager
@@ -87,10 +92,10 @@ def early_processes(num_workers: int, module: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Processes:
-    """A pool, and the file from which its processes take their job with the first task."""
+    """A pool, and the folder in which its processes find their job, and tasks that are large."""
 
     pool: Executor
-    job_file: IO[bytes]
+    folder: Path
 
 
 _early: list[tuple[int, _Processes, ExitStack]] = []
@@ -111,17 +116,17 @@ def _early_or_new(num_workers: int) -> Iterator[_Processes]:
 def _processes(num_workers: int, module: str | None = None) -> Iterator[_Processes]:
     # The job goes through a file: handed over at the start it would go through a pipe, and Python
     # waits for ever at a full pipe whose reader has died.
-    with tempfile.NamedTemporaryFile(prefix="bertsmith-job-") as file:
+    with tempfile.TemporaryDirectory(prefix="bertsmith-job-") as folder:
         pool = ProcessPoolExecutor(
             num_workers,
             # Not "fork": the calling process may have threads, whose locks a fork would copy held.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_process,
-            initargs=(file.name, module),
+            initargs=(folder, module),
         )
         try:
             _widen_pipes(pool)
-            yield _Processes(pool, file)
+            yield _Processes(pool, Path(folder))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -138,13 +143,13 @@ def _kill(pool: Executor) -> None:
 
 
 def _widen_pipes(pool: Executor) -> None:
-    """Makes room in a pool's pipes for a task and its result, where the system can.
+    """Makes room in a pool's pipe for a result, where the system can.
 
-    Otherwise a worker waits between two tasks until the other side has read all of the result, and
-    written all of the task, 64 KiB at a time.
+    Otherwise a worker waits before its next task until the other side has read all of the result,
+    64 KiB at a time.
     """
-    queues = (getattr(pool, name, None) for name in ("_call_queue", "_result_queue"))
-    for writer in filter(None, (getattr(queue, "_writer", None) for queue in queues)):
+    writer = getattr(getattr(pool, "_result_queue", None), "_writer", None)
+    if writer is not None:
         with suppress(AttributeError, OSError):
             fcntl.fcntl(writer.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
@@ -174,16 +179,36 @@ def _submit(pool: Executor, function: Callable[..., Any], *arguments: Any) -> Fu
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_job_file = Path()
+def _pickled(value: Any) -> bytes:
+    return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _sent(task: bytes, path: Path) -> bytes | Path:
+    """What tells a worker its task: the task, or the path of a file with it.
+
+    A pipe holds less than a task of `prepare`. A worker that takes one out of a pipe waits until a
+    thread of this process, which is at work itself, has written the rest.
+    """
+    if len(task) > _MOST_PIPED:
+        try:
+            path.write_bytes(task)
+        except OSError:  # a full disk: the pipe is slower, but it will do
+            path.unlink(missing_ok=True)
+        else:
+            return path
+    return task
+
+
+_folder = Path()
 _job: Callable[[Any], Any] | None = None
 
 
-def _start_process(job_file: str, module: str | None) -> None:
-    global _job_file
+def _start_process(folder: str, module: str | None) -> None:
+    global _folder
     # Ctrl-C reaches every process of the terminal; the first one ends the others in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, args=(job_file,), daemon=True).start()
-    _job_file = Path(job_file)
+    threading.Thread(target=_die_with_parent, args=(folder,), daemon=True).start()
+    _folder = Path(folder)
     if module is not None:
         importlib.import_module(module)
 
@@ -191,19 +216,21 @@ def _start_process(job_file: str, module: str | None) -> None:
 def _do_nothing() -> None: ...
 
 
-def _die_with_parent(job_file: str) -> None:
+def _die_with_parent(folder: str) -> None:
     """A worker whose parent was killed would wait for work for ever, and nobody clears up."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        Path(job_file).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 
-def _run_in_process(task: Any) -> Any:
+def _run_in_process(task: bytes | Path) -> Any:
     global _job
     if _job is None:
         # Here, not at the start: a process that was started early was there before its job.
-        with _job_file.open("rb") as file:
-            _job = pickle.load(file)
-    return _job(task)
+        _job = pickle.loads((_folder / _JOB).read_bytes())
+    if isinstance(task, Path):
+        path, task = task, task.read_bytes()
+        path.unlink()
+    return _job(pickle.loads(task))

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Future
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from bertsmith._parallel import Workers, ordered_map, started_early
-from bertsmith._worker_processes import Crew
+from bertsmith._worker_processes import Crew, _sent
 from bertsmith.errors import CorpusError, WorkerError
 
 
@@ -37,6 +38,11 @@ class Square:
                 life.unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
         return number * number
+
+
+class SquareOfLength(Square):
+    def __call__(self, text):
+        return super().__call__(len(text))
 
 
 def refuse(number):
@@ -127,6 +133,53 @@ def wrong_here(number):
 
 def test_an_error_at_the_end_comes_from_whoever_has_the_task():
     assert list(ordered_map(wrong_here, range(3), Workers(2))) == [0, 1, 2]
+
+
+@dataclass(frozen=True)
+class LengthOf:
+    """Tells what it got and whether it was in the calling process."""
+
+    def __call__(self, text):
+        is_here = multiprocessing.parent_process() is None
+        time.sleep(0 if is_here else 0.02)
+        return text[:1], len(text), is_here
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_large_tasks_go_through_files_that_are_gone_afterwards(temporary):
+    texts = [str(n % 10) * 300_000 for n in range(12)]
+    results = ordered_map(LengthOf(), texts, Workers(2))
+    first = next(results)
+    (folder,) = temporary.iterdir()
+    waiting = [file.stat().st_size for file in folder.iterdir() if file.name != "job"]
+    assert waiting
+    assert all(size >= 300_000 for size in waiting)
+    found = [first, *results]
+    assert [(start, length) for start, length, _ in found] == [(t[0], 300_000) for t in texts]
+    assert {is_here for _, _, is_here in found} == {True, False}
+    assert list(temporary.iterdir()) == []
+
+
+def test_large_tasks_of_a_worker_that_died_are_done_by_the_next(tmp_path, temporary):
+    (tmp_path / "lives").mkdir()
+    (tmp_path / "lives" / "one").touch()
+    text = "a" * 300_000
+    job = SquareOfLength(tmp_path / "lives", deadly=300_000)
+    assert list(ordered_map(job, [text] * 6, Workers(2))) == [300_000**2] * 6
+    assert [path.name for path in tmp_path.iterdir()] == ["lives"]
+    assert not list((tmp_path / "lives").iterdir())
+
+
+def test_a_task_that_finds_no_room_on_the_disk_goes_through_the_pipe(tmp_path):
+    task = bytes(300_000)
+    assert _sent(task, tmp_path / "0") == tmp_path / "0"
+    assert (tmp_path / "0").read_bytes() == task
+    assert _sent(task, tmp_path / "missing" / "1") == task
 
 
 def test_work_that_kills_every_worker_is_told(tmp_path):
