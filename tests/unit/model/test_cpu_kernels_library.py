@@ -15,6 +15,19 @@ import torch
 from bertsmith.model import cpu_kernels
 print(cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), cpu_kernels.why_no_kernels())
 """
+TILES = """
+import torch
+from bertsmith.model import cpu_kernels
+values, weight = torch.ones(40, 64).bfloat16(), torch.ones(32, 64, requires_grad=True)
+cu_seqlens = torch.tensor([0, 40], dtype=torch.int32)
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    output = cpu_kernels.product(values, weight)
+assert (output == 64).all()
+output.sum().backward()
+assert (weight.grad == 40).all()
+heads = torch.ones(40, 3, 2, 32).bfloat16()
+assert (cpu_kernels.padded_attention(heads, cu_seqlens, 40, 40) == 1).all()
+"""
 REFUSED = "would run on other threads than PyTorch's"
 
 pytestmark = pytest.mark.skipif(
@@ -53,6 +66,13 @@ def test_a_damaged_library_is_compiled_again(tmp_path):
 def test_a_cache_that_cannot_be_made(tmp_path):
     (tmp_path / "bertsmith").write_text("a file")
     assert asked(tmp_path) == "True None"
+
+
+def test_tiles_get_what_was_written_wherever_a_function_stands(tmp_path):
+    """GCC thinks that a tile's instructions read less than they do: it must be told."""
+    compiler = " ".join(cpu_kernels.library._compilers()[0])
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CC": f"{compiler} -fno-inline"}
+    subprocess.run([sys.executable, "-c", TILES], env=environment, check=True)
 
 
 def test_without_a_compiler_there_are_none(tmp_path):

@@ -11,6 +11,7 @@
 #define HAS_TILES
 #include <immintrin.h>
 #include <omp.h>
+#include <stddef.h>
 
 #define EDGE 32                   /* rows of a strip, columns of a panel, numbers of a step */
 #define BLOCK (EDGE * EDGE)       /* bf16 numbers of a strip or panel in one step */
@@ -29,12 +30,18 @@ typedef struct {
     int64_t to_second, row_bytes, to_next;
 } Strip;
 
+/* What the program wrote is in memory when the tiles load it. GCC doesn't know that tileloadd reads
+   memory, and thinks that ldtilecfg reads eight bytes of its 64: it may leave out or put off what was
+   written for them. */
+static inline void written(const void *memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
+
 static void take_tiles(void) {
     TileShapes shapes = {.palette = 1};
     for (int i = 0; i < 8; i++) {
         shapes.bytes_of_row[i] = 64;
         shapes.rows[i] = 16;
     }
+    written(&shapes);
     _tile_loadconfig(&shapes);
 }
 
@@ -126,7 +133,9 @@ static inline void pack_columns(const void *matrix, int is_wide, int64_t rows, i
     }
 }
 
+/* Starts a product of what was written before. */
 static inline void clear_sums(void) {
+    written(NULL);
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
