@@ -68,6 +68,39 @@ def test_a_cache_that_cannot_be_made(tmp_path):
     assert asked(tmp_path) == "True None"
 
 
+def test_a_process_without_a_cache_leaves_nothing_behind(tmp_path):
+    (tmp_path / "bertsmith").write_text("a file")
+    rooms = tmp_path / "rooms"
+    rooms.mkdir()
+    assert asked(tmp_path, TMPDIR=str(rooms)) == "True None"
+    assert not [room for room in rooms.iterdir() if list(room.glob("*.so"))]
+
+
+def test_what_others_may_have_written_is_not_run(tmp_path):
+    asked(tmp_path)
+    (library,) = (tmp_path / "bertsmith").iterdir()
+    assert library.parent.stat().st_mode & 0o077 == 0
+    library.write_text("planted")
+    library.parent.chmod(0o777)
+    assert asked(tmp_path) == "True None"
+    assert library.read_text() == "planted"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_cache_that_nobody_may_write_to_is_read(tmp_path):
+    asked(tmp_path)
+    (tmp_path / "bertsmith").chmod(0o500)
+    compiler = " ".join(cpu_kernels.library._compilers()[0])
+    a_program(tmp_path / compiler, "exit 1")
+    found = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    assert asked(tmp_path, **found) == "True None"
+
+
+def test_a_path_with_spaces(tmp_path):
+    assert asked(tmp_path / "a b", HOME=str(tmp_path)) == "True None"
+    assert list((tmp_path / "a b" / "bertsmith").iterdir())
+
+
 def test_tiles_get_what_was_written_wherever_a_function_stands(tmp_path):
     """GCC thinks that a tile's instructions read less than they do: it must be told."""
     compiler = " ".join(cpu_kernels.library._compilers()[0])

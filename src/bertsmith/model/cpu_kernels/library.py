@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -83,32 +84,37 @@ def _compiled(compiler: list[str]) -> ctypes.CDLL:
     options = [*_FLAGS, *_wide_vectors()]
     libraries = [*_openmp(), "-lm"]
     key = b"\0".join([*texts, repr((compiler, options, libraries, _processor())).encode()])
-    target = _cache() / f"cpu-kernels-{hashlib.sha256(key).hexdigest()[:16]}.so"
-    try:
-        return ctypes.CDLL(str(target))
-    except OSError:
-        pass  # it isn't there, or is no library
+    name = f"cpu-kernels-{hashlib.sha256(key).hexdigest()[:16]}.so"
+    cache = _cache()
+    if cache is not None:
+        try:
+            return ctypes.CDLL(str(cache / name))
+        except OSError:
+            pass  # it isn't there, or is no library
     # Several processes may be at it: each writes its own file, and the last one stays.
-    with tempfile.TemporaryDirectory(dir=target.parent) as work:
-        made = Path(work) / target.name
-        sources = [str(folder / name) for name in _SOURCES]
+    keeps = cache is not None and os.access(cache, os.W_OK)
+    with tempfile.TemporaryDirectory(prefix="bertsmith-", dir=cache if keeps else None) as work:
+        made = Path(work) / name
+        sources = [str(folder / source) for source in _SOURCES]
         command = [*compiler, *options, *sources, "-o", str(made), *libraries]
         subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
         library = ctypes.CDLL(str(made))  # fails here, not at a call, where a function is missing
-        made.replace(target)
+        if cache is not None and keeps:
+            made.replace(cache / name)
     return library
 
 
-def _cache() -> Path:
-    """Where the library is kept; a folder for this process alone where there is no other."""
+def _cache() -> Path | None:
+    """Where the library is kept; None where there is no such folder, or others may write to it."""
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bertsmith"
-        cache.mkdir(parents=True, exist_ok=True)
-        if os.access(cache, os.W_OK):
-            return cache
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = cache.stat()
     except (OSError, RuntimeError):
-        pass  # no home, or one that nobody may write to
-    return Path(tempfile.mkdtemp(prefix="bertsmith-"))
+        return None  # no home, or one that nobody may write to
+    # What lies there is run: it must be by this user or the system's.
+    is_trusted = status.st_uid in (0, os.geteuid()) and not status.st_mode & stat.S_IWOTH
+    return cache if is_trusted else None
 
 
 def _wide_vectors() -> list[str]:
