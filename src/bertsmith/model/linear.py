@@ -6,6 +6,7 @@ way.
 """
 
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from bertsmith.model import cpu_kernels
 
@@ -27,9 +28,18 @@ def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor 
 def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
     """Whether nothing is lost by working with a module's weights instead of calling it.
 
-    Somebody may have put another in its place, such as an adapter, or hooks on it.
+    Somebody may have put another in its place, such as an adapter, or hooks on it or on all
+    modules, or another `forward` into it.
     """
-    return type(module) is kind and not module._forward_hooks and not module._forward_pre_hooks
+    return (
+        type(module) is kind
+        and "forward" not in module.__dict__
+        and not module._forward_hooks
+        and not module._forward_pre_hooks
+        and not module._backward_hooks
+        and not module._backward_pre_hooks
+        and not _has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
 
 
 def with_bias(products: Tensor, bias: Tensor | None) -> Tensor:

@@ -87,12 +87,38 @@ def test_a_norm_in_bf16():
     )  # fmt: skip
 
 
-def test_what_stands_on_a_layer_is_not_passed_by():
-    layer, inputs, seen = torch.nn.Linear(4, 3), draw(2, 4), []
+@pytest.fixture(params=["hook", "backward hook", "hook on all modules", "another forward"])
+def on_a_layer(request):
+    """Puts something on a layer, which notes in a list that it was called."""
+    handles = []
+
+    def put(layer, seen):
+        def note(*_):
+            seen.append(True)
+
+        if request.param == "hook":
+            layer.register_forward_hook(note)
+        elif request.param == "backward hook":
+            layer.register_full_backward_hook(note)
+        elif request.param == "hook on all modules":
+            handles.append(torch.nn.modules.module.register_module_forward_hook(note))
+        else:
+            before = layer.forward
+            layer.forward = lambda x: (note(), before(x))[1]
+
+    yield put
+    for handle in handles:
+        handle.remove()
+
+
+def test_what_stands_on_a_layer_is_not_passed_by(on_a_layer):
+    layer, inputs, seen = torch.nn.Linear(4, 3), draw(2, 4).requires_grad_(), []
     with autocast("bf16", CPU):
         assert products_and_bias(layer, inputs)[1] is layer.bias
-        layer.register_forward_hook(lambda *_: seen.append(True))
-        assert products_and_bias(layer, inputs)[1] is None
+        on_a_layer(layer, seen)
+        output, bias = products_and_bias(layer, inputs)
+    output.sum().backward()
+    assert bias is None
     assert seen
 
 
