@@ -22,17 +22,20 @@ static inline float wide(bf16 value) {
     return result;
 }
 
-/* To the nearest bf16, ties to even. */
+/* To the nearest bf16, ties to even. Of NaN, that whose last 16 bits are zeros stays one: it is what
+   processors make, and what bf16 numbers and `quiet` in running.py give. Asking each value for it
+   costs attention 8 %. */
 static inline bf16 narrow(float value) {
     uint32_t bits;
     memcpy(&bits, &value, 4);
     return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-/* e^x to about 1e-7 of its value from -87 to 88, beyond that as there; NaN where x is. */
+/* e^x to about 1e-7 of its value from -87 to 87, beyond that as there; NaN where x is. Its inverse is
+   no denormal number: with those a processor takes four times as long. */
 static inline float exponential(float x) {
     x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    x = x > 87.0f ? 87.0f : x;
     float scaled = x * 1.44269504088896f;
     float whole = rintf(scaled);
     float part = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
