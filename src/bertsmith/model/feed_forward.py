@@ -24,7 +24,7 @@ def feed_forward(
     if (
         act is gelu_tanh
         and all(is_plain(layer, nn.Linear) for layer in (first, second))
-        and all(cpu_kernels.fits_tiles(inputs, layer.weight) for layer in (first, second))
+        and cpu_kernels.fits_tiles(inputs, first.weight, second.weight)
         and first.bias is not None
         and first.bias.dtype == torch.float32
     ):

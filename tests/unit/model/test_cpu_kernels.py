@@ -138,6 +138,28 @@ def test_what_is_no_number_stays_none():
     assert attended.isnan().flatten(1).all(1).tolist() == [False, True, False, False]
 
 
+@pytest.mark.parametrize("bits", [0x7FFFFFFF, -1, 0x7FC00000, 0x7F800001])
+def test_no_number_of_any_kind_in_a_bias(bits):
+    """Rounded up like a number, one of all ones would become 0; a GPU makes such."""
+    bias = torch.zeros(64)
+    bias[:1] = torch.tensor([bits], dtype=torch.int32).view(torch.float32)
+    ones, rows = torch.ones(64), draw(5, 64)
+    assert cpu_kernels.gelu(rows, bias)[:, 0].isnan().all()
+    assert cpu_kernels.residual_norm(rows, rows, ones, bias, 1e-12, 0.0)[:, 0].isnan().all()
+    assert cpu_kernels.residual_norm(rows, rows, bias, ones, 1e-12, 0.0)[:, 0].isnan().all()
+    lengths = torch.tensor([0, 5], dtype=torch.int32), 5, 5
+    for H in (16, 32):
+        added = torch.cat([torch.zeros(2 * H), bias])[: 3 * H]
+        attended = cpu_kernels.padded_attention(draw(5, 3, 1, H), *lengths, bias=added)
+        assert attended[:, 0, 0].isnan().all()
+
+
+def test_gelu_of_what_is_far_below_zero_takes_no_denormal_numbers():
+    """With them a processor takes four times as long."""
+    far = -(2.0 ** torch.arange(4, 20)).bfloat16()
+    assert (cpu_kernels.gelu(far).double() / far >= 2.0**-126).all()
+
+
 def pretraining_gradients(model, packed, number_format):
     """All gradients of a model as one vector."""
     with autocast(number_format, CPU):

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from bertsmith.model import cpu_kernels
+from bertsmith.model.activations import gelu_tanh
 from bertsmith.model.cpu_kernels import products
+from bertsmith.model.feed_forward import feed_forward
 from bertsmith.model.precision import autocast
 
 CPU = torch.device("cpu")
@@ -150,6 +152,7 @@ def test_frozen_weights_and_inputs_get_no_gradient():
         (draw(4, 32), draw(32, 32)),  # float32 values, which autocast narrows
         (draw(4, 32).bfloat16(), draw(32, 32).bfloat16()),
         (draw(0, 32).bfloat16(), draw(32, 32)),
+        (draw(4, 32).bfloat16(), draw(0, 32)),
         (draw(4, 32).bfloat16(), draw(32, 32).T),
     ],
 )
@@ -158,6 +161,45 @@ def test_everything_else_is_pytorchs(values, weight):
     output = cpu_kernels.product(values, weight)
     assert type(output.grad_fn).__name__ != "_ProductBackward"
     assert torch.equal(output, nn.functional.linear(values, weight))
+
+
+def test_widths_that_do_not_agree_are_refused():
+    values = draw(4, 64).bfloat16()
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        cpu_kernels.product(values, draw(32, 32))
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        feed_forward(nn.Linear(64, 32), gelu_tanh, nn.Linear(96, 64), values)
+    with pytest.raises(ValueError, match="second layer"):
+        cpu_kernels.feed_forward(values, draw(32, 64), draw(32), draw(64, 96))
+
+
+def test_feed_forward_to_another_width():
+    values, upper = draw(9, 64).bfloat16(), draw(9, 32, seed=1).bfloat16()
+    inputs = [values, draw(96, 64, seed=2), draw(96, seed=3), draw(32, 96, seed=4)]
+    inputs = [each.requires_grad_() for each in inputs]
+    output = cpu_kernels.feed_forward(*inputs)
+    inner = cpu_kernels.gelu(cpu_kernels.product(*inputs[:2]), inputs[2])
+    expected = cpu_kernels.product(inner, inputs[3])
+    assert torch.equal(output, expected)
+    found = torch.autograd.grad(output, [inputs[0], inputs[3]], upper)
+    expected = torch.autograd.grad(expected, [inputs[0], inputs[3]], upper)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_one_may_write_over_products():
+    values, weight, upper = given(8, 32, 64)
+    output = cpu_kernels.product(values, weight)
+    expected = torch.autograd.grad(output * 2, [values, weight], upper)
+    found = torch.autograd.grad(
+        cpu_kernels.product(values, weight).mul_(2), [values, weight], upper
+    )
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_a_loss_of_products_reaches_the_weights():
+    values, weight, _ = given(8, 64, 32)
+    total, _ = cpu_kernels.cross_entropy_sums(cpu_kernels.product(values, weight), torch.arange(8))
+    assert all(each.any() for each in torch.autograd.grad(total, [values, weight]))
 
 
 def test_without_autocast_types_must_agree():

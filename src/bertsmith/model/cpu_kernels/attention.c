@@ -78,7 +78,7 @@ void softmax_forward(bf16 *scores, bf16 *dropped, const int32_t *cu_seqlens, int
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t head = 0; head < B * N; head++) {
         int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N];
-        float row[S];
+        float row[S + 1]; /* of which there is one at least */
         for (int64_t s = 0; s < S; s++) {
             int64_t at = (head * S + s) * S, seen = s >= length ? 0 : causal ? s + 1 : length;
 #pragma omp simd
@@ -96,7 +96,7 @@ void softmax_backward(const bf16 *restrict probabilities, bf16 *restrict gradien
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t head = 0; head < B * N; head++) {
         int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N];
-        float row[S];
+        float row[S + 1]; /* of which there is one at least */
         for (int64_t s = 0; s < S; s++) {
             int64_t at = (head * S + s) * S, seen = s >= length ? 0 : causal ? s + 1 : length;
 #pragma omp simd

@@ -4,13 +4,14 @@ Shape suffixes: R rows, of which the first T are tokens, B sequences, S longest 
 H head size.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import HashedDropout, call
+from bertsmith.model.cpu_kernels.running import HashedDropout, call, must_agree, quiet, thread_sums
 from bertsmith.model.cpu_kernels.tiled_attention import (
     AttendedBatch,
     TiledAttention,
@@ -43,23 +44,42 @@ def padded_attention(
         dropout_p: share of the probabilities that is dropped, in [0, 1).
         causal: whether a token sees only itself and the tokens before it.
         bias: that layer's bias, [3 * N * H]; None adds nothing.
+
+    Raises:
+        TypeError: cumulative lengths that are no int32.
+        ValueError: lengths or a bias that don't fit the rows.
     """
+    _check(query_key_value, cu_seqlens, max_seqlen, num_tokens)
     # oneDNN compiles its products for every shape; in steps of 32 few shapes recur.
     S = -(-max_seqlen // 32) * 32
     num_more_rows = query_key_value.shape[0] - num_tokens
     batch = AttendedBatch(cu_seqlens, S, num_more_rows, HashedDropout.draw(dropout_p), causal)
-    columns = query_key_value[0].numel()
-    added = torch.zeros(columns) if bias is None else bias.float().contiguous()
+    columns = query_key_value.shape[1:].numel()
+    zeros = query_key_value.new_zeros(columns, dtype=torch.float32)
+    added = zeros if bias is None else bias.float()
+    must_agree("the bias", added.shape, (columns,))
     kind = TiledAttention if fits_attention(query_key_value) else _Attention
     output: Tensor = kind.apply(query_key_value, added, batch)  # type: ignore[no-untyped-call]
     return output
+
+
+def _check(query_key_value: Tensor, cu_seqlens: Tensor, max_seqlen: int, num_tokens: int) -> None:
+    """Refuses lengths by which a kernel would read or write beyond the tensors."""
+    if cu_seqlens.dtype != torch.int32:
+        raise TypeError(f"cumulative lengths are int32, not {cu_seqlens.dtype}")
+    ends = cu_seqlens.tolist()
+    if ends[0] != 0 or ends[-1] != num_tokens or num_tokens > len(query_key_value):
+        rows = len(query_key_value)
+        raise ValueError(f"sequences from {ends[0]} to {ends[-1]} in {num_tokens} of {rows} rows")
+    if any(not 0 <= end - start <= max_seqlen for start, end in pairwise(ends)):
+        raise ValueError(f"a sequence is longer than {max_seqlen}, or shorter than 0")
 
 
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query_key_value: Tensor, bias: Tensor, batch: AttendedBatch) -> Tensor:
         R, _, N, H = query_key_value.shape
-        heads = _pad(query_key_value, batch.cu_seqlens, batch.S, bias)
+        heads = _pad(query_key_value, batch.cu_seqlens, batch.S, quiet(bias))
         query, key, value = heads
         probabilities = torch.bmm(query, key.transpose(1, 2))
         is_one = batch.dropout.threshold == 0
@@ -87,7 +107,7 @@ class _Attention(torch.autograd.Function):
         torch.bmm(scores, key, out=gradients[0])
         torch.bmm(scores.transpose(1, 2), query, out=gradients[1])
         gradient = grad_output.new_empty(R, 3, N, H)
-        sums = torch.zeros(torch.get_num_threads(), 3 * N * H)
+        sums = thread_sums(3 * N * H)
         _pack(gradients, gradient, ctx.batch, sums)
         return gradient, sums.sum(0), None
 

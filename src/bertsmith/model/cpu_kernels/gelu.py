@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import call
+from bertsmith.model.cpu_kernels.running import call, must_agree, quiet, thread_sums
 
 __all__ = ["gelu"]
 
@@ -18,7 +18,7 @@ def gelu(values: Tensor, bias: Tensor | None = None) -> Tensor:
         values: what goes in, or the products of a linear layer without its bias, bf16 [..., F].
         bias: the layer's bias, [F]; None adds nothing.
     """
-    added = values.new_zeros(values.shape[-1], dtype=torch.float32) if bias is None else bias
+    added = values.new_zeros(values.shape[-1:], dtype=torch.float32) if bias is None else bias
     output: Tensor = _Gelu.apply(values, added.float())  # type: ignore[no-untyped-call]
     return output
 
@@ -26,7 +26,8 @@ def gelu(values: Tensor, bias: Tensor | None = None) -> Tensor:
 class _Gelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, bias: Tensor) -> Tensor:
-        values, bias = values.contiguous(), bias.contiguous()
+        must_agree("a bias", bias.shape, values.shape[-1:])
+        values, bias = values.contiguous(), quiet(bias)
         output = torch.empty_like(values)
         call("gelu_forward", values, bias, output, *_rows(values))
         ctx.save_for_backward(values, bias)
@@ -37,7 +38,7 @@ class _Gelu(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor]:
         values, bias = ctx.saved_tensors
         gradient = torch.empty_like(values)
-        sums = torch.zeros(torch.get_num_threads(), len(bias))
+        sums = thread_sums(len(bias))
         call(
             "gelu_backward", grad_output.contiguous(), values, bias, gradient, sums, *_rows(values)
         )

@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from bertsmith.model.cpu_kernels.running import ask, call, has_cpu_kernels
+from bertsmith.model.cpu_kernels.running import (
+    ask,
+    call,
+    empty,
+    has_cpu_kernels,
+    must_agree,
+    quiet,
+    thread_sums,
+)
 
 __all__ = ["feed_forward", "fits_tiles", "has_tiles", "product"]
 
@@ -47,31 +55,45 @@ def feed_forward(
         values: bf16 [..., D].
         weight_FD: of the first layer, which `fits_tiles`.
         bias_F: of that layer, float32.
-        out_weight_DF: of the second layer, which fits as well.
+        out_weight_DF: of the second layer, which fits after the first.
+
+    Raises:
+        ValueError: layers that don't follow each other.
     """
+    must_agree("the bias", bias_F.shape, weight_FD.shape[:1])
+    must_agree("a row of the second layer's weight", out_weight_DF.shape[1:], bias_F.shape)
     output: Tensor = _FeedForward.apply(  # type: ignore[no-untyped-call]
         values, weight_FD, bias_F, out_weight_DF
     )
     return output
 
 
-def fits_tiles(values: Tensor, weight: Tensor) -> bool:
-    """Whether there are tiles, and values and a layer's weights are what they can multiply.
+def fits_tiles(values: Tensor, *weights: Tensor) -> bool:
+    """Whether there are tiles, and values and layers' weights are what they can multiply.
 
-    That is bf16 values under autocast to bf16, and float32 weights, [N, K], N and K multiples of
-    32.
+    That is bf16 values, [..., K], under autocast to bf16, and float32 weights, [N, K], N and K
+    multiples of 32; each next layer takes what the one before it gives.
     """
     return (
         has_cpu_kernels(values)
         and has_tiles()
         and values.numel() > 0
-        and type(weight) in (Tensor, nn.Parameter)
-        and weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and weight.is_contiguous()
-        and all(length % _EDGE == 0 for length in weight.shape)
+        and all(_is_packable(weight) for weight in weights)
+        and [values.shape[-1], *(weight.shape[0] for weight in weights[:-1])]
+        == [weight.shape[1] for weight in weights]
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    )
+
+
+def _is_packable(weight: Tensor) -> bool:
+    return (
+        type(weight) in (Tensor, nn.Parameter)
+        and weight.device.type == "cpu"
+        and weight.dtype == torch.float32
+        and weight.dim() == 2
+        and weight.is_contiguous()
+        and all(length > 0 and length % _EDGE == 0 for length in weight.shape)
     )
 
 
@@ -87,8 +109,7 @@ class _Product(torch.autograd.Function):
         values_TK = values.reshape(-1, values.shape[-1]).contiguous()
         ctx.save_for_backward(values_TK, weight)
         ctx.shape = values.shape
-        output_TN = _forward(values_TK, weight, is_transposed=True)
-        return output_TN.view(*values.shape[:-1], weight.shape[0])
+        return _forward(values_TK, weight, values.shape[:-1], is_transposed=True)
 
     @staticmethod
     @once_differentiable
@@ -97,7 +118,7 @@ class _Product(torch.autograd.Function):
         above_TN = grad_output.reshape(len(values_TK), -1).contiguous()
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_values = _forward(above_TN, weight, is_transposed=False).view(ctx.shape)
+            grad_values = _forward(above_TN, weight, ctx.shape[:-1], is_transposed=False)
         if ctx.needs_input_grad[1]:
             grad_weight = _weight_gradient(above_TN, values_TK)
         return grad_values, grad_weight
@@ -109,7 +130,7 @@ class _FeedForward(torch.autograd.Function):
         ctx: Any, values: Tensor, weight_FD: Tensor, bias_F: Tensor, out_weight_DF: Tensor
     ) -> Tensor:
         F, D = weight_FD.shape
-        values_TD, bias_F = values.reshape(-1, D).contiguous(), bias_F.contiguous()
+        values_TD, bias_F = values.reshape(-1, D).contiguous(), quiet(bias_F)
         T = len(values_TD)
         inner_TF, active_TF = values.new_empty(T, F), values.new_empty(T, F)
         scratch = _scratch(values, F, D)
@@ -117,22 +138,22 @@ class _FeedForward(torch.autograd.Function):
         call("product_gelu", *given, T, F, D)
         ctx.save_for_backward(values_TD, inner_TF, active_TF, weight_FD, bias_F, out_weight_DF)
         ctx.shape = values.shape
-        return _forward(active_TF, out_weight_DF, is_transposed=True).view(values.shape)
+        return _forward(active_TF, out_weight_DF, values.shape[:-1], is_transposed=True)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         values_TD, inner_TF, active_TF, weight_FD, bias_F, out_weight_DF = ctx.saved_tensors
-        (T, D), F = values_TD.shape, len(bias_F)
+        T, (D, F) = len(values_TD), out_weight_DF.shape
         above_TD = grad_output.reshape(T, D).contiguous()
         grad_inner_TF = torch.empty_like(inner_TF)
-        sums = torch.zeros(torch.get_num_threads(), F)
+        sums = thread_sums(F)
         given = above_TD, out_weight_DF, bias_F, inner_TF, grad_inner_TF, sums
         call("product_gelu_backward", *given, _scratch(above_TD, F, D), T, F, D)
         wanted = ctx.needs_input_grad
         found: list[Tensor | None] = [None] * 4
         if wanted[0]:
-            found[0] = _forward(grad_inner_TF, weight_FD, is_transposed=False).view(ctx.shape)
+            found[0] = _forward(grad_inner_TF, weight_FD, ctx.shape[:-1], is_transposed=False)
         if wanted[1]:
             found[1] = _weight_gradient(grad_inner_TF, values_TD)
         if wanted[2]:
@@ -142,10 +163,11 @@ class _FeedForward(torch.autograd.Function):
         return tuple(found)
 
 
-def _forward(values: Tensor, weight: Tensor, *, is_transposed: bool) -> Tensor:
+def _forward(values: Tensor, weight: Tensor, leading: torch.Size, *, is_transposed: bool) -> Tensor:
+    """Products of [T, length], [*leading, columns]: no view, so that one may write over it."""
     T, length = values.shape
     columns = weight.shape[0] if is_transposed else weight.shape[1]
-    output = values.new_empty(T, columns)
+    output = values.new_empty(*leading, columns)
     numbers = T, columns, length, int(is_transposed)
     call("product_alone", values, weight, output, _scratch(values, columns, length), *numbers)
     return output
@@ -153,7 +175,7 @@ def _forward(values: Tensor, weight: Tensor, *, is_transposed: bool) -> Tensor:
 
 def _weight_gradient(above_TN: Tensor, values_TK: Tensor) -> Tensor:
     (T, N), K = above_TN.shape, values_TK.shape[1]
-    gradient_NK = torch.empty(N, K)
+    gradient_NK = empty(N, K)
     scratch = above_TN.new_empty((N + K) * (-(-T // _EDGE) * _EDGE))
     call("product_weight_gradient", above_TN, values_TK, gradient_NK, scratch, T, N, K)
     return gradient_NK

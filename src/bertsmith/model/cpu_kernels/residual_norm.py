@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import HashedDropout, call
+from bertsmith.model.cpu_kernels.running import (
+    HashedDropout,
+    call,
+    empty,
+    must_agree,
+    quiet,
+    thread_sums,
+)
 
 __all__ = ["residual_norm"]
 
@@ -53,11 +60,14 @@ class _ResidualNorm(torch.autograd.Function):
         eps: float,
         dropout: HashedDropout,
     ) -> Tensor:
-        values, residual = values.contiguous(), residual.contiguous()
-        values_bias, weight, bias = (x.contiguous() for x in (values_bias, weight, bias))
         T, D = values.shape
+        must_agree("the residual", residual.shape, (T, D))
+        for vector in (values_bias, weight, bias):
+            must_agree("a bias or weight", vector.shape, (D,))
+        values, residual = values.contiguous(), residual.contiguous()
+        values_bias, weight, bias = (quiet(x) for x in (values_bias, weight, bias))
         output = torch.empty_like(residual)
-        means, factors = torch.empty(2, T)
+        means, factors = empty(2, T)
         call(
             "residual_norm_forward", values, values_bias, residual, weight, bias,
             output, means, factors, T, D, eps, *dropout.numbers,
@@ -74,10 +84,10 @@ class _ResidualNorm(torch.autograd.Function):
         grad_residual = torch.empty_like(residual)
         is_one = ctx.dropout.threshold == 0
         grad_values = grad_residual if is_one else torch.empty_like(values)
-        sums = torch.zeros(3, torch.get_num_threads(), D)
+        sums = [thread_sums(D) for _ in range(3)]
         call(
             "residual_norm_backward", grad_output.contiguous(), values, values_bias, residual,
             weight, means, factors, grad_values, grad_residual, *sums, T, D, *ctx.dropout.numbers,
         )  # fmt: skip
-        grad_weight, grad_bias, grad_values_bias = sums.sum(1)
+        grad_weight, grad_bias, grad_values_bias = (each.sum(0) for each in sums)
         return grad_values, grad_values_bias, grad_residual, grad_weight, grad_bias, None, None

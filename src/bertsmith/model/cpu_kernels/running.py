@@ -10,7 +10,16 @@ from torch import Tensor
 from bertsmith.model.cpu_kernels.library import kernels
 from bertsmith.model.dropout import dropout_numbers, dropout_seed
 
-__all__ = ["HashedDropout", "ask", "call", "has_cpu_kernels"]
+__all__ = [
+    "HashedDropout",
+    "ask",
+    "call",
+    "empty",
+    "has_cpu_kernels",
+    "must_agree",
+    "quiet",
+    "thread_sums",
+]
 
 
 def has_cpu_kernels(*tensors: Tensor) -> bool:
@@ -50,6 +59,41 @@ class HashedDropout:
     def numbers(self) -> tuple[int, int, float]:
         """Seed, threshold and scale, as kernels take them."""
         return self.seed, self.threshold, self.scale
+
+
+def empty(*shape: int) -> Tensor:
+    """Room for float32 numbers on the CPU, whatever PyTorch's default type and device are."""
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
+
+
+def thread_sums(*shape: int) -> Tensor:
+    """Zeros, float32 [threads, *shape], to which each thread of a kernel adds its own part."""
+    return torch.zeros(torch.get_num_threads(), *shape, dtype=torch.float32, device="cpu")
+
+
+def quiet(values: Tensor) -> Tensor:
+    """The same as contiguous float32, each NaN as the one that kernels don't round to a number.
+
+    Args:
+        values: a bias or weights, a few numbers compared with what they are added to.
+    """
+    inf = torch.inf
+    return values.float().nan_to_num(nan=torch.nan, posinf=inf, neginf=-inf).contiguous()
+
+
+def must_agree(what: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Refuses a tensor of another shape: a kernel would read or write beyond it.
+
+    Args:
+        what: the tensor, for the message.
+        shape: its shape.
+        expected: what the kernel goes by.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if shape != expected:
+        raise ValueError(f"{what} has the shape {list(shape)}, not {list(expected)}")
 
 
 def call(name: str, *arguments: Tensor | float | int | None) -> None:

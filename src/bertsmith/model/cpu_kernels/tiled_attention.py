@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.products import has_tiles
-from bertsmith.model.cpu_kernels.running import HashedDropout, ask, call
+from bertsmith.model.cpu_kernels.running import HashedDropout, ask, call, quiet, thread_sums
 
 __all__ = ["AttendedBatch", "TiledAttention", "fits_attention"]
 
@@ -48,7 +48,7 @@ class TiledAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query_key_value: Tensor, bias: Tensor, batch: AttendedBatch) -> Tensor:
         """Keeps the probabilities, bf16 [B * N, S, S]."""
-        query_key_value = query_key_value.contiguous()
+        query_key_value, bias = query_key_value.contiguous(), quiet(bias)
         R, _, N, H = query_key_value.shape
         probabilities = query_key_value.new_empty(batch.B * N, batch.S, batch.S)
         output = query_key_value.new_empty(R, N, H)
@@ -65,7 +65,7 @@ class TiledAttention(torch.autograd.Function):
         """Returns the gradients of queries, keys and values, and of their bias."""
         query_key_value, bias, probabilities = ctx.saved_tensors
         gradient = torch.empty_like(query_key_value)
-        sums = torch.zeros(torch.get_num_threads(), len(bias))
+        sums = thread_sums(len(bias))
         given = query_key_value, bias, probabilities, grad_output.contiguous(), gradient, sums
         room = _room(ctx.batch, query_key_value.shape[-1])
         call("attention_backward", *given, ctx.batch.cu_seqlens, room, *ctx.numbers)
@@ -74,6 +74,5 @@ class TiledAttention(torch.autograd.Function):
 
 def _room(batch: AttendedBatch, H: int) -> Tensor:
     """Scratch of all threads."""
-    return torch.empty(
-        torch.get_num_threads() * ask("attention_room", batch.S, H), dtype=torch.uint8
-    )
+    room = torch.get_num_threads() * ask("attention_room", batch.S, H)
+    return torch.empty(room, dtype=torch.uint8, device="cpu")
