@@ -47,6 +47,37 @@ def test_cross_entropy_of_the_first_rows():
     assert not found[1][5:].any()
 
 
+def test_a_slice_hands_its_gradient_to_the_whole_unless_somebody_asks_for_it():
+    whole = 1 * draw(8, 30).requires_grad_()
+    spare_rows = cpu_kernels.cross_entropy._with_spare_rows
+    assert spare_rows(whole[:5]) is whole
+    assert spare_rows(whole[1:5]) is not whole
+    assert spare_rows(whole.detach()[:5]) is not whole
+    logits = whole[:5]
+    logits.retain_grad()
+    cpu_kernels.cross_entropy_sums(logits, torch.arange(5))[0].backward(retain_graph=True)
+    assert logits.grad.any()
+    logits, seen = whole[:5], []
+    logits.register_hook(seen.append)
+    cpu_kernels.cross_entropy_sums(logits, torch.arange(5))[0].backward()
+    assert len(seen) == 1
+
+
+def test_a_view_that_autograd_did_not_make():
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return (2 * x).view(5, 9)  # a view of what has no gradient
+
+        @staticmethod
+        def backward(ctx, upper):
+            return 2 * upper
+
+    logits = draw(5, 9).requires_grad_()
+    cpu_kernels.cross_entropy_sums(Doubled.apply(logits), torch.arange(5))[0].backward()
+    assert logits.grad.any()
+
+
 @pytest.mark.parametrize("part", [slice(1, 6), slice(0, 8, 2), (slice(None), slice(0, 9))])
 def test_cross_entropy_of_other_parts(part):
     whole = draw(8, 30)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import call
+from bertsmith.model.cpu_kernels.running import call, empty
 
 __all__ = ["cross_entropy_sums"]
 
@@ -20,24 +20,29 @@ def cross_entropy_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises:
         IndexError: a label that is no class.
+        TypeError: labels of another type or shape.
         ValueError: not as many labels as rows.
     """
     if len(labels) != len(logits):
         raise ValueError(f"{len(labels)} labels for {len(logits)} rows of logits")
+    if labels.dtype != torch.int64 or labels.dim() != 1:
+        raise TypeError(f"labels are int64 in a row, not {labels.dtype} of {list(labels.shape)}")
     total, hits = _Sums.apply(_with_spare_rows(logits), labels)  # type: ignore[no-untyped-call]
     return total, hits
 
 
 def _with_spare_rows(logits: Tensor) -> Tensor:
-    """The matrix that these are the first rows of, if there is one.
+    """The matrix that these are the first rows of, if autograd knows it and nobody else asks.
 
     Backward, autograd would lay the rows' gradient into zeros for that whole matrix.
     """
     base = logits._base
     if (
         base is not None
+        and _comes_straight_from(logits, base)
         and base.dtype == logits.dtype
         and base.dim() == 2
+        and base.shape[0] >= logits.shape[0]
         and base.shape[1] == logits.shape[1]
         and base.is_contiguous()
         and base.stride() == logits.stride()
@@ -47,6 +52,18 @@ def _with_spare_rows(logits: Tensor) -> Tensor:
     return logits
 
 
+def _comes_straight_from(logits: Tensor, base: Tensor) -> bool:
+    """Whether logits have their gradient from the base alone, and give it to nothing but that.
+
+    A custom function's output can be a view of what autograd never saw, and somebody may have asked
+    for the gradient of the logits themselves.
+    """
+    if logits.grad_fn is None or base.grad_fn is None:
+        return False
+    from_base = logits.grad_fn.next_functions[0][0] is base.grad_fn
+    return from_base and not logits.retains_grad and not logits._backward_hooks
+
+
 class _Sums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,8 +71,8 @@ class _Sums(torch.autograd.Function):
         if bool(((labels < 0) | (labels >= num_classes)).any()):
             raise IndexError(f"a label is not one of {num_classes} classes")
         logits, labels = logits.contiguous(), labels.contiguous()
-        norms, losses = torch.empty(2, rows)
-        hits = torch.empty(rows, dtype=torch.uint8)
+        norms, losses = empty(2, rows)
+        hits = logits.new_empty(rows, dtype=torch.uint8)
         call("cross_entropy_forward", logits, labels, norms, losses, hits, rows, num_classes)
         ctx.save_for_backward(logits, labels, norms)
         num_hits = hits.sum(dtype=torch.int64)
