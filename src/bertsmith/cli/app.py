@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import typer
@@ -109,22 +109,34 @@ class _Commands(TyperGroup):
             ctx.fail(f"{asked}: {', '.join(under)}")
         return super().resolve_command(ctx, args)
 
-    def make_context(self, *arguments: Any, **extra: Any) -> Any:
-        """Reads the command line's first word."""
-        with _told_of_stops():
-            return super().make_context(*arguments, **extra)
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """Reads the command line's first word; without any it is asked for help."""
+        with _told_in_a_line() if args else nullcontext():
+            return super().make_context(info_name, args, *rest, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
-        with _told_of_stops():
+        with _told_in_a_line():
             return super().invoke(ctx)
 
 
+# All that typer finds wrong with a command line; it has no public name.
+_UsageError: Any = typer.BadParameter.__base__
+
+
 @contextmanager
-def _told_of_stops() -> Iterator[None]:
-    """Tells of a stop that a command has nothing to say about; typer would end without a word."""
+def _told_in_a_line() -> Iterator[None]:
+    """Tells of a mistyped command line, and of a stop that a command has nothing to say about.
+
+    Typer would draw a box around the one, and end without a word at the other.
+    """
     try:
         yield
+    except _UsageError as error:
+        what = " ".join(error.format_message().split()).rstrip(".")
+        fix = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
+        warn(f"{what}{fix}")
+        raise typer.Exit(error.exit_code) from None
     except BaseException as error:
         if (stop := stop_behind(error)) is None:
             raise
