@@ -81,6 +81,9 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         warn(f"{where}{error.strerror or error}; check the disk's room and the permissions")
         sys.exit(2)
+    except MemoryError:
+        warn("the memory is not enough; give fewer --workers, or a smaller batch to a model")
+        sys.exit(2)
 
 
 def _print_anything() -> None:

@@ -9,6 +9,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
+from bertsmith.store import making
 from cli_runs import FAST
 
 
@@ -303,3 +304,13 @@ def test_what_was_taken_for_text(bertsmith, tmp_path, vocab, content, what):
     (tmp_path / "a.txt").write_bytes(content)
     arguments = ("prepare", tmp_path / "a.txt", "--vocab", vocab, "-o", tmp_path / "store")
     complains(bertsmith(*arguments), "a.txt:1: byte 0x", what)
+
+
+def test_memory_that_is_not_enough(bertsmith, tmp_path, corpus, vocab, monkeypatch):
+    def too_much(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(making, "write_shard", too_much)
+    arguments = ("prepare", corpus, "--vocab", vocab, "-o", tmp_path / "store", "--workers", 1)
+    complains(bertsmith(*arguments), "the memory is not enough; give fewer --workers")
+    assert list(tmp_path.iterdir()) == []
