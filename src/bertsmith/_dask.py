@@ -1,5 +1,6 @@
 """What `_parallel` needs of Dask, imported only where a cluster is asked for."""
 
+import logging
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from distributed.scheduler import KilledWorker
 from bertsmith._versions import versions
 from bertsmith.errors import BertsmithError, WorkerError
 
-__all__ = ["LOSSES", "JobPlugin", "connect", "job_on_workers", "run_on_cluster"]
+__all__ = ["LOSSES", "JobPlugin", "connect", "job_on_workers", "quiet_logs", "run_on_cluster"]
 
 LOSSES: tuple[type[BaseException], ...] = (KilledWorker, CommClosedError, CancelledError)
 """What a task ends with whose workers died more often than the scheduler puts up with."""
@@ -55,6 +56,16 @@ class JobPlugin(WorkerPlugin):
         if self._differing:
             raise WorkerError(self._differing[0], fix=_SAME)
         return self._job(task)
+
+
+def quiet_logs() -> None:
+    """Keeps Dask from logging connections that end, with tracebacks, beside the line that tells it.
+
+    For a process that does nothing else with Dask, such as a command.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def run_on_cluster(name: str, task: Any) -> Any:

@@ -171,8 +171,9 @@ def _quick_threads() -> Iterator[None]:
 
 def _submit(pool: Executor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
     # A process that is started here inherits what is blocked. Until it ignores Ctrl-C by itself,
-    # it would end with a traceback of its own.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # it would end with a traceback of its own; and so it would where this process is stopped
+    # before it has told the new one what to do.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         return pool.submit(function, *arguments)
     finally:
@@ -207,6 +208,7 @@ def _start_process(folder: str, module: str | None) -> None:
     global _folder
     # Ctrl-C reaches every process of the terminal; the first one ends the others in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_die_with_parent, args=(folder,), daemon=True).start()
     _folder = Path(folder)
     if module is not None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from bertsmith._parallel import Workers, ordered_map
+from bertsmith.cli.corpora import choose_workers
 from bertsmith.corpus import open_corpus
 from bertsmith.errors import WorkerError
 from bertsmith.store import StoreSettings, write_store
@@ -126,3 +127,16 @@ def test_nothing_stays_in_the_workers(cluster, job):
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
         plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
     assert not [name for names in plugins.values() for name in names if "bertsmith" in name]
+
+
+def test_a_command_lets_dask_log_no_lost_connections():
+    """They come with tracebacks, beside the one line that tells what happened."""
+    names = [n for n in logging.root.manager.loggerDict if n.startswith(("distributed", "tornado"))]
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        choose_workers(None, "tcp://localhost:1")
+        for name in ("distributed.client", "distributed.comm.tcp", "tornado.application"):
+            assert not logging.getLogger(name).isEnabledFor(logging.ERROR)
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,11 +1,25 @@
 """The command line: thin. Parse, resolve the recipe, call a room."""
 
+import sys
+
+from bertsmith.cli.stopping import exit_code, raise_on_signals, stop_behind
+
 __all__ = ["main"]
 
 
 def main() -> None:
     """Runs the command that the process was called with."""
-    # Not above: a worker process imports what started it, and needs no command line.
-    from bertsmith.cli.app import main as run
+    raise_on_signals()
+    try:
+        # Not above: it takes a tenth of a second, in which Ctrl-C has to be answered too; and a
+        # worker process imports what started it, and needs no command line.
+        from bertsmith.cli.app import main as run
 
-    run()
+        run()
+    except BaseException as error:
+        if (stop := stop_behind(error)) is None:
+            raise
+        from bertsmith.cli.output import warn
+
+        warn("stopped")
+        sys.exit(exit_code(stop))

@@ -3,15 +3,16 @@
 import importlib
 import io
 import os
-import signal
 import sys
-from types import FrameType
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from bertsmith.cli.output import warn
+from bertsmith.cli.stopping import exit_code, stop_behind
 from bertsmith.errors import BertsmithError
 
 __all__ = ["build_app", "main"]
@@ -66,12 +67,10 @@ def build_app(arguments: list[str]) -> typer.Typer:
 
 
 def main() -> None:
-    """Runs the command line: exit code 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    """Runs the command line: exit code 0, or 2 for what the user can mend."""
     # Threads that wait for each other by spinning stand in each other's way as soon as another
     # process wants a core. OpenMP reads this when PyTorch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # Ending at once would leave temporary files; pre-training has a handler of its own.
-    signal.signal(signal.SIGTERM, _terminate)
     _print_anything()
     try:
         build_app(sys.argv[1:])()
@@ -82,16 +81,15 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         warn(f"{where}{error.strerror or error}; check the disk's room and the permissions")
         sys.exit(2)
+    except MemoryError:
+        warn("the memory is not enough; give fewer --workers, or a smaller batch to a model")
+        sys.exit(2)
 
 
 def _print_anything() -> None:
     """Text and names of files hold characters that a terminal's encoding may lack."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _terminate(signal_number: int, _: FrameType | None) -> None:
-    sys.exit(128 + signal_number)
 
 
 class _Commands(TyperGroup):
@@ -113,6 +111,40 @@ class _Commands(TyperGroup):
             asked = f"there is no {first} {args[1]}" if len(args) > 1 else "one word is missing"
             ctx.fail(f"{asked}: {', '.join(under)}")
         return super().resolve_command(ctx, args)
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """Reads the command line's first word; without any it is asked for help."""
+        with _told_in_a_line() if args else nullcontext():
+            return super().make_context(info_name, args, *rest, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        with _told_in_a_line():
+            return super().invoke(ctx)
+
+
+# All that typer finds wrong with a command line; it has no public name.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+@contextmanager
+def _told_in_a_line() -> Iterator[None]:
+    """Tells of a mistyped command line, and of a stop that a command has nothing to say about.
+
+    Typer would draw a box around the one, and end without a word at the other.
+    """
+    try:
+        yield
+    except _UsageError as error:
+        what = " ".join(error.format_message().split()).rstrip(".")
+        fix = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
+        warn(f"{what}{fix}")
+        raise typer.Exit(error.exit_code) from None
+    except BaseException as error:
+        if (stop := stop_behind(error)) is None:
+            raise
+        warn("stopped")
+        raise typer.Exit(exit_code(stop)) from None
 
 
 def _wanted(arguments: list[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import inspect
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -177,6 +178,11 @@ def choose_workers(num_workers: int | None, dask: str | None) -> "Workers | None
         raise RecipeError("takes the place of --workers", where="--dask", fix="give one of the two")
     if num_workers is not None and num_workers < 1:
         raise RecipeError(f"{num_workers}: give at least 1", where="--workers")
+    if dask is not None:
+        with suppress(ImportError):  # told where it is needed
+            from bertsmith._dask import quiet_logs
+
+            quiet_logs()
     return None if num_workers is None and dask is None else Workers(num_workers, dask)
 
 

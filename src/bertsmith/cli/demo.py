@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from bertsmith.cli.output import parse_duration, say, warn
+from bertsmith.cli.stopping import exit_code
 
 __all__ = ["command"]
 
@@ -32,7 +33,7 @@ def command(
         story.run()
     except (Interrupted, KeyboardInterrupt) as stop:
         warn("stopped; run the same command to go on")
-        code = stop.exit_code if isinstance(stop, Interrupted) else 130
+        code = stop.exit_code if isinstance(stop, Interrupted) else exit_code(stop)
         raise typer.Exit(code) from None
     report = write_demo_report(story.facts, output)
     say(f"\n{report}: open it in a browser ({time.monotonic() - started:,.0f} s in this sitting)")

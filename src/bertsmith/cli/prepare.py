@@ -22,6 +22,7 @@ from bertsmith.cli.corpora import (
 )
 from bertsmith.cli.early_workers import starts_workers_early
 from bertsmith.cli.output import emit_json, say, table, warn
+from bertsmith.cli.stopping import exit_code
 from bertsmith.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""
-    from bertsmith.cli.store_info import summary_rows
-    from bertsmith.corpus import open_corpus
-    from bertsmith.store import StoreSettings, append_to_store, describe, write_store
-
     if words not in (None, "pieces", "jieba"):
         raise RecipeError(f"{words!r} is none of pieces, jieba", where="--words")
-    text, team = open_corpus(corpus, settings), choose_workers(workers, dask)
     try:
+        from bertsmith.cli.store_info import summary_rows
+        from bertsmith.corpus import open_corpus
+        from bertsmith.store import StoreSettings, append_to_store, describe, write_store
+
+        text, team = open_corpus(corpus, settings), choose_workers(workers, dask)
         if append:
             _refuse_beside_append(vocab, lowercase, words, overwrite)
             manifest = append_to_store(text, output, workers=team, notice=warn, again=again)
@@ -84,10 +85,10 @@ def command(
                 overwrite=overwrite,
                 notice=warn,
             )
-    except KeyboardInterrupt:
-        can_go_on = text.file_identities() is not None
+    except KeyboardInterrupt as stop:
+        can_go_on = "-" not in corpus
         warn(f"stopped; {'run the same command to go on' if can_go_on else 'nothing is kept'}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(stop)) from None
     if as_json:
         emit_json(manifest.model_dump(mode="json"))
         return

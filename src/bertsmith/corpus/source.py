@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from bertsmith.corpus.file_starts import looks_like
 from bertsmith.corpus.settings import CorpusSettings
 from bertsmith.errors import CorpusError
 
@@ -78,11 +79,15 @@ class Source:
         except UnicodeDecodeError as error:
             place = "" if offset is None else f" at byte offset {offset + error.start}"
             text = data.decode(errors="replace")
+            what = f"byte 0x{data[error.start]:02x}{place} is not UTF-8"
+            fix = "convert the file to UTF-8"
+            if offset == 0 and (found := looks_like(data)):
+                what, fix = f"{what}, but looks like {found[0]}", found[1]
             self.fault(
                 "bad_bytes",
-                f"byte 0x{data[error.start]:02x}{place} is not UTF-8",
+                what,
                 line=line,
-                fix="convert the file to UTF-8",
+                fix=fix,
                 instead="read U+FFFD in its place",
                 number=text.count("\ufffd") - data.count("\ufffd".encode()),
             )

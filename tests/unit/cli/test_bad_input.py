@@ -1,5 +1,7 @@
 """Every mistake of the issue's list: one clear line, exit code 2, and nothing lost."""
 
+import bz2
+import gzip
 import json
 import os
 import shutil
@@ -7,6 +9,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
+from bertsmith.store import making
 from cli_runs import FAST
 
 
@@ -268,3 +271,46 @@ def test_values_that_no_program_can_use(bertsmith, tmp_path, store, change):
 def test_an_output_that_cannot_be_written(bertsmith, tmp_path, corpus):
     (tmp_path / "folder").mkdir()
     complains(bertsmith("vocab", corpus, "-o", tmp_path / "folder", "--size", "160"), "folder")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["vocab", "a.txt", "--sise", "9"], "No such option: --sise (Possible options: "),
+        (["vocab", "a.txt", "-o", "v", "--size", "z"], "Invalid value for '--size': "),
+        (["prepare", "a.txt", "--vocab"], "Option '--vocab' requires an argument"),
+        (["vocab", "extend", "a.txt"], "Missing option '--vocab'; see `"),
+        (["store", "inof"], "there is no store inof: store info, store verify"),
+        (["prepaer"], "No such command 'prepaer'"),
+        (["--nope"], "No such option: --nope"),
+    ],
+)
+def test_a_mistyped_command_line(bertsmith, arguments, line):
+    code, out, told = bertsmith(*arguments)
+    assert (code, out, told.count("\n")) == (2, "", 1)
+    assert told.startswith(f"bertsmith: {line}")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("die Brücke .\n".encode("utf-16"), "looks like UTF-16; convert the file to UTF-8, or"),
+        (gzip.compress(b"the old city ."), "looks like gzip; unpack it, or give it the extension"),
+        (bz2.compress(b"the old city ."), "looks like bzip2; unpack it"),
+        ("Brücke".encode("latin-1"), "byte offset 2 is not UTF-8; convert the file to UTF-8, or"),
+    ],
+)
+def test_what_was_taken_for_text(bertsmith, tmp_path, vocab, content, what):
+    (tmp_path / "a.txt").write_bytes(content)
+    arguments = ("prepare", tmp_path / "a.txt", "--vocab", vocab, "-o", tmp_path / "store")
+    complains(bertsmith(*arguments), "a.txt:1: byte 0x", what)
+
+
+def test_memory_that_is_not_enough(bertsmith, tmp_path, corpus, vocab, monkeypatch):
+    def too_much(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(making, "write_shard", too_much)
+    arguments = ("prepare", corpus, "--vocab", vocab, "-o", tmp_path / "store", "--workers", 1)
+    complains(bertsmith(*arguments), "the memory is not enough; give fewer --workers")
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """`bertsmith prepare` and `bertsmith store info`: what they refuse, and how they stop."""
 
+import io
 import json
 import shutil
 
@@ -73,7 +74,8 @@ def test_ctrl_c(bertsmith, corpus, vocab, tmp_path, monkeypatch, can_go_on, line
 
     monkeypatch.setattr(making, "write_shard", stop)
     if not can_go_on:
-        monkeypatch.setattr("bertsmith.corpus.Corpus.file_identities", lambda _: None)
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(corpus.read_bytes())))
+        corpus = "-"
     arguments = ("prepare", corpus, "--vocab", vocab, "-o", tmp_path / "store", "--workers", 1)
     assert bertsmith(*arguments) == (130, "", f"bertsmith: {line}\n")
 

@@ -117,7 +117,7 @@ def test_a_book_in_another_encoding_is_named(tmp_path):
     (tmp_path / "c.txt").write_bytes(BOOK.encode("utf-16"))
     with pytest.raises(CorpusError, match=r"b\.txt:4: byte 0xe9 at byte offset \d+ is not UTF-8"):
         list(open_corpus(tmp_path))
-    with pytest.raises(CorpusError, match=r"c\.txt:1: byte 0xff at byte offset 0 is not UTF-8; co"):
+    with pytest.raises(CorpusError, match=r"c\.txt:1: byte 0xff at .* 0 is not UTF-8, but looks"):
         list(open_corpus(tmp_path / "c.txt"))
     corpus = open_corpus(tmp_path / "b.txt", CorpusSettings(errors="replace"))
     assert len(list(corpus)) == 1

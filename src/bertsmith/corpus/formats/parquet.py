@@ -67,7 +67,7 @@ def _columns(
         )
         text_column, title_column = _chosen_columns(file.schema_arrow, source)
         columns = [text_column, *([title_column] if title_column else [])]
-        for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
+        for batch in _batches(file, columns):
             texts = _as_bytes(batch.column(text_column))
             titles = _as_bytes(batch.column(title_column)) if title_column else [None] * len(texts)
             num_rows += len(texts)
@@ -79,6 +79,14 @@ def _columns(
             f"{num_rows:,} rows before that are good)",
             fix="copy or download the file again, or write it anew",
             instead="keep what is good",
+        )
+
+
+def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Batches that end with their row group, so that nothing of a good one is lost to a bad one."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(
+            _BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False
         )
 
 

@@ -1,0 +1,87 @@
+"""Ctrl-C and SIGTERM, from the command line's first line to the end of the process."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+__all__ = ["Stopped", "exit_code", "raise_on_signals", "stop_behind"]
+
+# How long what swallowed a stop is given to come to its end.
+_AGAIN_SECONDS = 0.01
+
+
+class Stopped(KeyboardInterrupt):
+    """The user or the system asks the command to stop.
+
+    It isn't KeyboardInterrupt itself, which Python takes for unhandled wherever it has passed
+    through code that is run from a string, as the making of every dataclass is: caught or not, the
+    process would end by signal 2 instead of its exit code.
+
+    Args:
+        signal_number: what asked: SIGINT (Ctrl-C) or SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.signal_number = signal_number
+
+
+def exit_code(stop: KeyboardInterrupt) -> int:
+    """What a shell expects: 130 after Ctrl-C, 143 after SIGTERM.
+
+    Example:
+        >>> exit_code(Stopped(signal.SIGTERM)), exit_code(KeyboardInterrupt())
+        (143, 130)
+    """
+    return 128 + (stop.signal_number if isinstance(stop, Stopped) else signal.SIGINT)
+
+
+def stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The stop that an exception tells of, if it does.
+
+    Python 3.11 makes a RuntimeError of what is raised while a class is made.
+
+    Example:
+        >>> stop_behind(RuntimeError()), stop_behind(KeyboardInterrupt())
+        (None, KeyboardInterrupt())
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error
+
+
+def raise_on_signals() -> None:
+    """Lets Ctrl-C and SIGTERM raise `Stopped`, which is lost nowhere.
+
+    Ending at once would leave temporary files and worker processes. Pre-training has handlers of
+    its own.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as of a job in the background
+        signal.signal(signal.SIGINT, _stop)
+    if sys.unraisablehook is not _raise_again:
+        global _hook_before
+        _hook_before, sys.unraisablehook = sys.unraisablehook, _raise_again
+
+
+_hook_before = sys.unraisablehook
+
+
+def _stop(signal_number: int, _: FrameType | None) -> None:
+    raise Stopped(signal_number)
+
+
+def _raise_again(unraisable: Any) -> None:
+    """Python prints and forgets what is raised in a callback or in a `__del__`, a stop too."""
+    if not isinstance(unraisable.exc_value, Stopped):
+        _hook_before(unraisable)
+    elif not sys.is_finalizing():
+        import threading
+
+        # Not now: this too is called where nothing can be raised.
+        arguments = os.getpid(), unraisable.exc_value.signal_number
+        again = threading.Timer(_AGAIN_SECONDS, os.kill, arguments)
+        again.daemon = True
+        again.start()
