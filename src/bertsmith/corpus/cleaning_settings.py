@@ -1,10 +1,11 @@
 """What can be set about cleaning text."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bertsmith._settings import Settings
+from bertsmith.corpus.languages import check_base_language
 
 __all__ = ["CLEAN", "CleaningSettings"]
 
@@ -50,9 +51,8 @@ class CleaningSettings(Settings):
         description="Jaccard similarity of runs of five words from which on documents are nearly "
         "the same",
     )
-    only_language: str | None = Field(
+    only_language: Annotated[str, AfterValidator(check_base_language)] | None = Field(
         default=None,
-        pattern=r"^[a-z]{2,3}$",
         description="drop documents that aren't in this language, such as en or zh (needs "
         "bertsmith[language])",
     )

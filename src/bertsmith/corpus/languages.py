@@ -3,9 +3,9 @@
 import re
 from difflib import get_close_matches
 
-__all__ = ["check_language"]
+__all__ = ["check_base_language", "check_language"]
 
-_FORM = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
+_FORM = re.compile(r"[a-z]{2,3}(-[a-z0-9]+)*")
 
 # ISO 639-1, and a few codes that it has withdrawn.
 _ISO_639_1 = """
@@ -30,40 +30,70 @@ zh chinese zho chi cn
 """
 _CODE_OF = {name: entry.split()[0] for entry in _NAMES.split(",") for name in entry.split()[1:]}
 
+# Of all codes with a region, script or variant, those that `sentencex` splits otherwise than the
+# language before the hyphen: Low Saxon in the Netherlands as Dutch, Chavacano as Spanish.
+_OWN_RULES = frozenset({"nds-nl", "cbk-zam"})
+
 
 def check_language(code: str) -> str:
-    """Returns a language code if it is one that sentences can be split for.
+    """Returns the language code whose rules split a language's sentences.
 
     `sentencex` has rules for some thirty languages, takes those of a related language for some
     hundred more, and English's for everything else, misspelt codes too. So a code of two letters
-    has to be a language's, and one of three must not stand for a language that has two.
+    has to be a language's, and one of three must not stand for a language that has two. What
+    follows a hyphen or underscore (a region, a script) is left out, unless it has other rules.
 
     Args:
-        code: such as "en", "zh", "pt-br" or "ceb".
+        code: such as "en", "zh", "ceb", "pt-BR" or "de_CH"; case doesn't matter.
 
     Raises:
         ValueError: it is none.
 
     Example:
-        >>> check_language("zh-hant")
-        'zh-hant'
+        >>> check_language("de_CH"), check_language("zh-Hant"), check_language("nds-nl")
+        ('de', 'zh', 'nds-nl')
         >>> check_language("german")
         Traceback (most recent call last):
         ValueError: is no language code; did you mean de?
     """
-    if _is_language(code):
-        return code
-    lowered = code.lower().replace("_", "-")
-    if _is_language(lowered):
-        meant: str | None = lowered
-    else:
-        close = get_close_matches(lowered, _CODE_OF, 1)
-        meant = _CODE_OF[close[0]] if close else None
-    fix = f"did you mean {meant}?" if meant else "give one such as en, de or zh"
-    raise ValueError(f"is no language code; {fix}")
+    whole, language = _parts(code)
+    if language in _TWO_LETTERS or len(language) == 3:
+        return whole if whole in _OWN_RULES else language
+    raise _no_code(code)
 
 
-def _is_language(code: str) -> bool:
-    language = code.partition("-")[0]
-    is_known = language in _TWO_LETTERS or (len(language) == 3 and language not in _CODE_OF)
-    return is_known and _FORM.fullmatch(code) is not None
+def check_base_language(code: str) -> str:
+    """Returns the code of a language by itself, without a region, if it has the form of one.
+
+    Args:
+        code: such as "en" or "pt-BR".
+
+    Raises:
+        ValueError: it is none.
+
+    Example:
+        >>> check_base_language("pt-BR")
+        'pt'
+        >>> check_base_language("english")
+        Traceback (most recent call last):
+        ValueError: is no language code; did you mean en?
+    """
+    language = _parts(code)[1]
+    if language:
+        return language
+    raise _no_code(code)
+
+
+def _parts(code: str) -> tuple[str, str]:
+    """A code in lower case with hyphens, and the language in it, "" where it isn't like a code."""
+    whole = code.lower().replace("_", "-")
+    language = whole.partition("-")[0]
+    is_code = _FORM.fullmatch(whole) is not None and language not in _CODE_OF
+    return whole, language if is_code else ""
+
+
+def _no_code(code: str) -> ValueError:
+    language = code.lower().replace("_", "-").partition("-")[0]
+    close = get_close_matches(language, _CODE_OF, 1)
+    fix = f"did you mean {_CODE_OF[close[0]]}?" if close else "give one such as en, de or zh"
+    return ValueError(f"is no language code; {fix}")

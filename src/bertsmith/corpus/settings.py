@@ -28,7 +28,8 @@ class CorpusSettings(Settings):
     )
     language: Annotated[str, AfterValidator(check_language)] = Field(
         default="en",
-        description="language code whose rules cut paragraphs into sentences: en, de, zh, ...",
+        description="language code whose rules cut paragraphs into sentences: en, de, zh, ...; a "
+        "region, as in de-CH or pt_BR, may follow, and is left out",
     )
     text_form: TextForm = Field(
         default="auto",
