@@ -19,6 +19,7 @@ from bertsmith.errors import CorpusError
 __all__ = ["find_data_set"]
 
 _URL = re.compile(r"hf://([^:@#/]+(?:/[^:@#/]+)?)(?::([^@#]+))?(?:@([^#]+))?(?:#(.+))?")
+_FORM = "write hf://owner/name[:config][@split]"
 _CONVERTED = "refs/convert/parquet"
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test)(?![a-z])")
 _SPLIT_NAMES = {"valid": "validation", "val": "validation", "dev": "validation"}
@@ -51,9 +52,7 @@ def find_data_set(url: str, counts: Counter[str]) -> Iterator[TextFile]:
     """
     match = _URL.fullmatch(url)
     if match is None:
-        raise CorpusError(
-            "is no name of a data set", where=url, fix="write hf://owner/name[:config][@split]"
-        )
+        raise CorpusError("is no name of a data set", where=url, fix=_FORM)
     wanted = _Wanted(*match.groups())
     try:
         from huggingface_hub import HfFileSystem
@@ -75,6 +74,8 @@ def find_data_set(url: str, counts: Counter[str]) -> Iterator[TextFile]:
                 where=url,
                 fix="give owner/name, and log in with `hf auth login` if it is private or gated",
             ) from error
+        if failure.fix == "check the address":
+            failure = CorpusError(failure.what, where=url, fix=_FORM)
         raise failure from error
 
 

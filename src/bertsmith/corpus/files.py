@@ -70,14 +70,15 @@ def _find(name: str, settings: CorpusSettings, counts: Counter[str]) -> Iterator
     if url and url[1].lower() != "file":
         yield from _find_url(name, counts)
         return
-    path = Path(name[url.end() :] if url else name)
+    local = name[url.end() :] if url else name
+    path = Path(local)
     try:
         if path == STANDARD_INPUT:
             yield _standard_input(settings)
         elif path.is_dir():
             yield from _folder(path, counts)
-        elif glob.has_magic(name) and not path.exists():
-            matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (absolute patterns too)
+        elif glob.has_magic(local) and not path.exists():
+            matches = sorted(glob.glob(local, recursive=True))  # noqa: PTH207 (absolute patterns too)
             if not matches:
                 raise CorpusError("no file matches", where=name, fix="check the pattern")
             for match in matches:

@@ -2,8 +2,9 @@
 
 import glob
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -125,11 +126,23 @@ def _info(filesystem: Any, path: str, protocol: str) -> dict[str, Any]:
 def _matches(
     filesystem: Any, path: str, url: str, protocol: str, counts: Counter[str]
 ) -> Iterator[TextFile]:
-    matches = filesystem.glob(path, detail=True)
+    found = filesystem.glob(path, detail=True)
+    matches = {match: found[match] for match in _without_hidden(found, path)}
     if not matches:
         raise CorpusError("no file matches", where=url, fix="check the pattern")
     for match, info in sorted(matches.items()):
         yield from _expand(filesystem, match, info, protocol, counts)
+
+
+def _without_hidden(matches: Iterable[str], pattern: str) -> Iterator[str]:
+    """Of the matches of a glob those that the shell would find: hidden ones only if it says so."""
+    fixed = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    if "/." in pattern.removeprefix(fixed):
+        yield from matches
+        return
+    for match in matches:
+        if "/." not in match.removeprefix(fixed):
+            yield match
 
 
 def _expand(

@@ -3,6 +3,7 @@
 import errno
 import re
 from collections.abc import Iterator
+from json import JSONDecodeError
 
 from fsspec.registry import known_implementations
 
@@ -37,9 +38,10 @@ def remote_error(error: BaseException, where: str) -> CorpusError:
     if status in _GONE or (status is None and isinstance(reasons[-1], FileNotFoundError)):
         return CorpusError("is not there", where=where, fix="check the address")
     reason = f"status {status}" if status else _reason(reasons[-1])
-    return CorpusError(
-        f"cannot be read ({reason})", where=where, fix="check the network, then run it again"
-    )
+    # What libraries call a wrong value is a name that can't be, unless it came from a server.
+    wrong = isinstance(reasons[-1], ValueError) and not isinstance(reasons[-1], JSONDecodeError)
+    fix = "check the address" if wrong and not status else "check the network, then run it again"
+    return CorpusError(f"cannot be read ({reason})", where=where, fix=fix)
 
 
 def is_final(error: BaseException) -> bool:

@@ -56,7 +56,7 @@ class _RemoteStream(io.RawIOBase):
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size or 0}[whence]
         if self._in_one_go and start + offset != self._position:
             raise CorpusError(
-                "the server cannot start in the middle of a file",
+                "the server cannot start in the middle of a file, which Parquet needs",
                 where=self._where,
                 fix="download the file first",
             )

@@ -213,6 +213,10 @@ def test_a_partial_conversion_is_used_only_if_nothing_else_is_there(hub):
         ("hf://squad", "hf://squad: there is no such data set, or it may not be read; give own"),
         ("hf://:en", "hf://:en: is no name of a data set; write hf://owner/name"),
         ("hf://me/one@", "is no name of a data set"),
+        ("hf:// bad name", "is 96: ' bad name'); write hf://owner/name[:config][@split]"),
+        ("hf://me/bad name:en", "is 96: 'me/bad name'); write hf://owner/name[:config][@split]"),
+        ("hf://me/one--two", "-- or .. in repo_id: 'me/one--two'); write hf://owner/name"),
+        ("hf://datasets/me/bad name/a.txt", "; check the address"),
     ],
 )
 def test_what_is_not_there_is_told(hub, url, what):

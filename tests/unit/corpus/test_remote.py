@@ -30,6 +30,7 @@ def site(tmp_path, monkeypatch):
     (folder / "a.jsonl").write_text("".join(json.dumps({"text": s}) + "\n" for s in SENTENCES))
     (folder / "sub" / "b.txt.gz").write_bytes(gzip.compress("\n".join(SENTENCES[:9]).encode()))
     (folder / "sub" / "note.md").write_text("No text.")
+    (folder / "sub" / ".b.txt.gz").write_bytes(b"hidden")
     pq.write_table(pa.table({"text": SENTENCES}), folder / "c.parquet", row_group_size=500)
     with serve(folder) as site:
         yield site
@@ -100,9 +101,8 @@ def test_a_server_without_ranges_is_read_in_one_go(site):
     site.ranges = False
     corpus = open_corpus(f"{site.url}/a.jsonl")
     assert [raw.text for raw in corpus] == SENTENCES
-    with pytest.raises(
-        CorpusError, match=r"c\.parquet: the server cannot start in the middle of a"
-    ):
+    needs = r"c\.parquet: the server cannot start in the middle of a file, which Parquet needs; do"
+    with pytest.raises(CorpusError, match=needs):
         list(open_corpus(f"{site.url}/c.parquet"))
     site.cuts = 999
     with pytest.raises(CorpusError, match=r"a\.jsonl: cannot be read \(.*\) after [\d,]+ bytes"):
@@ -113,7 +113,8 @@ def test_a_server_that_has_no_ranges_and_does_not_say_so(site):
     site.ranges, site.admits_it = False, False
     corpus = open_corpus(f"{site.url}/a.jsonl")
     assert [raw.text for raw in corpus] == SENTENCES
-    with pytest.raises(CorpusError, match=r"c\.parquet: the server cannot start in the middle of"):
+    needs = r"c\.parquet: the server cannot start in the middle of a file, which Parquet needs; do"
+    with pytest.raises(CorpusError, match=needs):
         list(open_corpus(f"{site.url}/c.parquet"))
 
 
@@ -207,6 +208,12 @@ def test_folders_files_and_globs_of_a_store(memory):
     corpus = open_corpus("memory://corpus")
     assert (corpus.num_bytes > 0, corpus.counts) == (True, {"files_ignored": 1})
     assert all(str(name).startswith("memory://") for name in corpus.files)
+    assert sentences("memory://corpus/**/*.txt") == ["Bee.", "Sea."]
+    assert (
+        sentences("memory://corpus/.h*/*.txt") == sentences("memory://corpus/.hidden/*") == ["Dee."]
+    )
+    with pytest.raises(CorpusError, match="no file matches"):
+        open_corpus("memory://corpus/*/d.txt")
     with pytest.raises(CorpusError, match=r"e\.bin: its extension is not one of a text format"):
         open_corpus("memory://corpus/e.bin")
     with pytest.raises(CorpusError, match="is given twice"):
@@ -222,3 +229,15 @@ def test_an_empty_remote_file(memory):
 def test_a_file_address_is_a_path(tmp_path):
     (tmp_path / "a.txt").write_text("Rain.")
     assert sentences(f"file://{tmp_path}/a.txt") == ["Rain."]
+
+
+def test_globs_of_a_file_address(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name, text in [("b.txt", "Bee."), ("a.txt", "Aye."), (".h.txt", "H."), ("sub/c.txt", "C.")]:
+        (tmp_path / name).write_text(text)
+    assert sentences(f"file://{tmp_path}/*.txt") == ["Aye.", "Bee."]
+    assert sentences(f"file://{tmp_path}/**/[bc].txt") == ["Bee.", "C."]
+    with pytest.raises(
+        CorpusError, match=r"^file:///.*/\*\.xml: no file matches; check the pattern"
+    ):
+        open_corpus(f"file://{tmp_path}/*.xml")
