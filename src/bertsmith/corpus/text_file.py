@@ -79,7 +79,7 @@ def required_format(name: str, where: str) -> tuple[str, str]:
         raise CorpusError(
             "its extension is not one of a text format",
             where=where,
-            fix=f"give {known_extensions()} files",
+            fix=_json_fix(name) or f"give {known_extensions()} files",
         )
     if compression and needs_seeking(found):
         raise CorpusError(
@@ -88,6 +88,16 @@ def required_format(name: str, where: str) -> tuple[str, str]:
             fix=f"unpack it first (.{found} files are compressed inside)",
         )
     return found, compression
+
+
+def _json_fix(name: str) -> str:
+    stem, compression = strip_compression(name)
+    if PurePosixPath(stem).suffix.lower() != ".json":
+        return ""
+    return (
+        f"rename it to .jsonl{compression} if there is an object on every line, or make JSON "
+        "lines of an array with `jq -c '.[]'`"
+    )
 
 
 def known_extensions() -> str:

@@ -80,6 +80,11 @@ def test_a_link_to_text_that_is_not_there_is_no_secret(folder):
         ("missing.txt", r"missing\.txt: cannot be opened \(No such file or directory\)"),
         ("*.nothing", "no file matches"),
         ("README.md", r"its extension is not one of a text format; give \.jsonl \.parquet \.txt"),
+        (
+            "b.json",
+            r"b\.json: .* not one .*; rename it to \.jsonl if .* `jq -c '\.\[\]'`",
+        ),
+        ("b.JSON.gz", r"b\.JSON\.gz: its extension is not one .*; rename it to \.jsonl\.gz if"),
         ("b.txt/x.txt", "cannot be opened"),
         ("nul\0.txt", "cannot be opened"),
         ("a.parquet.gz", "a .parquet file cannot be read through .gz; unpack it first"),
@@ -91,6 +96,8 @@ def test_a_link_to_text_that_is_not_there_is_no_secret(folder):
 )
 def test_what_cannot_be_opened_is_named(folder, path, what):
     (folder / "a.parquet.gz").write_bytes(b"x")
+    for name in ("b.json", "b.JSON.gz"):
+        (folder / name).write_bytes(b"[]")
     (folder / "round.txt").symlink_to(folder / "round.txt")
     (folder / "empty").mkdir()
     (folder / "empty" / "notes.md").write_text("x")

@@ -80,6 +80,14 @@ def test_half_characters_in_escapes():
     assert counts == {"lone_surrogates": 1}
 
 
+@pytest.mark.parametrize("array", ['[{"text": "One."}]', '\n[\n{"text": "One."}\n]', "[1]\n{}"])
+def test_an_array_is_told_how_it_becomes_lines(array):
+    with pytest.raises(
+        CorpusError, match=r"make JSON lines of the array with `jq -c '\.\[\]'`, or"
+    ):
+        texts(array.encode())
+
+
 @pytest.mark.parametrize("errors", ["strict", "replace"])
 def test_a_missing_field_names_those_that_there_are(errors):
     with pytest.raises(CorpusError) as caught:

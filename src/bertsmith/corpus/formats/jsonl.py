@@ -11,6 +11,8 @@ from bertsmith.errors import CorpusError
 
 __all__ = ["read"]
 
+_ARRAY_FIX = "make JSON lines of the array with `jq -c '.[]'`"
+
 
 def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     """Yields a document for each line; a line break in its text ends a paragraph.
@@ -18,11 +20,13 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     Blank lines are passed over. A file whose first record lacks the text is not what the settings
     say; a later record without it is a fault like others.
     """
-    settings, any_text = source.settings, False
+    settings, any_text, any_line = source.settings, False, False
     for number, line in read_lines(stream, source, cut_long=False):
         if not line.strip():
             continue
-        record = _parse(line, number, source)
+        is_array = not any_line and line.lstrip().startswith("[")
+        any_line = True
+        record = _parse(line, number, source, _ARRAY_FIX if is_array else "mend the line")
         if record is None:
             continue
         if settings.text_column not in record:
@@ -50,7 +54,7 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
         yield RawDocument(" ".join(title.split()), text, False, source.at(number))
 
 
-def _parse(line: str, number: int, source: Source) -> dict[str, Any] | None:
+def _parse(line: str, number: int, source: Source, fix: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -61,9 +65,7 @@ def _parse(line: str, number: int, source: Source) -> dict[str, Any] | None:
         if isinstance(record, dict):
             return record
         problem = f"is of type {type(record).__name__}, not an object with named fields"
-    source.fault(
-        "broken_records", problem, line=number, fix="mend the line", instead="skip the record"
-    )
+    source.fault("broken_records", problem, line=number, fix=fix, instead="skip the record")
     return None
 
 
