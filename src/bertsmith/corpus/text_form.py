@@ -1,15 +1,39 @@
-"""Telling Google's form from free text."""
+"""Telling Google's form from free text, and text from JSON lines."""
 
+import json
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Literal
 
 from bertsmith.corpus.splitting import split_paragraph
 
-__all__ = ["guess_text_form"]
+__all__ = ["are_json_lines", "guess_text_form"]
 
 # Ends of sentences for each line (or line break).
 _MANY, _FEW, _MOST = 0.2, 0.05, 0.5
+_JSON_LINES = 10
+
+
+def are_json_lines(lines: Iterable[str]) -> bool:
+    """Whether a text's first ten lines that aren't blank, or all that there are, are JSON objects.
+
+    Example:
+        >>> are_json_lines(['{"text": "It rained."}', "", '{"text": "It was late."}'])
+        True
+        >>> are_json_lines(['{"text": "It rained."}', "{She} was late."])
+        False
+    """
+    first = list(islice((line for line in lines if line.strip()), _JSON_LINES))
+    return bool(first) and all(map(_is_json_object, first))
+
+
+def _is_json_object(line: str) -> bool:
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def guess_text_form(

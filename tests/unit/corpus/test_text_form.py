@@ -1,11 +1,17 @@
 """Telling Google's form from free text."""
 
+import io
+import json
 import textwrap
 from collections import Counter
 
 import pytest
 
-from bertsmith.corpus.text_form import guess_text_form
+from bertsmith.corpus import CorpusSettings
+from bertsmith.corpus.formats.txt import read
+from bertsmith.corpus.source import Source
+from bertsmith.corpus.text_form import are_json_lines, guess_text_form
+from bertsmith.errors import CorpusError
 from corpus_files import read_bytes
 
 FORMS = ("sentences", "paragraphs", "document")
@@ -97,3 +103,43 @@ def test_a_document_too_long_is_cut_between_lines(form):
     assert max(len(raw.text) for raw in found) <= 200
     assert counts == {"documents_cut": len(found) - 1}
     assert len(found) == 8
+
+
+JSON_LINES = "\n\n".join(json.dumps({"text": sentence}) for sentence in SENTENCES)
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+@pytest.mark.parametrize(
+    ("where", "fix"),
+    [
+        ("a.txt", "let its name end in .jsonl"),
+        ("b/a.txt.gz", "let its name end in .jsonl.gz"),
+        ("standard input", "give --standard-input-format jsonl"),
+    ],
+)
+def test_json_lines_are_no_text(errors, where, fix):
+    source = Source(where, CorpusSettings(errors=errors), Counter())
+    with pytest.raises(CorpusError) as caught:
+        list(read(io.BytesIO(b"\n" + JSON_LINES.encode()), source))
+    assert str(caught.value) == (
+        f"{where}: holds JSON lines, not plain text; {fix}, or --text-form sentences to read them "
+        "as text"
+    )
+
+
+def test_json_lines_are_text_to_who_says_so():
+    for form in FORMS:
+        assert read_bytes(JSON_LINES.encode(), text_form=form)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{She} rose.", "[1]", '{"text": ', "{" * 100_000, '{"a": ' * 100_000, "3\n{}"]
+)
+def test_what_only_looks_like_json_is_text(text):
+    assert not are_json_lines(text.split("\n"))
+    assert not are_json_lines([*JSON_LINES.split("\n"), text or "It rained."])
+
+
+def test_only_the_first_lines_are_asked():
+    assert are_json_lines(['{"text": ""}'] * 10 + ["It rained."])
+    assert not are_json_lines(['{"text": ""}'] * 9 + ["It rained."])

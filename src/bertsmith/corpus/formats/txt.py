@@ -10,7 +10,8 @@ from bertsmith.corpus.document import RawDocument
 from bertsmith.corpus.gutenberg import without_licence
 from bertsmith.corpus.lines import read_lines
 from bertsmith.corpus.source import Source
-from bertsmith.corpus.text_form import guess_text_form
+from bertsmith.corpus.text_form import are_json_lines, guess_text_form
+from bertsmith.errors import CorpusError
 
 __all__ = ["read"]
 
@@ -23,7 +24,7 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     """Yields the documents of a text file; `CorpusSettings.text_form` says how it is laid out.
 
     Project Gutenberg's header and licence are left out. A file that is one document is titled by
-    its name.
+    its name. JSON lines are refused, unless the form is given.
 
     **Source**: google-research/bert, create_pretraining_data.py, for one sentence a line.
     """
@@ -31,6 +32,8 @@ def read(stream: BinaryIO, source: Source) -> Iterator[RawDocument]:
     form = source.settings.text_form
     if form == "auto":
         sample = _sample(lines)
+        if are_json_lines(text for _, text in sample):
+            raise _json_error(source)
         form = guess_text_form(
             (text[:_SAMPLE_CHARS] for _, text in sample), source.settings.language
         )
@@ -63,6 +66,19 @@ def _sample(lines: _Lines) -> list[tuple[int, str]]:
         if size >= _SAMPLE_CHARS:
             break
     return sample
+
+
+def _json_error(source: Source) -> CorpusError:
+    name, compression = strip_compression(source.where)
+    if name == "standard input":
+        fix = "give --standard-input-format jsonl"
+    else:
+        fix = f"let its name end in .jsonl{compression}"
+    return CorpusError(
+        "holds JSON lines, not plain text",
+        where=source.where,
+        fix=f"{fix}, or --text-form sentences to read them as text",
+    )
 
 
 def _joined(lines: _Lines, max_chars: int) -> Iterator[tuple[int, str]]:
