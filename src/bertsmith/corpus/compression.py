@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
+from bertsmith.corpus.packing import NUM_FIRST_BYTES, is_packed_as_named
 from bertsmith.corpus.source import Source
 
 __all__ = ["COMPRESSIONS", "decompressed", "strip_compression"]
@@ -78,7 +79,8 @@ def decompressed(stream: BinaryIO, compression: str, source: Source) -> BinaryIO
         stream: the packed bytes.
         compression: a key of `COMPRESSIONS`, or "" for bytes that aren't packed.
         source: the file that they are of. Where errors aren't strict, data that is cut off or
-            corrupt ends the stream early and is counted as "truncated_files".
+            corrupt ends the stream early and is counted as "truncated_files", what isn't packed as
+            the name says is left out and counted as "broken_files".
 
     Raises:
         CorpusError: on reading, where errors are strict and the data is cut off or corrupt.
@@ -96,7 +98,7 @@ class _Unpacked(io.RawIOBase):
         self._decompressor: _Decompressor | None = None
         self._left, self._is_part = b"", False
         self._pending = memoryview(b"")
-        self._num_bytes, self._ended = 0, False
+        self._num_bytes, self._ended, self._is_first = 0, False, True
 
     def readable(self) -> bool:
         return True
@@ -120,11 +122,22 @@ class _Unpacked(io.RawIOBase):
         self._num_bytes += size
         return size
 
+    def _as_named(self, data: bytes) -> bytes:
+        """The first bytes, enough of them to tell what they are: a server may send few at once."""
+        while len(data) < NUM_FIRST_BYTES and (more := self._stream.read(_FEED_BYTES)):
+            data += more
+        self._ended = not is_packed_as_named(data, self._compression, self._source)
+        return data
+
     def _unpack(self, data: bytes) -> bytes:
         if self._decompressor is None:
             data = data.lstrip(b"\0")
             if not data:
                 return b""
+            if self._is_first:
+                self._is_first, data = False, self._as_named(data)
+                if self._ended:
+                    return b""
             self._decompressor = COMPRESSIONS[self._compression]()
         try:
             unpacked = self._decompressor.decompress(data)

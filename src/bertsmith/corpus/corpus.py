@@ -15,8 +15,9 @@ from bertsmith.corpus.compression import decompressed
 from bertsmith.corpus.document import Document, RawDocument
 from bertsmith.corpus.files import find_files
 from bertsmith.corpus.findings import Findings
-from bertsmith.corpus.formats import find_format
+from bertsmith.corpus.formats import find_format, needs_seeking
 from bertsmith.corpus.left_out import fix_for_nothing_left
+from bertsmith.corpus.packing import not_packed
 from bertsmith.corpus.position import CorpusPosition
 from bertsmith.corpus.refining import Refiner
 from bertsmith.corpus.settings import CorpusSettings
@@ -195,7 +196,11 @@ class Corpus:
         any_text = False
         try:
             with _Counted(self._open(file), file.num_bytes) as self._open_file:
-                stream = decompressed(cast(BinaryIO, self._open_file), file.compression, source)
+                stream = cast(BinaryIO, self._open_file)
+                if file.compression:
+                    stream = decompressed(stream, file.compression, source)
+                elif not needs_seeking(file.format):
+                    stream = not_packed(stream, source)
                 for document in find_format(file.format).read(stream, source):
                     any_text = True
                     yield document

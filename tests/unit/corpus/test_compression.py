@@ -71,7 +71,7 @@ def test_a_corrupt_file_is_named(compression):
     with pytest.raises(CorpusError, match=rf"a\.txt\{compression}: the \{compression} data "):
         unpack(bytes(packed), compression)
     with pytest.raises(CorpusError, match="is corrupt"):
-        unpack(b"this is no archive at all", compression)
+        unpack(b"\x01this is no archive at all", compression)
     with pytest.raises(CorpusError, match="is corrupt"):
         unpack(COMPRESS[compression](TEXT) + b"rest of something else", compression)
 
@@ -124,3 +124,26 @@ def test_what_is_good_can_be_kept(compression, damage):
     assert good.startswith(TEXT)
     assert good == TEXT + TEXT[: len(good) - len(TEXT)] or damage == "is corrupt"
     assert counts == {"truncated_files": 1}
+
+
+class _ByteByByte(io.RawIOBase):
+    """A stream that hands out a byte at a time, as a slow connection may."""
+
+    def __init__(self, data):
+        self._bytes = iter(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        byte = next(self._bytes, None)
+        if byte is None:
+            return 0
+        buffer[0] = byte
+        return 1
+
+
+@EVERY
+def test_a_byte_at_a_time_is_enough(compression):
+    data, source = COMPRESS[compression](b"It rained."), Source("a", CorpusSettings(), Counter())
+    assert decompressed(_ByteByByte(data * 2), compression, source).read() == b"It rained." * 2
