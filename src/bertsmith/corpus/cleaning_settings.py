@@ -1,12 +1,22 @@
 """What can be set about cleaning text."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bertsmith._settings import Settings
+from bertsmith.corpus.languages import check_language
 
 __all__ = ["CLEAN", "CleaningSettings"]
+
+
+def _check_short_code(code: str) -> str:
+    """Returns a code of two or three letters; whether it is a known one is asked at reading."""
+    if re.fullmatch(r"[a-z]{2,3}", code):
+        return code
+    meant = check_language(re.split("[-_]", code.lower())[0])
+    raise ValueError(f"is no code of two or three small letters; did you mean {meant}?")
 
 
 class CleaningSettings(Settings):
@@ -50,9 +60,8 @@ class CleaningSettings(Settings):
         description="Jaccard similarity of runs of five words from which on documents are nearly "
         "the same",
     )
-    only_language: str | None = Field(
+    only_language: Annotated[str, AfterValidator(_check_short_code)] | None = Field(
         default=None,
-        pattern=r"^[a-z]{2,3}$",
         description="drop documents that aren't in this language, such as en or zh (needs "
         "bertsmith[language])",
     )
