@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import wait
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ __all__ = ["Crew", "crew_of_processes", "early_processes"]
 _PIPE_BYTES = 2**20
 # Larger tasks go through a file.
 _MOST_PIPED = 2**16
-_JOB = "job"
+_JOB, _LOCKS = "job", "locks"
 
 
 @dataclass
@@ -126,6 +127,7 @@ def _processes(num_workers: int, module: str | None = None) -> Iterator[_Process
         )
         try:
             _widen_pipes(pool)
+            (Path(folder) / _LOCKS).write_text("\n".join(_locks(pool)))
             yield _Processes(pool, Path(folder))
         finally:
             pool.shutdown(cancel_futures=True)
@@ -152,6 +154,13 @@ def _widen_pipes(pool: Executor) -> None:
     if writer is not None:
         with suppress(AttributeError, OSError):
             fcntl.fcntl(writer.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+def _locks(pool: Executor) -> list[str]:
+    """Names of the semaphores that a pool's pipes are locked with; processes find them by name."""
+    queues = [getattr(pool, name, None) for name in ("_call_queue", "_result_queue")]
+    parts = [part for queue in queues if queue is not None for part in vars(queue).values()]
+    return [vars(part)["_semlock"].name for part in parts if isinstance(part, SemLock)]
 
 
 @contextmanager
@@ -223,8 +232,16 @@ def _die_with_parent(folder: str) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        _remove_locks(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
+
+
+def _remove_locks(folder: Path) -> None:
+    """Removes a dead parent's semaphores, of which Python would warn when the last worker ends."""
+    with suppress(OSError):  # another worker has done it
+        for name in (folder / _LOCKS).read_text().split():
+            SemLock._cleanup(name)  # type: ignore[attr-defined]
 
 
 def _run_in_process(task: bytes | Path) -> Any:

@@ -99,6 +99,15 @@ def test_a_real_run_that_is_ill_is_found_out(name, request):
     check_finding(finding)
 
 
+def test_pairs_that_may_be_swapped_are_not_called_next_sentence(tmp_path):
+    folder = written(
+        tmp_path / "run",
+        evaluation=lambda step: evaluation_line(step, nsp_accuracy=0.5, majority_accuracy=0.5),
+        changes=["examples.pair_labels=order"],
+    )
+    assert finding_of(folder, "nsp_at_chance").title.startswith("sentence-order accuracy is 50 %")
+
+
 def test_a_sound_run_is_sound(tmp_path):
     found = examine_run(written(tmp_path / "run"))
     assert found.findings == ()

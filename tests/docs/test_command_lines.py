@@ -32,7 +32,7 @@ def check_values(name, values):
     """What parsing leaves unchecked: settings, recipes, how a corpus is read."""
     reading = inspect.signature(corpora._corpus_options).parameters
     if reading.keys() <= values.keys():
-        corpora.corpus_settings(**{key: values[key] for key in reading})
+        corpora.corpus_settings({key: values[key] for key in reading})
     if "length" in values:
         example_settings(values["length"], values["changes"])
     elif "changes" in values:

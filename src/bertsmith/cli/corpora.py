@@ -2,13 +2,14 @@
 
 import inspect
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bertsmith.cli.cleaning_options import control_characters, refuse_without_effect
 from bertsmith.cli.output import warn
 from bertsmith.errors import RecipeError
 
@@ -83,10 +84,18 @@ def _corpus_options(
         " boilerplate, exact duplicates.",
         rich_help_panel=_CLEANING,
     ),
-    control_characters: bool | None = typer.Option(
-        None,
-        "--drop-control-characters/--keep-control-characters",
+    # Two options, not --drop-.../--keep-...: that takes a second column, for which a terminal of 80
+    # columns has no room.
+    drop_control_characters: bool = typer.Option(
+        False,
+        "--drop-control-characters",
         help="Drop control and format characters.",
+        rich_help_panel=_CLEANING,
+    ),
+    keep_control_characters: bool = typer.Option(
+        False,
+        "--keep-control-characters",
+        help="Keep them, with --clean.",
         rich_help_panel=_CLEANING,
     ),
     min_document_chars: int | None = typer.Option(
@@ -117,17 +126,24 @@ def _corpus_options(
     """The options of every command that reads a corpus; named as the fields of the settings."""
 
 
-def takes_corpus_options(command: Callable[..., None]) -> Callable[..., None]:
+def takes_corpus_options(
+    command: Callable[..., None], *, is_doctor: bool = False
+) -> Callable[..., None]:
     """Gives a command the options about reading and cleaning a corpus.
 
     The command has a parameter `settings`, a `CorpusSettings`; on the command line there are the
     single options instead.
+
+    Args:
+        command: the command.
+        is_doctor: whether it looks for nearly equal documents unasked.
     """
     shared = inspect.signature(_corpus_options).parameters
     own = inspect.signature(command).parameters
 
-    def with_options(**values: object) -> None:
-        settings = corpus_settings(**{name: values.pop(name) for name in shared})
+    def with_options(**values: Any) -> None:
+        options = {name: values.pop(name) for name in shared}
+        settings = corpus_settings(options, is_doctor=is_doctor)
         command(settings=settings, **values)
 
     parameters = [*(own[name] for name in own if name != "settings"), *shared.values()]
@@ -138,32 +154,40 @@ def takes_corpus_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def corpus_settings(**values: object) -> "CorpusSettings":
+def corpus_settings(options: Mapping[str, Any], *, is_doctor: bool = False) -> "CorpusSettings":
     """Builds the settings from options; a bad value is told as an option's.
 
     Args:
-        **values: fields of `CorpusSettings` and of its `CleaningSettings`; those of the latter are
-            None where the user didn't say. `clean`: whether they start from `CLEAN`.
+        options: name → value, named as fields of `CorpusSettings` and of its `CleaningSettings`;
+            those of the latter are None where the user didn't say. `clean`: whether they start
+            from `CLEAN`; `drop_control_characters`, `keep_control_characters`: flags.
+        is_doctor: see `takes_corpus_options`.
 
     Raises:
-        RecipeError: a value that a setting can't have.
+        RecipeError: a value that a setting can't have, or options that contradict each other.
     """
     from pydantic import ValidationError
 
     from bertsmith.corpus import CLEAN, CleaningSettings, CorpusSettings
 
-    cleaning = CLEAN.model_dump() if values.pop("clean", False) else {}
+    values = dict(options)
+    cleaning = CLEAN.model_dump() if values.pop("clean") else {}
+    drop, keep = (values.pop(f"{word}_control_characters") for word in ("drop", "keep"))
+    values["control_characters"] = control_characters(drop, keep)
     for name in CleaningSettings.model_fields:
         value = values.pop(name, None)
         if value is not None:
             cleaning[name] = value
     try:
-        return CorpusSettings.model_validate({**values, "cleaning": cleaning})
+        settings = CorpusSettings.model_validate({**values, "cleaning": cleaning})
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][-1]).replace("_", "-")
         message = first["msg"].removeprefix("Value error, ")
         raise RecipeError(f"{first['input']!r}: {message}", where=f"--{option}") from error
+    if not is_doctor:
+        refuse_without_effect(options, settings.cleaning)
+    return settings
 
 
 def choose_workers(num_workers: int | None, dask: str | None) -> "Workers | None":

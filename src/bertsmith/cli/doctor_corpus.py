@@ -3,6 +3,7 @@
 Example: bertsmith doctor corpus wiki.jsonl.zst --html doctor.html
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@takes_corpus_options
+@partial(takes_corpus_options, is_doctor=True)
 def command(
     corpus: CorpusPaths,
     settings: "CorpusSettings",

@@ -23,7 +23,9 @@ def command(
     max_seq_length: int | None = typer.Option(None, min=8, help="Tokens in a sequence."),
     precision: str = typer.Option("fp32", help="fp32, bf16, fp16 (GPUs), or auto."),
     predictions: Path | None = typer.Option(None, help="Write each prediction here (JSON lines)."),
-    overwrite: bool = typer.Option(False, help="Replace the file that stands at --predictions."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the file that stands at --predictions."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the scores as JSON."),
 ) -> None:
     """Runs the command."""

@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bertsmith.errors import RecipeError
+
 if TYPE_CHECKING:
     from bertsmith.examples import ExampleSettings
 
 __all__ = ["ExampleChanges", "ExampleLength", "example_settings", "examples_epilog"]
 
 ExampleLength = Annotated[
-    int, typer.Option("--length", help="Longest example, in tokens, [CLS] and [SEP] counted.")
+    int | None,
+    typer.Option(
+        "--length", help="Longest example, in tokens, [CLS] and [SEP] counted; default: 128."
+    ),
 ]
 ExampleChanges = Annotated[
     list[str],
@@ -19,17 +24,26 @@ ExampleChanges = Annotated[
 ]
 
 
-def example_settings(length: int, changes: Sequence[str]) -> "ExampleSettings":
+def example_settings(length: int | None, changes: Sequence[str]) -> "ExampleSettings":
     """Builds the settings; names may be written as for `pretrain`, `examples.masked_lm_prob=0.2`.
 
+    Args:
+        length: what --length says; None where it isn't given.
+        changes: what each --set says.
+
     Raises:
-        RecipeError: an unknown name, or a value out of range.
+        RecipeError: an unknown name, a value out of range, or a length that is given twice.
     """
     from bertsmith.examples import ExampleSettings
     from bertsmith.recipes import change_settings
 
     named = [change.removeprefix("examples.") for change in changes]
-    return change_settings(ExampleSettings, {"max_seq_length": length}, named)
+    before = {} if length is None else {"max_seq_length": length}
+    settings = change_settings(ExampleSettings, dict(before), named)
+    if length is not None and settings.max_seq_length != length:
+        what = f"contradicts max_seq_length={settings.max_seq_length}"
+        raise RecipeError(what, where=f"--length {length}", fix="give one of the two")
+    return settings
 
 
 def examples_epilog() -> str:

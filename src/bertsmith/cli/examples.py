@@ -26,11 +26,13 @@ epilog = examples_epilog
 def command(
     store: Path = typer.Argument(..., help="A folder that bertsmith prepare made."),
     output: Path = typer.Option(..., "-o", "--output", help="The Parquet file."),
-    length: ExampleLength = 128,
+    length: ExampleLength = None,
     epochs: int = typer.Option(1, min=1, help="Passes over the store; each pairs and masks anew."),
     seed: int = typer.Option(0, help="Decides pairs, masks and order."),
     changes: ExampleChanges = [],  # noqa: B006  # typer's own form for an option given repeatedly
-    overwrite: bool = typer.Option(False, help="Replace the file that stands at the output."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the file that stands at the output."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""

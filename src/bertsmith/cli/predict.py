@@ -38,9 +38,13 @@ def command(
         None, help="embed: hidden states of these layers for every token, e.g. -1,-2,-3,-4."
     ),
     strategy: str | None = typer.Option(None, help="embed: mean, cls or pooler."),
-    truncate: bool = typer.Option(False, help="Cut text that is too long instead of refusing it."),
+    truncate: bool = typer.Option(
+        False, "--truncate", help="Cut text that is too long instead of refusing it."
+    ),
     precision: str = typer.Option("fp32", help="fp32, bf16, fp16 (GPUs), or auto."),
-    overwrite: bool = typer.Option(False, help="Replace the file that stands at the output."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the file that stands at the output."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON lines."),
 ) -> None:
     """Runs the command."""

@@ -54,11 +54,17 @@ def command(
     ),
     workers: NumWorkers = None,
     dask: DaskAddress = None,
-    append: bool = typer.Option(False, help="Add the text to the store that stands there."),
-    again: bool = typer.Option(
-        False, help="With --append: also text that the store has already, to see it more often."
+    append: bool = typer.Option(
+        False, "--append", help="Add the text to the store that stands there."
     ),
-    overwrite: bool = typer.Option(False, help="Replace the store that stands there."),
+    again: bool = typer.Option(
+        False,
+        "--again",
+        help="With --append: also text that the store has already, to see it more often.",
+    ),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the store that stands there."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""

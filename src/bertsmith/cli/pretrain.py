@@ -65,7 +65,7 @@ def command(
         emit_json({"path": str(output), **vars(result.state), **result.scores})
         return
     say(f"{output}: {counted(result.state.step, 'step')} in {result.state.seconds:,.0f} s")
-    table(score_rows(result))
+    table(score_rows(result, resolved.examples.pair_labels))
     quoted = shlex.quote(str(output))
     table([("next", f"bertsmith finetune classify --model {quoted} --data FOLDER -o runs/task")])
 
@@ -90,10 +90,16 @@ def _warn_of_few_updates(num_updates: int, budget_seconds: float | None) -> None
         )
 
 
-def score_rows(result: "PretrainResult") -> list[tuple[str, str]]:
-    """The held-out scores as rows of a table."""
+def score_rows(result: "PretrainResult", pair_labels: str) -> list[tuple[str, str]]:
+    """The held-out scores as rows of a table.
+
+    Args:
+        result: what came of the run.
+        pair_labels: what label 1 of a pair means: the recipe's `examples.pair_labels`.
+    """
     scores, rows = result.scores, []
-    for name, label in (("mlm", "MLM"), ("ltr", "left-to-right"), ("nsp", "NSP")):
+    pairs = "sentence order" if pair_labels == "order" else "NSP"
+    for name, label in (("mlm", "MLM"), ("ltr", "left-to-right"), ("nsp", pairs)):
         if f"{name}_loss" in scores:
             rows.append((f"held-out {label} loss", f"{scores[f'{name}_loss']:.3f}"))
             rows.append((f"held-out {label} accuracy", f"{scores[f'{name}_accuracy']:.1%}"))

@@ -37,7 +37,7 @@ def command(
             ("words", manifest.words),
             ("made by", f"bertsmith {manifest.bertsmith_version}"),
             ("Unicode", manifest.unicode_version),
-            ("files", f"{len(manifest.shards):,}"),
+            ("shards", f"{len(manifest.shards):,}"),
         ]
     )
     for number, part in enumerate(manifest.parts, 1):
@@ -46,7 +46,7 @@ def command(
         cleaning = read.pop("cleaning", {})
         rows = [
             ("text", f"{part.num_text_bytes / 1e6:,.1f} MB"),
-            ("files", f"{part.num_shards:,}"),
+            ("shards", f"{part.num_shards:,}"),
             *((f"read with {name}", str(value)) for name, value in read.items()),
             *((f"cleaned with {name}", str(value)) for name, value in cleaning.items()),
             *((name.replace("_", " "), f"{number:,}") for name, number in part.counts.items()),

@@ -16,7 +16,7 @@ from bertsmith.cli.example_settings import (
     example_settings,
     examples_epilog,
 )
-from bertsmith.cli.output import emit_json, say
+from bertsmith.cli.output import emit_json, say, warn
 
 if TYPE_CHECKING:
     from bertsmith.examples import SampledExample
@@ -30,7 +30,7 @@ def command(
     store: Path = typer.Argument(..., help="A folder that bertsmith prepare made."),
     number: int = typer.Option(5, min=1, help="How many examples to show."),
     index: int = typer.Option(0, help="Number of the first one in the epoch's order, from 0."),
-    length: ExampleLength = 128,
+    length: ExampleLength = None,
     epoch: int = typer.Option(0, min=0, help="Pass over the store, from 0."),
     seed: int = typer.Option(0, help="Decides pairs, masks and order."),
     changes: ExampleChanges = [],  # noqa: B006  # typer's own form for an option given repeatedly
@@ -38,12 +38,13 @@ def command(
 ) -> None:
     """Runs the command."""
     from bertsmith.examples import sample_examples
-    from bertsmith.store import TokenStore
+    from bertsmith.store import TokenStore, missing_words
 
     settings = example_settings(length, changes)
-    samples = sample_examples(
-        TokenStore(store), settings, first=index, number=number, seed=seed, epoch=epoch
-    )
+    source = TokenStore(store)
+    if settings.whole_word_masking and (told := missing_words(source)):
+        warn(told)
+    samples = sample_examples(source, settings, first=index, number=number, seed=seed, epoch=epoch)
     if as_json:
         emit_json([asdict(sample) for sample in samples])
         return

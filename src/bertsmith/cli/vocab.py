@@ -60,7 +60,9 @@ def command(
     ),
     workers: NumWorkers = None,
     dask: DaskAddress = None,
-    overwrite: bool = typer.Option(False, help="Replace the file that stands at the output."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the file that stands at the output."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""

@@ -38,7 +38,9 @@ def command(
     output: Path = typer.Option(..., "-o", "--output", help="Where the new vocab.txt is written."),
     add: int = typer.Option(1000, min=1, help="How many words to add."),
     use_unused: bool = typer.Option(
-        False, help="Put words in the places of unused tokens first; otherwise all are appended."
+        False,
+        "--use-unused",
+        help="Put words in the places of unused tokens first; otherwise all are appended.",
     ),
     min_frequency: int = typer.Option(2, min=1, help="Words seen less often are not added."),
     lowercase: bool | None = typer.Option(
@@ -48,7 +50,9 @@ def command(
     ),
     workers: NumWorkers = None,
     dask: DaskAddress = None,
-    overwrite: bool = typer.Option(False, help="Replace the file that stands at the output."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the file that stands at the output."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""

@@ -53,14 +53,15 @@ class Commands:
         casing = ["--cased"] if self.cased else []
         return _command(
             ["prepare", *self.corpus, "--vocab", self._vocab, "-o", self.store, *casing],
-            self._options() | changes,
+            _effective(self._options() | changes),
         )
 
     def vocab(self, **changes: object) -> str:
         """`bertsmith vocab`, likewise; also with `size`. It names a new file."""
         casing = ["--cased"] if self.cased else []
         output = "vocab.txt" if self.vocab_path is None else "new_vocab.txt"
-        return _command(["vocab", *self.corpus, "-o", output, *casing], self._options() | changes)
+        options = _effective(self._options() | changes)
+        return _command(["vocab", *self.corpus, "-o", output, *casing], options)
 
     def pretrain(self, *changes: str) -> str:
         """`bertsmith prepare`, then `pretrain` with settings changed, each `path=value`."""
@@ -81,7 +82,7 @@ class Commands:
         """`bertsmith vocab extend` with the words of the corpus."""
         casing = ["--cased"] if self.cased else []
         words = ["vocab", "extend", *self.corpus, "--vocab", self._vocab, "-o", "new_vocab.txt"]
-        return _command([*words, *casing], self._options())
+        return _command([*words, *casing], _effective(self._options()))
 
     def doctor(self, **changes: object) -> str:
         """`bertsmith doctor corpus`, to look again; it reads over broken text by itself."""
@@ -100,6 +101,15 @@ class Commands:
 
     def _options(self) -> dict[str, object]:
         return changed_settings(self.settings)
+
+
+def _effective(options: dict[str, object]) -> dict[str, object]:
+    """Without what every command but `doctor corpus` refuses, as it would do nothing."""
+    if options.get("duplicates") != "near":
+        options.pop("near_duplicate_similarity", None)
+    if options.get("boilerplate_documents") is None:
+        options.pop("boilerplate_min_bytes", None)
+    return options
 
 
 def _settings(*changes: str) -> list[str]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from bertsmith.reports.page import Figure
 from bertsmith.reports.plots import Series, line_plot
+from bertsmith.reports.score_labels import pairs_title
 from bertsmith.training import RunLog
 
 __all__ = ["curves", "own_scores"]
@@ -17,7 +18,7 @@ _BASELINES = {
     "mlm_accuracy": ("unigram_accuracy", "knows no context"),
     "nsp_accuracy": ("majority_accuracy", "always the more frequent label"),
 }
-_NAMES = {"mlm": "Masked LM", "nsp": "Next sentence", "ltr": "Left to right"}
+_NAMES = {"mlm": "Masked LM", "ltr": "Left to right"}
 _GREY = 4
 
 
@@ -80,7 +81,7 @@ class _Plots:
         )
         has_both = len({line.width for line in lines if not line.dashed}) > 1
         thin = "; thin: training" if has_both and len(self.runs) > 1 else ""
-        return Figure(plot, _caption(name) + thin)
+        return Figure(plot, _caption(name, pairs_title(self.runs)) + thin)
 
     def _score_lines(self, name: str, scale: float) -> Iterator[Series]:
         """Two lines a run; of several runs each has one place in the legend."""
@@ -121,17 +122,22 @@ class _Plots:
         return Figure(plot, caption)
 
 
-def _caption(name: str) -> str:
+def _caption(name: str, pairs: str) -> str:
     """What a plot shows.
 
+    Args:
+        name: the score.
+        pairs: what pairs are about.
+
     Example:
-        >>> _caption("mlm_loss"), _caption("accuracy")
+        >>> _caption("mlm_loss", ""), _caption("accuracy", "")
         ('Masked LM: loss', 'accuracy, on held-out data')
     """
     kind, _, what = name.rpartition("_")
     if not kind or what not in ("loss", "accuracy"):
         return f"{name}, on held-out data"
-    title = _NAMES.get(kind, kind.replace("_", " ").capitalize())
+    names = {**_NAMES, "nsp": pairs}
+    title = names.get(kind, kind.replace("_", " ").capitalize())
     return f"{title}: {what}"
 
 

@@ -13,6 +13,7 @@ from bertsmith.inference import pipeline
 from bertsmith.reports.held_out import held_out_doubt
 from bertsmith.reports.page import Gallery, Page, Samples, Table, Text, write_page
 from bertsmith.reports.run_curves import curves, own_scores
+from bertsmith.reports.score_labels import score_label
 from bertsmith.tasks import with_main_metric
 from bertsmith.training import RunLog
 
@@ -25,17 +26,6 @@ DEFAULT_SENTENCES = (
     "in 1918 the war came to an [MASK] .",
     "he was born in [MASK] and died in 1902 .",
 )
-_LABELS = {
-    "mlm_loss": "held-out MLM loss, nats",
-    "mlm_accuracy": "held-out MLM accuracy",
-    "nsp_loss": "held-out NSP loss, nats",
-    "nsp_accuracy": "held-out NSP accuracy",
-    "ltr_loss": "held-out left-to-right loss, nats",
-    "ltr_accuracy": "held-out left-to-right accuracy",
-    "unigram_loss": "loss without context, nats",
-    "unigram_accuracy": "accuracy without context",
-    "majority_accuracy": "the more frequent label of pairs",
-}
 
 
 def write_run_report(
@@ -100,7 +90,7 @@ def _sentence(run: RunLog) -> str:
 
 def _headline(run: RunLog) -> list[tuple[str, str]]:
     names = ["mlm_accuracy", "mlm_loss", "nsp_accuracy", *own_scores([run])[:3]]
-    found = [(_score(n, run.scores[n]), _LABELS.get(n, n)) for n in names if n in run.scores]
+    found = [(_score(n, run.scores[n]), score_label(n, [run])) for n in names if n in run.scores]
     rate = _median(run, "tokens_per_second")
     if rate is not None:
         found.append((f"{rate:,.0f}", "real tokens a second"))
@@ -114,7 +104,7 @@ def _scores(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
     names = dict.fromkeys([name for run in runs for name in run.scores])
     rows = [
         (
-            _LABELS.get(name, name),
+            score_label(name, runs),
             *(_score(name, run.scores[name]) if name in run.scores else "" for run in runs),
         )
         for name in names

@@ -47,7 +47,7 @@ class StorePart(Settings):
         description="what was mended or left out, in reading (see Corpus.counts) and after: "
         "sentences_dropped and documents_dropped had no token"
     )
-    num_shards: int = Field(ge=1, description="files with its tokens")
+    num_shards: int = Field(ge=1, description="shards with its tokens")
     num_unknown: int = Field(ge=0, description="tokens that are [UNK]")
     num_text_bytes: int = Field(ge=1, description="UTF-8 bytes of its text, mark-up taken out")
 

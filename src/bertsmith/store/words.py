@@ -15,7 +15,7 @@ from bertsmith.wordpiece import Tokenizer, Vocabulary
 from bertsmith.wordpiece.characters import is_punctuation
 from bertsmith.wordpiece.vocabulary import CONTINUATION
 
-__all__ = ["JiebaWords", "continuing_pieces", "jieba_name"]
+__all__ = ["JiebaWords", "check_language", "continuing_pieces", "jieba_name"]
 
 # The only characters beyond ASCII that jieba joins to words; the rest are segments by themselves.
 _HAN = re.compile("[\u4e00-\u9fd5]")
@@ -82,6 +82,28 @@ class JiebaWords:
 def continuing_pieces(vocabulary: Vocabulary) -> NDArray[np.bool_]:
     """Which pieces of a vocabulary continue a word, being written with `##`; bool [V]."""
     return np.array([token.startswith(CONTINUATION) for token in vocabulary.tokens])
+
+
+def check_language(code: str, fix: str) -> None:
+    """Refuses text in which jieba would find words that are none.
+
+    Japanese is the one other language with as many of the characters that it joins.
+
+    Args:
+        code: the language, as `CorpusSettings.language` has it.
+        fix: what to do instead.
+
+    Raises:
+        StoreError: jieba doesn't know the language.
+
+    Example:
+        >>> check_language("zh", "leave --words out")
+        >>> check_language("ja", "leave --words out")
+        Traceback (most recent call last):
+        bertsmith.errors.StoreError: words=jieba: jieba doesn't know Japanese; leave --words out
+    """
+    if code.partition("-")[0] == "ja":
+        raise StoreError("jieba doesn't know Japanese", where="words=jieba", fix=fix)
 
 
 def jieba_name() -> str:

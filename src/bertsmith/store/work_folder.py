@@ -129,11 +129,14 @@ class WorkFolder:
         """Finished shards are work that isn't thrown away because an option was mistyped."""
         done = [entry.shard for entry in self._entries() if entry.shard is not None]
         if any(self._is_whole(shard) for shard in done):
+            # Beside --append there is no --overwrite: it would mean the store.
+            is_new = job.settings["append_to"] is None
+            anew = "give --overwrite" if is_new else "remove the folder"
             shards = counted(len(done), "finished shard")
             raise StoreError(
                 f"holds {shards} of a run with {before.difference(job)}",
                 where=self.path,
-                fix="run that command again to go on, or remove the folder to begin anew",
+                fix=f"run that command again to go on, or {anew} to begin anew",
             )
 
     def _clear(self) -> None:

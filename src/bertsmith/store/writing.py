@@ -26,7 +26,7 @@ from bertsmith.store.manifest import (
 from bertsmith.store.reading import TokenStore
 from bertsmith.store.settings import StoreSettings
 from bertsmith.store.target import check_target, real_folder
-from bertsmith.store.words import jieba_name
+from bertsmith.store.words import check_language, jieba_name
 from bertsmith.store.work_folder import WorkFolder, open_work_folder
 from bertsmith.wordpiece import Tokenizer
 
@@ -82,7 +82,7 @@ def write_store(
     settings, folder = settings or StoreSettings(), Path(folder)
     check_target(folder, overwrite)
     vocabulary = tokenizer.vocabulary
-    words = _words(settings)
+    words = _words(settings, corpus, fix="leave --words out")
     job = StoreJob.of(corpus, {**_identity(tokenizer, settings, words), "append_to": None})
     opened = open_work_folder(real_folder(folder), job, discard=overwrite)
     with _told_as_store_errors(folder), opened as work:
@@ -145,7 +145,7 @@ def append_to_store(
     before, tokenizer = store.manifest, store.tokenizer
     kind = "jieba" if before.words.startswith("jieba") else "pieces"
     settings = (settings or StoreSettings()).model_copy(update={"words": kind})
-    words = _words(settings)
+    words = _words(settings, corpus, fix="prepare it as a store of its own")
     if words != before.words:
         raise StoreError(
             f"its words are those of {before.words}, and {words} is installed",
@@ -189,8 +189,11 @@ def _add(corpus: Corpus, work: WorkFolder, folder: Path, before: StoreManifest) 
     return manifest
 
 
-def _words(settings: StoreSettings) -> str:
-    return jieba_name() if settings.words == "jieba" else "pieces"
+def _words(settings: StoreSettings, corpus: Corpus, *, fix: str) -> str:
+    if settings.words == "pieces":
+        return "pieces"
+    check_language(corpus.settings.language, fix)
+    return jieba_name()
 
 
 def _identity(tokenizer: Tokenizer, settings: StoreSettings, words: str) -> dict[str, object]:

@@ -102,6 +102,17 @@ def test_a_run_is_a_hugging_face_folder(model):
     assert tokenizer(text)["input_ids"] == ours.encode(text).input_ids
 
 
+def test_pairs_that_may_be_swapped_are_not_called_next_sentence(bertsmith, store, tmp_path):
+    from cli_runs import FAST
+
+    order = ("--set", "examples.pair_labels=order", "--set", "training.num_steps=2")
+    run = ("pretrain", store, "--recipe", "tiny", *FAST, *order, "-o", tmp_path / "run")
+    code, out, _ = bertsmith(*run)
+    assert code == 0
+    assert "  held-out sentence order accuracy  " in out
+    assert "NSP" not in out
+
+
 def test_predict_fill_mask(bertsmith, model):
     code, out, _ = bertsmith("predict", "fill-mask", "--model", model, "the [MASK] .", "--json")
     result = json.loads(out)["result"]

@@ -54,6 +54,10 @@ def test_store_sample(store):
     assert out.count("\n  A  ") == out.count("\n  B  ") == out.count("\n  label ") == 3
     samples = json.loads(invoke(store_sample, store, "--number", 3, "--index", 2, "--json"))
     assert [sample["number"] for sample in samples] == [2, 3, 4]
+    shorter = ("--number", 3, "--index", 2, "--set", "max_seq_length=32", "--json")
+    assert json.loads(invoke(store_sample, store, *shorter)) == json.loads(
+        invoke(store_sample, store, *shorter, "--length", 32)
+    )
     out = invoke(store_sample, store, "--set", "next_sentence=false")
     assert "  B  " not in out
     assert "label" not in out
@@ -63,6 +67,11 @@ def test_store_sample(store):
     ("arguments", "kind", "message"),
     [
         (("--index", 10**6), InputError, "there is no example 1000000 in an epoch of"),
+        (
+            ("--length", 64, "--set", "examples.max_seq_length=32"),
+            RecipeError,
+            "--length 64: contradicts max_seq_length=32; give one of the two",
+        ),
         (("--length", 4), RecipeError, "max_seq_length = 4: Input should be greater than"),
         (("--set", "whole_word=true"), RecipeError, "did you mean whole_word_masking?"),
         (("--set", "masked_lm_prob=0"), RecipeError, "masked_lm_prob = 0: Input should be"),

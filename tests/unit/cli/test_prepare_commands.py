@@ -95,6 +95,38 @@ def test_a_cased_vocabulary_that_is_lower_cased_is_told(bertsmith, corpus, tmp_p
         assert "capitals" not in bertsmith(*arguments, tmp_path / f"two-{number}", option)[2]
 
 
+def test_info_counts_shards_which_are_not_the_files_that_were_read(
+    bertsmith, corpus, vocab, tmp_path
+):
+    (tmp_path / "in").mkdir()
+    for name in ("a.txt", "b.txt", "c.txt"):
+        shutil.copy(corpus, tmp_path / "in" / name)
+    made = bertsmith("prepare", tmp_path / "in", "--vocab", vocab, "-o", tmp_path / "store")
+    assert made[0] == 0
+    _, out, _ = bertsmith("store", "info", tmp_path / "store")
+    rows = [line.split() for line in out.splitlines()]
+    assert rows.count(["shards", "1"]) == 2
+    assert "files" not in [row[0] for row in rows]
+
+
+def test_jiebas_words_are_refused_for_japanese(bertsmith, corpus, vocab, store, tmp_path):
+    arguments = ("prepare", corpus, "--vocab", vocab, "--words", "jieba", "--language")
+    for language in ("ja", "ja-jp"):
+        code, _, told = bertsmith(*arguments, language, "-o", tmp_path / "new")
+        assert (code, told) == (
+            2,
+            "bertsmith: words=jieba: jieba doesn't know Japanese; leave --words out\n",
+        )
+    mine = tmp_path / "mine"
+    assert bertsmith(*arguments, "zh", "-o", mine)[0] == 0
+    code, _, told = bertsmith("prepare", corpus, "--append", "-o", mine, "--language", "ja")
+    assert (code, told) == (
+        2,
+        "bertsmith: words=jieba: jieba doesn't know Japanese; prepare it as a store of its own\n",
+    )
+    assert not [path for path in tmp_path.iterdir() if path != mine]
+
+
 def test_info_needs_the_manifest_alone(bertsmith, store, tmp_path):
     (tmp_path / "store").mkdir()
     shutil.copy(store / "manifest.json", tmp_path / "store")

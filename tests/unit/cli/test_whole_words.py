@@ -50,3 +50,11 @@ def test_exporting_examples_tells_it(bertsmith, chinese, tmp_path):
     assert code == 0
     assert told.startswith(TOLD)
     assert bertsmith(*export)[2] == ""
+
+
+def test_showing_examples_tells_it(bertsmith, chinese):
+    store, _ = chinese
+    code, _, told = bertsmith("store", "sample", store, "--set", "whole_word_masking=true")
+    assert code == 0
+    assert told.startswith(TOLD)
+    assert bertsmith("store", "sample", store)[2] == ""

@@ -85,6 +85,21 @@ def test_side_by_side(runs, tmp_path):
     assert "Masked LM: loss; thin: training" in page
 
 
+def test_pairs_that_may_be_swapped_are_not_called_next_sentence(runs, tmp_path):
+    swapped = tmp_path / "swapped"
+    shutil.copytree(runs / "second", swapped)
+    content = yaml.safe_load((swapped / "recipe.yaml").read_text())
+    content["examples"]["pair_labels"] = "order"
+    (swapped / "recipe.yaml").write_text(yaml.safe_dump(content))
+    page = report(tmp_path / "page.html", swapped)
+    assert "held-out sentence order accuracy" in text_of(page)
+    assert "Sentence order: accuracy" in page
+    assert "NSP" not in page.partition("Settings")[0]
+    both = report(tmp_path / "both.html", runs / "first", swapped)
+    assert "held-out NSP or sentence order loss, nats" in text_of(both)
+    assert "Next sentence or Sentence order: loss" in both
+
+
 def test_runs_of_the_same_name_are_told_apart(runs, tmp_path):
     for name in ("a", "b"):
         shutil.copytree(runs / "first", tmp_path / name / "run")

@@ -151,8 +151,11 @@ def test_finished_shards_of_something_else_are_not_thrown_away(
     def write(**options):
         return write_store(open_corpus(files, language), changed, folder, settings=SMALL, **options)
 
-    with pytest.raises(StoreError, match=f"holds 3 finished shards of a run with {told}; run"):
+    with pytest.raises(
+        StoreError, match=f"holds 3 finished shards of a run with {told}; run"
+    ) as why:
         write()
+    assert why.value.fix == "run that command again to go on, or give --overwrite to begin anew"
     assert len(list((folder.parent / ".store.partial" / "content").iterdir())) == 3
     written = shards_written(monkeypatch)
     manifest = write(overwrite=True)
@@ -293,6 +296,19 @@ def test_appending_that_is_stopped_leaves_the_store_and_goes_on(
     assert written[0] == f"shard-{len(before) - 2 + 2:05d}.arrow"
     assert stored_ids(TokenStore(folder)) == expected_ids(open_corpus(files), tokenizer)
     assert manifest.num_documents == 150
+
+
+def test_other_text_does_not_take_the_place_of_an_appending_that_was_stopped(
+    folder, files, tokenizer, monkeypatch
+):
+    """There is no --overwrite beside --append, so that the message must not name it."""
+    write_store(open_corpus(files[0]), tokenizer, folder, settings=SMALL)
+    stop_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        append_to_store(open_corpus(files[1:]), folder, settings=SMALL)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match=r"other text; run that .* or remove the folder to begin"):
+        append_to_store(open_corpus(files[2]), folder, settings=SMALL)
 
 
 def test_appending_fails_before_it_changes_anything(folder, files, tokenizer, tmp_path):

@@ -25,10 +25,12 @@ def _chance(measures: RunMeasures) -> Iterator[Finding]:
         return
     accuracy, majority = scores["nsp_accuracy"], scores["majority_accuracy"]
     if (crossed := CHANCE_LIMITS.crossed(accuracy - majority)) is not None:
+        is_order = measures.run.setting("examples.pair_labels") == "order"
+        name = "sentence-order" if is_order else "next-sentence"
         yield Finding(
             "nsp_at_chance",
             crossed[0] if measures.fraction > 0.5 else "info",
-            f"next-sentence accuracy is {percent(accuracy)}, and {percent(majority)} of always "
+            f"{name} accuracy is {percent(accuracy)}, and {percent(majority)} of always "
             "saying the same",
             accuracy - majority,
             crossed[1],
