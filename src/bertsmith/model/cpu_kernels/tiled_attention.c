@@ -3,8 +3,7 @@
    All that one head needs, forward and backward, fits into a core's second-level cache. Memory sees
    what goes in, what comes out, and the probabilities, bf16 [B, N, S, S], which backward needs; of
    them rows and columns behind a sequence's end are never written nor read. */
-#include "softmax.h"
-#include "tiles.h"
+#include "tiled_softmax.h"
 
 #ifdef HAS_TILES
 
@@ -33,16 +32,48 @@ static inline int64_t seen_by(const Batch *batch, const Head *head, int64_t row)
     return row >= head->length ? 0 : batch->causal ? row + 1 : head->length;
 }
 
+/* Where a head's row of one part is in [R, 3, N, H]. */
+static inline bf16 *place_of(const Batch *batch, const Head *head, int64_t part, int64_t row,
+                             const bf16 *matrix) {
+    return (bf16 *)matrix + (((head->start + row) * 3 + part) * batch->N + head->n) * batch->H;
+}
+
+/* Brings 32 rows of the head after this one, a strip of it, into the second-level cache. A head's
+   rows are far apart, and a processor doesn't see by itself which come next. */
+static inline void fetch_next(const Batch *batch, int64_t number, int64_t row) {
+    if (number + 1 >= batch->B * batch->N) return;
+    Head next = head_of(batch, number + 1);
+    int64_t end = at_most(row + EDGE, next.length);
+    for (; row < end; row++)
+        for (int64_t part = 0; part < 3; part++)
+            for (int64_t h = 0; h < batch->H; h += EDGE)
+                _mm_prefetch((const char *)(place_of(batch, &next, part, row, batch->packed) + h),
+                             _MM_HINT_T1);
+}
+
+/* Brings the place for 32 rows of one part of the gradient into the cache. */
+static inline void fetch_place(const Batch *batch, const Head *head, int64_t part, int64_t row,
+                               const bf16 *gradient) {
+    int64_t end = at_most(row + EDGE, head->length);
+    for (; row < end; row++)
+        for (int64_t h = 0; h < batch->H; h += EDGE)
+            __builtin_prefetch(place_of(batch, head, part, row, gradient) + h, 1);
+}
+
 /* Queries, keys or values of a head, [width, H], with their bias; the queries are scaled. */
 static void gather(const Batch *batch, const Head *head, int64_t part, bf16 *to) {
     int64_t H = batch->H, N = batch->N;
-    const bf16 *restrict from = batch->packed + ((head->start * 3 + part) * N + head->n) * H;
-    const float *restrict bias = batch->bias + (part * N + head->n) * H;
-    float scale = part == 0 ? batch->scale : 1.0f;
-    for (int64_t s = 0; s < head->length; s++, from += 3 * N * H) {
-        bf16 *restrict row = to + s * H;
-#pragma omp simd
-        for (int64_t h = 0; h < H; h++) row[h] = narrow((wide(from[h]) + bias[h]) * scale);
+    const bf16 *from = place_of(batch, head, part, 0, batch->packed);
+    const float *bias = batch->bias + (part * N + head->n) * H;
+    __m512 scale = _mm512_set1_ps(part == 0 ? batch->scale : 1.0f);
+    for (int64_t h = 0; h < H; h += EDGE) {
+        __m512 low = _mm512_loadu_ps(bias + h), high = _mm512_loadu_ps(bias + h + 16);
+        for (int64_t s = 0; s < head->length; s++) {
+            const bf16 *here = from + s * 3 * N * H + h;
+            put(to + s * H + h,
+                joined(_mm512_mul_ps(_mm512_add_ps(widened(here), low), scale),
+                       _mm512_mul_ps(_mm512_add_ps(widened(here + 16), high), scale)));
+        }
     }
     memset(to + head->length * H, 0, sizeof(bf16) * (size_t)((head->width - head->length) * H));
 }
@@ -81,17 +112,19 @@ static inline Strip rows_from(const bf16 *matrix, int64_t row, int64_t columns) 
 static void scatter(const Batch *batch, const Head *head, int64_t part, int64_t row,
                     const float *sums, bf16 *gradient, float *bias_sums) {
     int64_t H = batch->H, N = batch->N, rows = at_most(EDGE, head->length - row);
-    float scale = part == 0 ? batch->scale : 1.0f;
-    float *restrict sum = bias_sums + (part * N + head->n) * H;
-    for (int64_t s = 0; s < rows; s++) {
-        bf16 *restrict to = gradient + (((head->start + row + s) * 3 + part) * N + head->n) * H;
-        const float *restrict from = sums + s * H;
-#pragma omp simd
-        for (int64_t h = 0; h < H; h++) {
-            float value = from[h] * scale;
-            sum[h] += value;
-            to[h] = narrow(value);
+    __m512 scale = _mm512_set1_ps(part == 0 ? batch->scale : 1.0f);
+    bias_sums += (part * N + head->n) * H;
+    for (int64_t h = 0; h < H; h += EDGE) {
+        __m512 low = _mm512_loadu_ps(bias_sums + h), high = _mm512_loadu_ps(bias_sums + h + 16);
+        for (int64_t s = 0; s < rows; s++) {
+            __m512 a = _mm512_mul_ps(_mm512_loadu_ps(sums + s * H + h), scale);
+            __m512 b = _mm512_mul_ps(_mm512_loadu_ps(sums + s * H + h + 16), scale);
+            low = _mm512_add_ps(low, a);
+            high = _mm512_add_ps(high, b);
+            put(place_of(batch, head, part, row + s, gradient) + h, joined(a, b));
         }
+        _mm512_storeu_ps(bias_sums + h, low);
+        _mm512_storeu_ps(bias_sums + h + 16, high);
     }
 }
 
@@ -124,17 +157,15 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
             gather(&batch, &head, 2, others);
             pack_all_columns(others, head.width, H, values);
             for (int64_t row = 0; row < head.length; row += EDGE) {
+                fetch_next(&batch, number, row);
                 multiply_strip(rows_from(queries, row, H), keys, H / EDGE, head.width, scores);
                 int64_t end = at_most(EDGE, head.length - row);
                 Strip strip = {left, 16 * head.width, 2 * head.width, EDGE};
                 for (int64_t s = 0; s < end; s++) {
                     int64_t at = (number * S + row + s) * S;
-                    softmax_row(scores + s * head.width, seen_by(&batch, &head, row + s),
-                                head.width, probabilities + at, left + s * head.width,
-                                batch.dropout, (uint32_t)at);
-                    if (threshold == 0)
-                        memcpy(left + s * head.width, probabilities + at,
-                               sizeof(bf16) * (size_t)head.width);
+                    tiled_softmax_row(scores + s * head.width, seen_by(&batch, &head, row + s),
+                                      head.width, probabilities + at, left + s * head.width,
+                                      batch.dropout, (uint32_t)at);
                 }
                 memset(left + end * head.width, 0,
                        sizeof(bf16) * (size_t)((EDGE - end) * head.width));
@@ -186,18 +217,22 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
                    sizeof(bf16) * (size_t)((width - head.length) * H));
             pack_all_columns(upper, width, H, uppers);
             for (int64_t row = 0; row < width; row += EDGE) {
+                fetch_next(&batch, number, row);
+                fetch_place(&batch, &head, 0, row, gradient);
                 multiply_strip(rows_from(upper, row, H), values, H / EDGE, width, slopes);
                 for (int64_t s = 0; s < EDGE; s++) {
                     int64_t seen = seen_by(&batch, &head, row + s);
                     int64_t at = (number * S + row + s) * S, here = (row + s) * width;
-                    softmax_row_backward(slopes + s * width, seen, width, probabilities + at,
-                                         inner + here, left + here, batch.dropout, (uint32_t)at);
+                    tiled_softmax_row_backward(slopes + s * width, seen, width,
+                                               probabilities + at, inner + here, left + here,
+                                               batch.dropout, (uint32_t)at);
                 }
                 multiply_strip(rows_from(inner, row, width), keys, steps, H, sums);
                 scatter(&batch, &head, 0, row, sums, gradient, own_sums);
             }
             for (int64_t row = 0; row < width; row += EDGE)
                 for (int64_t part = 1; part < 3; part++) {
+                    fetch_place(&batch, &head, part, row, gradient);
                     for (int64_t step = 0; step < steps; step++)
                         pack_columns(part == 1 ? inner : left, 0, width, width, row / EDGE, step,
                                      1, strip_room + step * BLOCK);
