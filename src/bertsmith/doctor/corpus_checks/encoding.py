@@ -141,10 +141,10 @@ class Check(CorpusCheck):
             effect="UTF-8 was read as Windows-1252 and saved again. Every accented letter or "
             "quotation mark is two or three signs, which are tokens by themselves: words are torn "
             "apart, and none of it meets the same words in sound text.",
-            remedy="Get the text again, read as UTF-8. A file that is garbled as a whole is turned "
-            "back by iconv -f UTF-8 -t WINDOWS-1252; for parts of one there are libraries such as "
-            "ftfy. Then look again.",
-            command=self.case.commands.doctor(),
+            remedy="Get the text again, read as UTF-8. Where that can't be had, the command reads "
+            "back what is garbled, writes the text anew, and looks again. What went through other "
+            "tables than Windows-1252 is for a library such as ftfy.",
+            command=self.case.commands.mend("mojibake", "sound"),
             examples=self._garbled.kept,
         )
 
