@@ -280,6 +280,19 @@ def test_the_sample_is_taken_from_everywhere(tmp_path):
     assert all(5 <= number <= 25 for number in taken.values())
 
 
+@pytest.mark.parametrize(("sign", "name"), [("\u2019", "control_characters"), ("–", "mojibake")])
+def test_what_was_read_as_latin_1_is_read_back(tmp_path, capsys, monkeypatch, sign, name):
+    """Windows-1252 leaves controls; UTF-8 leaves mojibake with controls in it, found once."""
+    monkeypatch.chdir(tmp_path)
+    garbled = sign.encode("cp1252" if name == "control_characters" else "utf-8").decode("latin-1")
+    texts = documents(random.Random(1))
+    path = write_jsonl(tmp_path, [text.replace("river", f"river{garbled}s") for text in texts])
+    found = found_in(path)
+    assert {"control_characters", "mojibake"} & set(found) == {name}
+    assert not {"control_characters", "mojibake"} & names_after(capsys, found[name].command)
+    assert f"river{sign}s" in Path("sound.jsonl").read_text()
+
+
 def test_a_line_repeated_in_one_document_is_no_boilerplate(tmp_path):
     texts = documents(random.Random(1))
     texts[0] += "\nAnd the chorus sings this line again." * 40

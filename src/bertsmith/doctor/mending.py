@@ -13,7 +13,7 @@ from bertsmith._files import atomic_file
 from bertsmith.corpus import CorpusSettings, open_corpus
 from bertsmith.corpus.splitting import split_paragraph
 from bertsmith.corpus.wikitext import strip_wikitext
-from bertsmith.doctor.corpus_checks.encoding import repair
+from bertsmith.doctor.corpus_checks.encoding import repair, repair_quotes
 from bertsmith.doctor.corpus_checks.markup import HTML_TAG, WIKI_MARKUP
 from bertsmith.errors import CorpusError
 from bertsmith.wordpiece.words import chunks_of
@@ -50,10 +50,11 @@ def mend(
         corpus: files, folders and globs, as for `open_corpus`.
         output: a new .jsonl file, with "title" and "text" of every document.
         fault: what to mend, by the name of the doctor's finding. mojibake: UTF-8 that was read as
-            Windows-1252 is read back. markup: HTML and wiki mark-up are taken out. wrapped_lines:
-            the lines of a paragraph are joined; a blank line ends it. long_sentences: those of
-            over 250 words or 2,000 characters are cut about every 500 characters. one_document: a text is cut into
-            documents of some thirty sentences.
+            Windows-1252 is read back, and so is what was read as Latin-1. markup: HTML and wiki
+            mark-up are taken out. wrapped_lines: the lines of a paragraph are joined; a blank
+            line ends it. long_sentences: those of over 250 words or 2,000 characters are cut about
+            every 500 characters. one_document: a text is cut into documents of some thirty
+            sentences.
         **settings: how the corpus is read, as for `CorpusSettings`: `text_column`, `language`, ...
 
     Returns:
@@ -98,7 +99,7 @@ def _listed() -> str:
 
 
 def _without_mojibake(text: str, language: str) -> Iterator[str]:
-    yield repair(text)
+    yield repair_quotes(repair(text))
 
 
 def _without_markup(text: str, language: str) -> Iterator[str]:

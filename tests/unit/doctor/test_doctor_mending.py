@@ -36,6 +36,12 @@ def test_garbled_text_is_read_back(tmp_path):
     assert record["text"] == "Café in Köln, naïve."
 
 
+def test_what_was_read_as_latin_1_is_read_back(tmp_path):
+    texts = ["It – rains.".encode().decode("latin-1"), "don’t".encode("cp1252").decode("latin-1")]
+    records = mended(tmp_path, texts, "mojibake")
+    assert [record["text"] for record in records] == ["It – rains.", "don’t"]
+
+
 def test_lines_are_joined_up_to_a_blank_one(tmp_path):
     (record,) = mended(tmp_path, ["It\nrains  a\nlot.\n \nThen it\nsnows."], "wrapped_lines")
     assert record["text"] == "It rains a lot.\nThen it snows."
