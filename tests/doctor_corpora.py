@@ -1,6 +1,7 @@
 """Corpora with a planted defect each, and a sound one."""
 
 import gzip
+import itertools
 import json
 import random
 
@@ -44,6 +45,18 @@ def write_txt(folder, text):
 
 def sound(folder, number=60, seed=0):
     return write_jsonl(folder, documents(random.Random(seed), number))
+
+
+def varied():
+    """Documents of 1,500 words, as unevenly frequent as words are."""
+    rng = random.Random(2)
+    syllables = ["".join(pair) for pair in itertools.product("bdfklmnprst", "aeiou")]
+    words = list(dict.fromkeys("".join(rng.choices(syllables, k=3)) for _ in range(1500)))
+    weights = [1 / rank for rank in range(1, len(words) + 1)]
+    return [
+        " ".join(f"{' '.join(rng.choices(words, weights, k=10)).capitalize()}." for _ in range(40))
+        for _ in range(400)
+    ]
 
 
 def _edited(edit):

@@ -21,10 +21,43 @@ def check_finding(finding, *, needs_command=True):
 
 def command_lines(command):
     """The words after `bertsmith` of a finding's command, or of each of two."""
-    for line in command.split(" && "):
-        program, *words = shlex.split(line)
-        assert program == "bertsmith"
-        yield words
+    for program, *words in _lines(command):
+        if program == "python":
+            _code_of(words)
+        else:
+            assert program == "bertsmith"
+            yield words
+
+
+def _lines(command):
+    line = []
+    for word in shlex.split(command):
+        if word == "&&":
+            yield line
+            line = []
+        else:
+            line.append(word)
+    yield line
+
+
+def _code_of(words):
+    option, code = words
+    assert option == "-c"
+    return compile(code, "command", "exec")
+
+
+def mended(command):
+    """What the command of a finding has `bertsmith doctor corpus` look at, and with what options.
+
+    A line of Python is run first, as a shell would; `prepare` says its corpus and its options.
+    """
+    program, *words = next(_lines(command))
+    if program == "python":
+        exec(_code_of(words), {})
+        ((name, *options),) = (line[2:] for line in command_lines(command))
+        return name, options
+    assert words[0] == "prepare"
+    return words[1], words[words.index("-o") + 2 :]
 
 
 def parse(command):

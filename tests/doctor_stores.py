@@ -8,7 +8,7 @@ from pathlib import Path
 from bertsmith.corpus import open_corpus
 from bertsmith.store import write_store
 from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
-from doctor_corpora import CHINESE, CORPUS_DEFECTS, WORDS, sentence, sound, write_jsonl
+from doctor_corpora import CHINESE, CORPUS_DEFECTS, WORDS, sentence, sound, varied, write_jsonl
 
 OTHER_UNICODE = "1.1.0"
 NAMES = [word.title() for word in WORDS[:20]]
@@ -58,7 +58,7 @@ STORE_DEFECTS: dict[str, Callable] = {
     "little_text": lambda folder: store_of(folder, sound(folder)),
     "one_document": lambda folder: store_of(folder, texts_of(1, 300, 300, 10)),
     "unseen_entries": lambda folder: store_of(
-        folder, texts_of(400, 8, 12, 10), (*WORDS, ".", *map(str, range(100)))
+        folder, varied(), (*WORDS, ".", *map(str, range(100)))
     ),
     "pair_labels": lambda folder: store_of(folder, texts_of(200, 1, 1, 12)),
     "masked_fraction": lambda folder: store_of(folder, WORDS * 5),

@@ -1,9 +1,8 @@
-"""Every check of a corpus finds what was planted, mends it by its command, and else is silent."""
+"""Every check of a corpus finds what was planted, by numbers of all of it, and else is silent."""
 
-import json
 import os
 import random
-import shlex
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,12 +10,19 @@ from pathlib import Path
 import pytest
 
 from bertsmith.corpus import CorpusSettings, language_filter, open_corpus
-from bertsmith.doctor import examine_corpus
+from bertsmith.doctor import examine_corpus, examine_vocabulary
 from bertsmith.doctor.corpus import spread
 from bertsmith.doctor.corpus_checks import language
+from bertsmith.store import describe, write_store
 from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
-from cli_runs import run
-from doctor_corpora import CORPUS_DEFECTS, WORDS, documents, sound, write_jsonl
+from doctor_corpora import (
+    CORPUS_DEFECTS,
+    GERMAN,
+    WORDS,
+    documents,
+    sound,
+    write_jsonl,
+)
 from doctor_findings import check_finding
 
 # Small corpora have little text, all of them.
@@ -54,43 +60,6 @@ def test_small_sound_corpora_only_have_little_text(tmp_path, seed):
     assert set(found_in(sound(tmp_path, seed=seed))) == ALWAYS
 
 
-MENDED = [
-    name
-    for name in CORPUS_DEFECTS
-    # Those that the doctor reads over anyway, and those that no command mends.
-    if name not in ("not_utf8", "nul_bytes", "broken_records", "mojibake", "long_sentences")
-    and name not in ("markup", "little_text", "wrapped_lines", "one_document", "truncated_files")
-    # No text would be left if it were mended.
-    and name != "short_documents"
-]
-
-
-@pytest.mark.parametrize("name", MENDED)
-def test_the_command_mends_it(tmp_path, capsys, name):
-    path = CORPUS_DEFECTS[name](tmp_path)
-    words = shlex.split(found_in(path)[name].command)
-    options = words[words.index("store") + 1 :]
-    assert options, "a command that changes nothing"
-    assert run("doctor", "corpus", path, *options, "--json") == 0
-    left = json.loads(capsys.readouterr().out)["findings"]
-    assert name not in {finding["name"] for finding in left}
-
-
-STOPPING = ["not_utf8", "nul_bytes", "broken_records", "truncated_files"]
-
-
-@pytest.mark.parametrize("name", STOPPING)
-def test_the_command_prepares_what_stopped_it(tmp_path, capsys, monkeypatch, name):
-    path = CORPUS_DEFECTS[name](tmp_path)
-    vocab = tmp_path / "vocab.txt"
-    Vocabulary([*SPECIAL_TOKENS, *WORDS, "."]).save(vocab)
-    words = shlex.split(found_in(path)[name].command)
-    monkeypatch.chdir(tmp_path)
-    assert run("prepare", path, "--vocab", "vocab.txt", "-o", "other") == 2
-    assert run(*words[1:]) == 0
-    assert (tmp_path / "store" / "manifest.json").exists()
-
-
 def test_utf_16_is_named_though_its_mark_is_no_utf_8(tmp_path):
     (tmp_path / "a.txt").write_text("It rains.\n" * 50, encoding="utf-16")
     assert "iconv -f UTF-16" in found_in(tmp_path)["nul_bytes"].remedy
@@ -124,12 +93,46 @@ def test_no_language_is_not_proposed(tmp_path, monkeypatch):
     assert finding.command.endswith("--only-language en")
 
 
-def test_wrapped_lines_of_txt_files_are_joined_by_the_command(tmp_path, capsys):
-    text = (CORPUS_DEFECTS["wrapped_lines"](tmp_path)).read_text()
-    path = tmp_path / "wrapped.txt"
-    path.write_text("\n\n".join(json.loads(line)["text"] for line in text.splitlines()))
-    assert "wrapped_lines" in found_in(path, text_form="sentences")
-    assert "wrapped_lines" not in found_in(path, text_form="document")
+@pytest.mark.parametrize("reversed_files", [False, True])
+def test_the_share_of_unk_is_that_of_prepare_whatever_the_order(tmp_path, reversed_files):
+    rng = random.Random(1)
+    for name, words in (("a", WORDS), ("b", GERMAN)):
+        (tmp_path / name).mkdir()
+        write_jsonl(tmp_path / name, documents(rng, 1200, words))
+    paths = sorted(tmp_path.glob("*/a.jsonl"), reverse=reversed_files)
+    tokenizer = Tokenizer(Vocabulary([*SPECIAL_TOKENS, *WORDS, "."]))
+    found = examine_corpus(paths, tokenizer=tokenizer)
+    assert {fact.name: fact.text for fact in found.facts}["num_examined"].startswith("all ")
+    assert found.to_json()["estimates"] == []
+    value = next(f.value for f in found.findings if f.name == "unknown_tokens")
+    manifest = write_store(open_corpus(paths), tokenizer, tmp_path / "store")
+    assert value == describe(manifest).unknown_rate
+
+
+@pytest.mark.parametrize("reversed_files", [False, True])
+def test_languages_are_drawn_from_everywhere(tmp_path, reversed_files):
+    rng = random.Random(1)
+    for name, words in (("a", WORDS), ("b", GERMAN)):
+        (tmp_path / name).mkdir()
+        write_jsonl(tmp_path / name, documents(rng, 3000, words))
+    paths = sorted(tmp_path.glob("*/a.jsonl"), reverse=reversed_files)
+    found = examine_corpus(paths, sample_bytes=None).findings
+    (finding,) = (finding for finding in found if finding.name == "wrong_language")
+    # Of 1,000 to 2,000: four standard errors.
+    assert finding.value == pytest.approx(0.5, abs=0.06)
+    assert "drawn from all" in finding.title
+
+
+def test_sizes_agree_within_a_report_and_with_that_of_the_vocabulary(tmp_path):
+    path = sound(tmp_path, 4000)
+    small = Tokenizer(Vocabulary([*SPECIAL_TOKENS, *WORDS[:-3], "."]))
+    reports = [
+        *examine_corpus([path], tokenizer=small).findings,
+        *examine_vocabulary(small, [path]).findings,
+    ]
+    told = [re.findall(r"--size (\d+)", f.remedy + f.command) for f in reports]
+    assert len([sizes for sizes in told if sizes]) >= 4
+    assert len({size for sizes in told for size in sizes}) == 1
 
 
 def test_unknown_tokens_and_a_large_vocabulary_are_found(large):
@@ -151,6 +154,13 @@ def test_a_sample_is_spread_over_the_corpus(tmp_path):
     assert 800 < facts["num_examined"] < 1100
     words = sum(len(text.split()) for text in texts)
     assert facts["num_words"] == pytest.approx(words, rel=0.02)
+    shown = {fact.name: fact.text for fact in examination.facts}
+    assert shown["num_words"].startswith("about ")
+    assert examination.to_json()["estimates"] == ["num_words"]
+    # All of it was measured.
+    assert shown["num_bytes"] == f"{size / 1e6:,.1f} MB"
+    (finding,) = examination.findings
+    assert f"there are {shown['num_words']} words" in finding.title
 
 
 def test_the_sample_is_taken_from_everywhere(tmp_path):

@@ -1,8 +1,6 @@
 """Every check of a vocabulary finds what was planted, and is silent about a fitting vocabulary."""
 
-import itertools
 import os
-import random
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from bertsmith.corpus import open_corpus
 from bertsmith.doctor import examine_vocabulary
 from bertsmith.wordpiece import Tokenizer, learn_vocabulary
-from doctor_corpora import WORDS, sound, write_jsonl
+from doctor_corpora import WORDS, sound, varied, write_jsonl
 from doctor_findings import check_finding
 from doctor_vocabularies import PIECES, VOCABULARY_DEFECTS, fitting, vocabulary
 
@@ -57,15 +55,7 @@ def test_a_fitting_vocabulary_is_sound(corpus):
 @pytest.fixture(scope="module")
 def zipfian(tmp_path_factory):
     """Text of 1,500 words, as unevenly frequent as words are."""
-    rng = random.Random(2)
-    syllables = ["".join(pair) for pair in itertools.product("bdfklmnprst", "aeiou")]
-    words = list(dict.fromkeys("".join(rng.choices(syllables, k=3)) for _ in range(1500)))
-    weights = [1 / rank for rank in range(1, len(words) + 1)]
-    texts = [
-        " ".join(f"{' '.join(rng.choices(words, weights, k=10)).capitalize()}." for _ in range(40))
-        for _ in range(400)
-    ]
-    return write_jsonl(tmp_path_factory.mktemp("zipfian"), texts)
+    return write_jsonl(tmp_path_factory.mktemp("zipfian"), varied())
 
 
 @pytest.mark.parametrize("lowercase", [True, False])

@@ -229,20 +229,23 @@ def next_prepare(
     return shlex.join([*words, *option_words(changed_settings(settings))])
 
 
-def open_tokenizer(path: Path, lowercase: bool | None) -> "Tokenizer":
+def open_tokenizer(
+    path: Path, lowercase: bool | None, to_give: str = "--cased (or --lowercase, if you mean it)"
+) -> "Tokenizer":
     """Opens a vocab.txt, or a model folder, which says itself whether text is lower-cased.
 
     Args:
         path: the file or folder.
         lowercase: what --lowercase/--cased says; None where it isn't given, which means
             lower-casing for a vocab.txt.
+        to_give: the option that is to be given with a vocabulary that has capitals.
     """
     from bertsmith.wordpiece import Tokenizer
 
     if not path.is_dir():
         tokenizer = Tokenizer(path, lowercase=lowercase is not False)
         if lowercase is None:
-            _warn_of_capitals(tokenizer, path)
+            _warn_of_capitals(tokenizer, path, to_give)
         return tokenizer
     tokenizer = Tokenizer.from_pretrained(path)
     if lowercase is None or lowercase == tokenizer.lowercase:
@@ -250,7 +253,7 @@ def open_tokenizer(path: Path, lowercase: bool | None) -> "Tokenizer":
     return Tokenizer(tokenizer.vocabulary, lowercase=lowercase)
 
 
-def _warn_of_capitals(tokenizer: "Tokenizer", path: Path) -> None:
+def _warn_of_capitals(tokenizer: "Tokenizer", path: Path, to_give: str) -> None:
     """A vocabulary for text with capitals is lower-cased by mistake more easily than on purpose."""
     from bertsmith.wordpiece.casing import MANY_CAPITALS, capitalised_entries
 
@@ -258,5 +261,5 @@ def _warn_of_capitals(tokenizer: "Tokenizer", path: Path) -> None:
     if share >= MANY_CAPITALS:
         warn(
             f"{path}: {share:.0%} of the entries have capitals, which lower-cased text never "
-            "gives; give --cased (or --lowercase, if you mean it)"
+            f"gives; give {to_give}"
         )

@@ -8,13 +8,22 @@ from typing import Annotated
 
 import typer
 
-from bertsmith.cli.doctor_output import AsJson, Html, Overwrite, Strict, check_page, finish
+from bertsmith.cli.doctor_output import (
+    AsJson,
+    Html,
+    NumExamples,
+    Overwrite,
+    Strict,
+    check_page,
+    finish,
+)
 
 __all__ = ["command"]
 
 
 def command(
     store: Annotated[Path, typer.Argument(help="A folder that bertsmith prepare made.")],
+    examples: NumExamples = 3,
     html: Html = None,
     overwrite: Overwrite = False,
     strict: Strict = False,
@@ -24,4 +33,4 @@ def command(
     from bertsmith.doctor import examine_store
 
     check_page(html, [store], overwrite)
-    finish(examine_store(store), html=html, as_json=as_json, strict=strict)
+    finish(examine_store(store, num_examples=examples), html=html, as_json=as_json, strict=strict)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ExampleChanges", "ExampleLength", "example_settings", "examples_epilog"]
 
+# What `pretrain` has settings of besides examples.
+_OF_A_RUN = ("model", "training", "phases")
+
 ExampleLength = Annotated[
     int | None,
     typer.Option(
@@ -32,11 +35,19 @@ def example_settings(length: int | None, changes: Sequence[str]) -> "ExampleSett
         changes: what each --set says.
 
     Raises:
-        RecipeError: an unknown name, a value out of range, or a length that is given twice.
+        RecipeError: an unknown name, a value out of range, a length that is given twice, or a
+            setting of a run.
     """
     from bertsmith.examples import ExampleSettings
     from bertsmith.recipes import change_settings
 
+    for change in changes:
+        if change.partition("=")[0].strip().split(".")[0] in _OF_A_RUN:
+            raise RecipeError(
+                "is a setting of a run, which makes no difference to examples",
+                where=f"--set {change}",
+                fix="leave it out here, and give it to `bertsmith pretrain`",
+            )
     named = [change.removeprefix("examples.") for change in changes]
     before = {} if length is None else {"max_seq_length": length}
     settings = change_settings(ExampleSettings, dict(before), named)

@@ -18,6 +18,7 @@ from bertsmith.cli.corpora import (
     takes_corpus_options,
 )
 from bertsmith.cli.output import columns, emit_json, say
+from bertsmith.errors import RecipeError
 
 if TYPE_CHECKING:
     from bertsmith.corpus import CorpusSettings
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _NUM_SCRIPTS, _MAX_SHOWN = 10, 40
+_CASINGS: dict[str, bool | None] = {"cased": False, "lowercase": True}
+_CASED_OF_TWO = "--casing for each of the two, cased for this one"
 
 
 @takes_corpus_options
@@ -43,6 +46,9 @@ def command(
         "--lowercase/--cased",
         help="How the vocabulary is used; default: as a folder says, else lower-case.",
     ),
+    casing: list[str] = typer.Option(
+        [], help="Of two vocabularies, how each is used, in their order: cased or lowercase."
+    ),
     examples: int = typer.Option(10, min=0, help="How many words to list."),
     workers: NumWorkers = None,
     dask: DaskAddress = None,
@@ -53,24 +59,57 @@ def command(
     from bertsmith.wordpiece import count_words, inspect_counts
 
     paths = [vocab] if other is None else [vocab, other]
-    tokenizers = [open_tokenizer(path, lowercase) for path in paths]
+    to_give = {} if other is None else {"to_give": _CASED_OF_TWO}
+    tokenizers = [
+        open_tokenizer(path, each, **to_give)
+        for path, each in zip(paths, _casings(lowercase, casing, len(paths)), strict=True)
+    ]
     text, team = open_corpus(corpus, settings), choose_workers(workers, dask)
     counters: dict[bool, WordCounter] = {}
-    for casing in {tokenizer.lowercase for tokenizer in tokenizers}:
-        counters[casing] = count_words(text, team, lowercase=casing)
+    for lower in {tokenizer.lowercase for tokenizer in tokenizers}:
+        counters[lower] = count_words(text, team, lowercase=lower)
     found = [
         inspect_counts(tokenizer, counters[tokenizer.lowercase], num_examples=examples)
         for tokenizer in tokenizers
     ]
     if as_json:
-        results = zip(paths, found, strict=True)
-        emit_json([{"vocabulary": str(path), **_as_json(result)} for path, result in results])
+        results = zip(paths, tokenizers, found, strict=True)
+        emit_json(
+            [
+                {"vocabulary": str(path), "lowercase": tokenizer.lowercase, **_as_json(result)}
+                for path, tokenizer, result in results
+            ]
+        )
         return
-    _show_numbers(list(map(str, paths)), found)
+    casings = [tokenizer.lowercase for tokenizer in tokenizers]
+    _show_numbers(list(map(str, paths)), found, casings)
     _show_scripts(found)
     for path, result in zip(paths, found, strict=True):
         if examples:
             _show_words(path, result)
+
+
+def _casings(lowercase: bool | None, casing: list[str], number: int) -> list[bool | None]:
+    """Whether each vocabulary is used with lower-casing; None where nothing says.
+
+    Raises:
+        RecipeError: another number of casings than of vocabularies, or none that there is.
+    """
+    if not casing:
+        return [lowercase] * number
+    if lowercase is not None:
+        raise RecipeError("says it of each", where="--casing", fix="leave --cased, --lowercase out")
+    for each in casing:
+        if each not in _CASINGS:
+            raise RecipeError("is no casing", where=f"--casing {each}", fix="cased or lowercase")
+    if len(casing) != number:
+        what = f"is given for {len(casing)}, and there {_are(number)}"
+        raise RecipeError(what, where="--casing", fix="give it once for each, in their order")
+    return [_CASINGS[each] for each in casing]
+
+
+def _are(number: int) -> str:
+    return "is one vocabulary" if number == 1 else f"are {number} vocabularies"
 
 
 def _as_json(result: "VocabularyInspection") -> dict[str, object]:
@@ -90,8 +129,11 @@ _NUMBERS: dict[str, Callable[["VocabularyInspection"], str]] = {
 }
 
 
-def _show_numbers(names: list[str], found: "Found") -> None:
-    rows = [(label, *map(show, found)) for label, show in _NUMBERS.items()]
+def _show_numbers(names: list[str], found: "Found", lowercase: list[bool]) -> None:
+    rows: list[tuple[str, ...]] = []
+    if len(set(lowercase)) > 1:
+        rows.append(("text is read", *("lower-cased" if each else "cased" for each in lowercase)))
+    rows += [(label, *map(show, found)) for label, show in _NUMBERS.items()]
     columns([("", *names), *rows])
 
 

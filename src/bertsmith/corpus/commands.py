@@ -1,5 +1,6 @@
 """Commands that mend something, with the names that the user gave."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,15 @@ _FAULTS = (
     "truncated_files",
     "broken_files",
     "empty_files",
+)
+
+# What a corpus that was written anew isn't read with.
+_OF_THE_FILES = (
+    "text_form",
+    "text_column",
+    "title_column",
+    "xml_namespaces",
+    "standard_input_format",
 )
 
 
@@ -63,6 +73,11 @@ class Commands:
         options = _effective(self._options() | changes)
         return _command(["vocab", *self.corpus, "-o", output, *casing], options)
 
+    def learn(self, size: int) -> str:
+        """`bertsmith vocab`, then `bertsmith prepare` with the new vocabulary."""
+        output = "vocab.txt" if self.vocab_path is None else "new_vocab.txt"
+        return f"{self.vocab(size=size)} && {replace(self, vocab_path=output).prepare()}"
+
     def pretrain(self, *changes: str) -> str:
         """`bertsmith prepare`, then `pretrain` with settings changed, each `path=value`."""
         words = [self.store, "--recipe", "tiny", "--budget", "10m", *_settings(*changes)]
@@ -88,6 +103,30 @@ class Commands:
         """`bertsmith doctor corpus`, to look again; it reads over broken text by itself."""
         options = self._options() | {"errors": None} | changes
         return _command(["doctor", "corpus", *self.corpus], options)
+
+    def mend(self, fault: str, output: str, **changes: object) -> str:
+        """A line of Python that writes the corpus anew without a fault, then `doctor` on that.
+
+        What needs no other options but another text can't be mended while it is read.
+
+        Args:
+            fault: what to mend, as for `bertsmith.doctor.mend`.
+            output: the name of the new file, without its extension.
+            **changes: settings to read with.
+        """
+        options = self._options()
+        reading = {name: options[name] for name in _OF_THE_FILES if name in options} | changes
+        if "language" in options:
+            reading["language"] = options["language"]
+        name = f"{output}.jsonl"
+        while name in self.corpus:
+            name = f"more_{name}"
+        arguments = [json.dumps(list(self.corpus)), json.dumps(name), json.dumps(fault)]
+        arguments += [f"{key}={json.dumps(value)}" for key, value in reading.items()]
+        code = f"from bertsmith.doctor import mend; mend({', '.join(arguments)})"
+        left = {key: value for key, value in options.items() if key not in _OF_THE_FILES}
+        again = _command(["doctor", "corpus", name], left | {"errors": None})
+        return f"{shlex.join(['python', '-c', code])} && {again}"
 
     def reading_over(self, counts: Mapping[str, int]) -> "Commands":
         """The same with `--errors replace`, where what was counted would stop a command."""

@@ -4,6 +4,7 @@ from bertsmith.doctor.corpus import DEFAULT_SAMPLE_BYTES, examine_corpus
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import Example, Finding, Limits, Severity
 from bertsmith.doctor.histogram import Histogram
+from bertsmith.doctor.mending import mend
 from bertsmith.doctor.page import write_examination
 from bertsmith.doctor.run import examine_run
 from bertsmith.doctor.store import examine_store
@@ -22,5 +23,6 @@ __all__ = [
     "examine_run",
     "examine_store",
     "examine_vocabulary",
+    "mend",
     "write_examination",
 ]

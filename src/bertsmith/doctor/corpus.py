@@ -120,18 +120,20 @@ def _read(
     for raw, in_sample, size in spread(corpus, sample_bytes, seen.counts, "examining"):
         seen.num_documents += 1
         seen.num_read_bytes += size
-        if not raw.markup:
+        if raw.markup:
+            seen.num_unread += 1
+        else:
             seen.num_bytes += num_bytes_of(raw.text)
             for check in checks:
                 check.glance(raw)
+        seen.num_passed_over += not in_sample
         document = split(raw, language) if in_sample else None
         if document is None:
             continue
         seen.num_examined += 1
-        seen.num_examined_read_bytes += size
         seen.num_examined_bytes += num_bytes_of(raw.text)
         seen.num_sentences += len(document.sentences)
-        seen.num_words += len(chunks_of(raw.text))
+        seen.note_words(raw.text, chunks_of(raw.text), size)
         sentence_chars.update(map(len, document.sentences))
         document_sentences[len(document.sentences)] += 1
         for check in checks:
@@ -148,13 +150,27 @@ def _read(
 
 def _facts(seen: Seen) -> tuple[Fact, ...]:
     sentences = f"{seen.num_sentences:,} sentences"
-    closely = "all" if seen.num_examined == seen.num_documents else f"{seen.num_examined:,}"
-    words, num_bytes = seen.scaled(seen.num_words), seen.scaled(seen.num_examined_bytes)
+    closely = "all" if seen.is_whole else f"{seen.num_examined:,}"
+    # Every text was measured, but for what still stands in mark-up.
+    num_bytes = seen.scaled(seen.num_examined_bytes) if seen.num_unread else seen.num_bytes
+    about = "about " if seen.num_unread else ""
     mended = sorted((name, number) for name, number in seen.counts.items() if number)
     return (
         Fact("num_documents", seen.num_documents, "documents", f"{seen.num_documents:,}"),
-        Fact("num_bytes", round(num_bytes), "text", f"{num_bytes / 1e6:,.1f} MB"),
-        Fact("num_words", round(words), "words", f"{words:,.0f}"),
+        Fact(
+            "num_bytes",
+            round(num_bytes),
+            "text",
+            f"{about}{num_bytes / 1e6:,.1f} MB",
+            is_estimate=bool(seen.num_unread),
+        ),
+        Fact(
+            "num_words",
+            seen.words,
+            "words",
+            seen.said(seen.words),
+            is_estimate=not seen.is_whole,
+        ),
         Fact(
             "num_examined",
             seen.num_examined,

@@ -21,12 +21,14 @@ class Fact:
         value: the number, or a text for what isn't one.
         label: what it is, for people.
         text: the number with its unit, for people.
+        is_estimate: whether it was measured on a sample, and stands for the whole.
     """
 
     name: str
     value: float | str
     label: str
     text: str
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Examination:
             "kind": self.kind,
             "subject": self.subject,
             "facts": {fact.name: fact.value for fact in self.facts},
+            "estimates": [fact.name for fact in self.facts if fact.is_estimate],
             "histograms": {shape.name: _histogram_json(shape) for shape in self.histograms},
             "findings": [found.to_json() for found in self.findings],
             "unchecked": list(self.unchecked),
@@ -76,4 +79,4 @@ class Examination:
 
 def _histogram_json(histogram: Histogram) -> dict[str, Any]:
     fields = dataclasses.asdict(histogram)
-    return {key: value for key, value in fields.items() if key != "name"}
+    return {key: value for key, value in fields.items() if key not in ("name", "greatest")}

@@ -1,7 +1,7 @@
 """How many of each length: bins, and the numbers that sum them up."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Histogram:
         median: the length that half of them don't exceed.
         p95: the length that 95 % of them don't exceed.
         longest: the greatest length.
+        greatest: what the greatest is called, such as "longest" of lengths and "most" of counts.
 
     Example:
         >>> lengths = Histogram.of_counts("sentence_chars", "characters", {1: 2, 3: 1, 9: 1})
@@ -43,10 +44,16 @@ class Histogram:
     median: int
     p95: int
     longest: int
+    greatest: str = "longest"
 
     @classmethod
     def of_counts(
-        cls, name: str, label: str, counts: Mapping[int, int], step: int | None = None
+        cls,
+        name: str,
+        label: str,
+        counts: Mapping[int, int],
+        step: int | None = None,
+        greatest: str = "longest",
     ) -> "Histogram":
         """Sums up how often each length was seen.
 
@@ -55,10 +62,12 @@ class Histogram:
             label: see the class.
             counts: length, at least 1 → how often; not empty.
             step: width of a bin; None for bins that double: 1, 2, 3 to 4, 5 to 8, ...
+            greatest: see the class.
         """
         ordered = sorted(counts.items())
         lengths = np.array([length for length, _ in ordered], dtype=np.int64)
-        return cls._of(name, label, lengths, np.array([n for _, n in ordered]), step)
+        made = cls._of(name, label, lengths, np.array([n for _, n in ordered]), step)
+        return replace(made, greatest=greatest)
 
     @classmethod
     def of_lengths(
@@ -120,7 +129,8 @@ class Histogram:
     @property
     def summary(self) -> str:
         """Median, 95 % and longest, for people."""
-        return f"median {self.median:,}, 95 % up to {self.p95:,}, longest {self.longest:,}"
+        ends = f"{self.greatest} {self.longest:,}"
+        return f"median {self.median:,}, 95 % up to {self.p95:,}, {ends}"
 
 
 def _edges(longest: int, step: int | None) -> Sequence[int]:

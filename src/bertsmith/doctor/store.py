@@ -23,7 +23,7 @@ _NUM_FREQUENT = 8
 _NOT_MEASURED = "everything else, because the store is damaged"
 
 
-def examine_store(folder: str | Path) -> Examination:
+def examine_store(folder: str | Path, *, num_examples: int = 3) -> Examination:
     r"""Looks for what would spoil training on a token store.
 
     An epoch of pairs is planned at length 128 and at 512, as for training. Of a store of over two
@@ -31,6 +31,7 @@ def examine_store(folder: str | Path) -> Examination:
 
     Args:
         folder: the store.
+        num_examples: how many examples a finding may have.
 
     Raises:
         StoreError: there is no store, or it may not be read.
@@ -57,9 +58,9 @@ def examine_store(folder: str | Path) -> Examination:
         if isinstance(error.__cause__, PermissionError):
             raise
         # Its numbers would say nothing, and ids may be out of range.
-        found = (damage(error, Path(folder), commands),)
+        found = (damage(error, Path(folder), commands, num_examples),)
         return Examination("store", name, _size_facts(manifest), (), found, (_NOT_MEASURED,))
-    measures = StoreMeasures(store, commands)
+    measures = StoreMeasures(store, commands, num_examples)
     findings = findings_of(store_checks, measures)
     return Examination("store", name, _facts(measures), _histograms(measures), findings)
 

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from bertsmith.corpus.commands import Commands
 from bertsmith.doctor.histogram import Histogram
+from bertsmith.doctor.sizes import fitting_size
 from bertsmith.examples import ExampleSettings, ExampleSpans, build_examples, plan_epoch
 from bertsmith.store import StoreSummary, TokenStore, describe
+from bertsmith.wordpiece.characters import is_chinese
 
 __all__ = ["EpochMeasures", "StoreMeasures", "covered_tokens", "measure_epoch"]
 
@@ -19,6 +21,8 @@ _MAX_SENTENCES = 2**21
 _MAX_EXAMPLES, _EXAMPLES_AT_ONCE = 2**15, 2**11
 _MAX_FIRST_TOKENS = 2**16
 _MAX_TOKENS, _TOKENS_AT_ONCE = 2**28, 2**22
+# Of English, with a vocabulary that fits.
+TOKENS_A_WORD = 1.3
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,11 @@ class StoreMeasures:
     Args:
         store: the store.
         commands: builds the commands that mend something.
+        num_examples: how many examples a finding may have.
     """
 
-    def __init__(self, store: TokenStore, commands: Commands) -> None:
-        self.store, self.commands = store, commands
+    def __init__(self, store: TokenStore, commands: Commands, num_examples: int = 3) -> None:
+        self.store, self.commands, self.num_examples = store, commands, num_examples
 
     @property
     def name(self) -> str:
@@ -170,6 +175,13 @@ class StoreMeasures:
             ids = store.tokens(start, min(start + _TOKENS_AT_ONCE, store.num_tokens))
             counts += np.bincount(ids, minlength=len(counts))
         return counts
+
+    @property
+    def fitting_size(self) -> int:
+        """The size of a vocabulary for the text, as far as its tokens tell."""
+        tokens = self.store.vocabulary.tokens
+        letters = sum(len(token) == 1 and not is_chinese(token) for token in tokens)
+        return fitting_size(self.store.num_tokens / TOKENS_A_WORD, letters)
 
     @cached_property
     def unigram_loss(self) -> float:

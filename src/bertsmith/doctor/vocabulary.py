@@ -8,6 +8,7 @@ from bertsmith.corpus import CorpusSettings, open_corpus
 from bertsmith.corpus.commands import Commands
 from bertsmith.doctor import vocabulary_checks
 from bertsmith.doctor.corpus import DEFAULT_SAMPLE_BYTES, spread
+from bertsmith.doctor.corpus_checks import Seen
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent
 from bertsmith.doctor.histogram import Histogram
@@ -17,9 +18,6 @@ from bertsmith.wordpiece import Tokenizer, WordCounter
 from bertsmith.wordpiece.words import chunks_of
 
 __all__ = ["examine_vocabulary"]
-
-# How many words are asked for capitals.
-_WORDS_TO_SEE = 1_000_000
 
 
 def examine_vocabulary(
@@ -59,14 +57,16 @@ def examine_vocabulary(
     corpus = open_corpus(list(paths), settings.model_copy(update={"errors": "replace"}))
     counter = WordCounter(lowercase=tokenizer.lowercase)
     counts = Counter[str]()
-    num_words = num_capitalised = 0
-    for raw, in_sample, _ in spread(corpus, sample_bytes, counts, "counting words"):
+    seen, num_capitalised = Seen(), 0
+    for raw, in_sample, size in spread(corpus, sample_bytes, counts, "counting words"):
+        seen.num_read_bytes += size
+        seen.num_passed_over += not in_sample
         if not in_sample:
             continue
         counter.add(raw.text)
-        if num_words < _WORDS_TO_SEE:
-            words = chunks_of(raw.text)
-            num_words += len(words)
+        words = chunks_of(raw.text)
+        seen.note_words(raw.text, words, size)
+        if not tokenizer.lowercase:
             num_capitalised += sum(word != word.lower() for word in words)
     commands = Commands(
         [str(path) for path in paths], settings, str(vocab_path), not tokenizer.lowercase
@@ -74,7 +74,8 @@ def examine_vocabulary(
     measures = VocabularyMeasures(
         tokenizer,
         counter,
-        share_capitalised=num_capitalised / max(num_words, 1),
+        share_capitalised=num_capitalised / max(seen.num_words, 1),
+        fitting_size=seen.fitting_size,
         commands=commands,
         num_examples=num_examples,
     )
@@ -127,5 +128,5 @@ def _histograms(measures: VocabularyMeasures) -> tuple[Histogram, ...]:
         shapes.append(Histogram.of_counts("entry_chars", "characters an entry", lengths, step=1))
     if occurrences:
         label = "occurrences an entry (of those that occur)"
-        shapes.append(Histogram.of_counts("entry_occurrences", label, occurrences))
+        shapes.append(Histogram.of_counts("entry_occurrences", label, occurrences, greatest="most"))
     return tuple(shapes)

@@ -22,6 +22,7 @@ class VocabularyMeasures:
         tokenizer: the vocabulary, and whether text is lower-cased.
         counter: the words of the text, counted with the same casing.
         share_capitalised: share of the text's words that have a capital letter, as written.
+        fitting_size: the size of a vocabulary for all of the text.
         commands: builds the commands that mend something.
         num_examples: how many examples a finding may have.
     """
@@ -32,11 +33,12 @@ class VocabularyMeasures:
         counter: WordCounter,
         *,
         share_capitalised: float,
+        fitting_size: int,
         commands: Commands,
         num_examples: int = 3,
     ) -> None:
         self.tokenizer, self.counter = tokenizer, counter
-        self.share_capitalised = share_capitalised
+        self.share_capitalised, self.fitting_size = share_capitalised, fitting_size
         self.commands, self.num_examples = commands, num_examples
 
     @cached_property

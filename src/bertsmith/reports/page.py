@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from bertsmith._files import atomic_file
 
@@ -99,11 +100,22 @@ class Page:
     is_wide: bool = False
 
 
+def _with_code(text: str) -> markupsafe.Markup:
+    """Text for a page, what stands between backticks set as code; all else is escaped."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return markupsafe.escape(text)
+    code = markupsafe.Markup("<code>{}</code>")
+    set_pieces = (code.format(p) if n % 2 else markupsafe.escape(p) for n, p in enumerate(pieces))
+    return markupsafe.Markup("").join(set_pieces)
+
+
 def write_page(page: Page, path: Path) -> None:
     """Writes the page as one self-contained HTML file, in one step."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["with_code"] = _with_code
     template = resources.files("bertsmith.reports").joinpath("page.html.jinja")
     html = environment.from_string(template.read_text(encoding="utf-8")).render(page=page)
     with atomic_file(path) as temporary:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from doctor_corpora import CORPUS_DEFECTS, sound
+from doctor_stores import STORE_DEFECTS
 
 
 @pytest.fixture
@@ -18,7 +19,9 @@ def test_corpus_as_text(bertsmith, bad):
     code, out, _ = bertsmith("doctor", "corpus", bad, "--examples", "1")
     assert code == 0
     assert "PROBLEM: 100 % of the documents in .txt files are a single line" in out
-    assert f"    bertsmith prepare {bad} --vocab vocab.txt -o store --text-form document\n" in out
+    call = f'mend(["{bad}"], "parts.jsonl", "one_document", text_form="document")'
+    line = f"python -c 'from bertsmith.doctor import mend; {call}'"
+    assert f"    {line} && bertsmith doctor corpus parts.jsonl\n" in out
     assert f"({bad}:1)" in out
     assert f"({bad}:3)" not in out
     assert out.rstrip().splitlines()[-1] == "4 problems, 0 warnings, 0 notes"
@@ -73,6 +76,31 @@ def test_vocab(bertsmith, corpus, vocab, tmp_path):
     assert "text is read" in out
     assert "with case" in out
     assert (tmp_path / "page.html").read_text().count("<svg") == 2
+
+
+def test_a_page_shows_code_and_keeps_names_apart(bertsmith, tmp_path):
+    path = CORPUS_DEFECTS["not_utf8"](tmp_path)
+    assert bertsmith("doctor", "corpus", path, "--html", tmp_path / "page.html")[0] == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "<code>prepare</code> and <code>vocab</code> stop there" in page
+    assert "`" not in page
+    assert re.search(r"\.notice \.name \{[^}]*float: right;[^}]*margin: [^}]* 16px", page)
+
+
+def test_how_often_an_entry_occurs_is_no_length(bertsmith, corpus, vocab):
+    _, out, _ = bertsmith("doctor", "vocab", vocab, "--corpus", corpus)
+    (line,) = [line for line in out.splitlines() if "occurrences an entry" in line]
+    assert ", most " in line
+    assert "longest" not in line
+
+
+def test_a_store_has_as_many_examples_as_asked_for(bertsmith, tmp_path):
+    store = STORE_DEFECTS["casing"](tmp_path)
+    for number in (1, 5):
+        code, out, _ = bertsmith("doctor", "store", store, "--examples", number, "--json")
+        assert code == 0
+        (casing,) = [f for f in json.loads(out)["findings"] if f["name"] == "casing"]
+        assert len(casing["examples"]) == number
 
 
 def test_store(bertsmith, store, tmp_path):

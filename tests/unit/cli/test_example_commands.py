@@ -76,6 +76,11 @@ def test_store_sample(store):
         (("--set", "whole_word=true"), RecipeError, "did you mean whole_word_masking?"),
         (("--set", "masked_lm_prob=0"), RecipeError, "masked_lm_prob = 0: Input should be"),
         (
+            ("--set", "model.attention=causal"),
+            RecipeError,
+            "--set model.attention=causal: is a setting of a run, which makes no difference to",
+        ),
+        (
             ("--set", "pair_labels=order", "--set", "next_sentence=false"),
             RecipeError,
             "pair_labels=order needs next_sentence=true",

@@ -155,6 +155,43 @@ def test_two_vocabularies_side_by_side(bertsmith, tmp_path, clinic, vocab):
     assert second["num_entries"] == first["num_entries"] + 2
 
 
+def test_each_of_two_vocabularies_has_its_casing(bertsmith, tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("Anna met Otto in Bonn.\nOtto met Anna.\n" * 20)
+    for name, casing in (("cased", "--cased"), ("uncased", "--lowercase")):
+        arguments = ("-o", tmp_path / f"{name}.txt", "--size", 60, casing)
+        assert bertsmith("vocab", text, *arguments)[0] == 0
+    both = (tmp_path / "cased.txt", tmp_path / "uncased.txt")
+    inspect = ("vocab", "inspect", *both, "--corpus", text)
+    code, out, err = bertsmith(*inspect, "--casing", "cased", "--casing", "lowercase", "--json")
+    assert (code, err) == (0, "")
+    first, second = json.loads(out)
+    assert [first["lowercase"], second["lowercase"]] == [False, True]
+    for found in (first, second):
+        assert (found["unknown_rate"], found["whole_word_rate"]) == (0, 1)
+    # One casing for both is unfair to one of them.
+    for casing, unfair in (("--cased", second), ("--lowercase", first)):
+        results = json.loads(bertsmith(*inspect, casing, "--json")[1])
+        (worse,) = [found for found in results if found["vocabulary"] == unfair["vocabulary"]]
+        assert worse["whole_word_rate"] < 0.7
+    _, out, _ = bertsmith(*inspect, "--casing", "cased", "--casing", "lowercase")
+    assert out.splitlines()[1].split() == ["text", "is", "read", "cased", "lower-cased"]
+    _, _, err = bertsmith(*inspect)
+    assert "give --casing for each of the two, cased for this one" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--casing", "cased"], ["--casing: is given for 1, and there are 2 vocabularies"]),
+        (["--casing", "Cased", "--casing", "cased"], ["--casing Cased: is no casing"]),
+        (["--casing", "cased", "--casing", "cased", "--cased"], ["leave --cased"]),
+    ],
+)
+def test_casings_that_say_nothing(bertsmith, vocab, clinic, options, parts):
+    complains(bertsmith("vocab", "inspect", vocab, vocab, "--corpus", clinic, *options), *parts)
+
+
 def test_a_corpus_named_as_a_command(bertsmith, tmp_path, monkeypatch, corpus):
     monkeypatch.chdir(tmp_path)
     os.mkdir("extend")  # noqa: PTH102

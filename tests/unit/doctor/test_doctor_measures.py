@@ -1,13 +1,14 @@
-"""Spans, samples and thinning, against the plainest way to count."""
+"""Spans, draws and limits, against the plainest way to count."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bertsmith.corpus import CorpusSettings
 from bertsmith.corpus.commands import Commands
 from bertsmith.doctor import Limits
-from bertsmith.doctor.corpus_checks._check import Thinning
+from bertsmith.doctor.corpus_checks._check import Draw
 from bertsmith.doctor.store_measures import covered_tokens
 from bertsmith.examples import ExampleSpans
 from doctor_findings import parse
@@ -24,13 +25,27 @@ def test_covered_tokens_are_counted_once(spans):
     assert covered_tokens(ExampleSpans(*columns, None)) == len(seen)
 
 
-def test_thinning_takes_evenly_and_few():
-    thinning = Thinning(step=100)
-    taken = [number for number in range(100_000) if thinning.takes()]
-    assert len(taken) < 1200
-    # The last stretch of all is looked at as well.
-    assert max(np.diff(taken)) <= 1024
-    assert taken[:100] == list(range(100))
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_draw_is_fair_and_bounded(in_turn):
+    """Whether two kinds come one after the other or in turn."""
+    draw = Draw[bool](limit=1000)
+    for number in range(100_000):
+        if draw.takes():
+            draw.keep(number % 2 == 0 if in_turn else number < 50_000)
+        assert len(draw.kept) <= 1000
+    assert not draw.is_all
+    assert len(draw.kept) >= 400
+    # Four standard errors of 400.
+    assert sum(draw.kept) / len(draw.kept) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_draw_of_few_is_all():
+    draw = Draw[int](limit=10)
+    for number in range(10):
+        assert draw.takes()
+        draw.keep(number)
+    assert draw.is_all
+    assert draw.kept == list(range(10))
 
 
 def test_limits_may_be_below():

@@ -1,16 +1,25 @@
 """What every check of a corpus is."""
 
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from bertsmith.corpus import CorpusSettings, RawDocument
 from bertsmith.corpus.commands import Commands
 from bertsmith.doctor.finding import Example, Finding, shorten
+from bertsmith.doctor.sizes import fitting_size
 from bertsmith.wordpiece import Tokenizer
+from bertsmith.wordpiece.characters import is_chinese
 
-__all__ = ["Case", "CorpusCheck", "Examples", "Seen", "Thinning", "around"]
+__all__ = ["Case", "CorpusCheck", "Draw", "Examples", "Seen", "around"]
+
+T = TypeVar("T")
+
+# Nearly every text has all of ASCII, and looking for the others is much quicker.
+_NUM_ASCII, _BEYOND_ASCII = 95, re.compile("[^\x00-\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,9 @@ class Seen:
         num_read_bytes: their size as they were read, mark-up included, in UTF-8.
         num_bytes: the text of those that every check has glanced at: all, but documents with
             mark-up that are not of the sample.
+        num_unread: those documents, whose text was not taken out of the mark-up.
+        num_passed_over: documents that are not of the sample.
+        letters: the different characters beyond ASCII of the text that was looked at closely.
         num_examined: documents that were looked at closely.
         num_examined_read_bytes: their size as they were read.
         num_examined_bytes: their text.
@@ -51,6 +63,9 @@ class Seen:
     num_documents: int = 0
     num_read_bytes: int = 0
     num_bytes: int = 0
+    num_unread: int = 0
+    num_passed_over: int = 0
+    letters: set[str] = field(default_factory=set)
     num_examined: int = 0
     num_examined_read_bytes: int = 0
     num_examined_bytes: int = 0
@@ -59,8 +74,42 @@ class Seen:
     counts: Counter[str] = field(default_factory=Counter)
     places: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the text was looked at closely, so that nothing has to be estimated."""
+        return not self.num_passed_over
+
+    @property
+    def words(self) -> int:
+        """The words of all text; where only a part was looked at closely, an estimate."""
+        return round(self.scaled(self.num_words))
+
+    @property
+    def fitting_size(self) -> int:
+        """The size of a vocabulary for this text."""
+        letters = sum(not is_chinese(letter) for letter in self.letters)
+        return fitting_size(self.words, _NUM_ASCII + letters)
+
+    def note_words(self, text: str, words: Sequence[str], num_read_bytes: int) -> None:
+        """Counts the words and letters of a document that is looked at closely.
+
+        Args:
+            text: its text.
+            words: the same, cut at white space.
+            num_read_bytes: its size as it was read.
+        """
+        self.num_examined_read_bytes += num_read_bytes
+        self.num_words += len(words)
+        self.letters.update(*_BEYOND_ASCII.findall(text))
+
+    def said(self, number: float) -> str:
+        """A number about all text, for people, who are told where it is an estimate."""
+        return f"{number:,.0f}" if self.is_whole else f"about {number:,.0f}"
+
     def scaled(self, number: float) -> float:
         """What a number about the examined text is for all text."""
+        if self.is_whole:
+            return number
         return number * self.num_read_bytes / max(self.num_examined_read_bytes, 1)
 
     def examples(self, names: Sequence[str], number: int) -> tuple[Example, ...]:
@@ -115,30 +164,49 @@ def around(text: str, found: re.Match[str]) -> str:
     return text[max(found.start() - 30, 0) : found.end() + 30]
 
 
-class Thinning:
-    """Which of many things to spend time on: all at first, then every second, every fourth, ...
+class Draw(Generic[T]):
+    """A fair draw from things whose number isn't known before: some hundreds, from all over.
 
-    So what is looked at stays spread over all of them, and its number grows with their logarithm.
+    All are taken at first. Whenever there are too many, half of what is kept is forgotten by lot,
+    and of what follows half as many are taken: so each has the same chance, wherever it stands. A
+    lot, because every second one of two files in turn would all be of one file.
 
     Args:
-        step: after so many, every second of those that were taken before is taken.
+        limit: how many are kept at most; up to so many the draw is all of them.
+
+    Attributes:
+        kept: what was drawn.
 
     Example:
-        >>> thinning = Thinning(step=2)
-        >>> [number for number in range(12) if thinning.takes()]
-        [0, 1, 3, 5, 7, 11]
+        >>> draw = Draw[int](limit=8)
+        >>> for number in range(100):
+        ...     if draw.takes():
+        ...         draw.keep(number)
+        >>> draw.kept
+        [75, 89, 93, 95, 97]
     """
 
-    def __init__(self, step: int) -> None:
-        self._step, self._every = step, 1
-        self._num_seen = self._num_taken = 0
+    def __init__(self, limit: int) -> None:
+        self._limit, self._mask = limit, 0
+        self._random, self._lot = random.Random(0), 0
+        self._lots, self.kept = list[int](), list[T]()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether everything was taken so far."""
+        return not self._mask
 
     def takes(self) -> bool:
-        """Whether the next one is to be looked at."""
-        self._num_seen += 1
-        if self._num_seen % self._every:
-            return False
-        self._num_taken += 1
-        if self._num_taken % self._step == 0:
-            self._every *= 2
-        return True
+        """Whether the next thing is drawn; `keep` is then called with what is to be known of it."""
+        self._lot = self._random.getrandbits(48)
+        return not self._lot & self._mask
+
+    def keep(self, thing: T) -> None:
+        """Keeps what was drawn last."""
+        self._lots.append(self._lot)
+        self.kept.append(thing)
+        while len(self.kept) > self._limit:
+            self._mask = 2 * self._mask + 1
+            pairs = zip(self._lots, self.kept, strict=True)
+            left = [(lot, kept) for lot, kept in pairs if not lot & self._mask]
+            self._lots, self.kept = [lot for lot, _ in left], [kept for _, kept in left]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from bertsmith.corpus import RawDocument
 from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Examples, Seen, around
+from bertsmith.doctor.corpus_checks.encoding import repair
 from bertsmith.doctor.finding import Finding, Limits, percent
 
 __all__ = ["Check"]
@@ -21,15 +22,20 @@ class Check(CorpusCheck):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._number, self._examples = 0, Examples(case)
+        self._number = self._num_quotes = 0
+        self._examples = Examples(case)
 
     def look(self, raw: RawDocument, sentences: Sequence[str]) -> None:
         """Counts a document's sentences."""
         for sentence in sentences:
             # Most sentences need no closer look.
-            if not sentence.isprintable() and (found := _CONTROL.search(sentence)):
+            if sentence.isprintable() or not _CONTROL.search(sentence):
+                continue
+            # UTF-8 that was read as Latin-1 is mojibake.
+            if found := _CONTROL.search(repair(sentence)):
                 self._number += 1
-                self._examples.add(around(sentence, found), raw.where)
+                self._num_quotes += "\x80" <= found[0] <= "\x9f"
+                self._examples.add(around(repair(sentence), found), raw.where)
 
     def findings(self, seen: Seen) -> Iterator[Finding]:
         """Finds them by the share of sentences."""
@@ -37,6 +43,17 @@ class Check(CorpusCheck):
         crossed = LIMITS.crossed(share)
         if crossed is None:
             return
+        commands = self.case.commands
+        remedy, command = (
+            "Drop them before words are counted.",
+            commands.prepare(control_characters=True),
+        )
+        if 2 * self._num_quotes > self._number:
+            remedy = (
+                "Most are from 80 to 9F: the command reads them as Windows-1252, writes the text "
+                "anew, and looks again. Or convert the files from Windows-1252 to UTF-8 yourself."
+            )
+            command = commands.mend("mojibake", "sound")
         yield Finding(
             "control_characters",
             crossed[0],
@@ -47,8 +64,7 @@ class Check(CorpusCheck):
             "sides: two words with nothing but such a character between them become one. Those "
             "from 80 to 9F are quotation marks and dashes of Windows-1252 read as Latin-1: "
             "don\\x92t becomes dont.",
-            remedy="Drop them before words are counted. Where many are from 80 to 9F, convert the "
-            "files from Windows-1252 instead.",
-            command=self.case.commands.prepare(control_characters=True),
+            remedy=remedy,
+            command=command,
             examples=self._examples.kept,
         )

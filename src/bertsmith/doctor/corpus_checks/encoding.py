@@ -7,7 +7,7 @@ from bertsmith.corpus import RawDocument
 from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Examples, Seen, around
 from bertsmith.doctor.finding import Finding, Limits, percent
 
-__all__ = ["Check", "repair"]
+__all__ = ["Check", "repair", "repair_quotes"]
 
 # `prepare` stops at the first byte that isn't UTF-8.
 BYTES_LIMITS = Limits(problem=1)
@@ -16,9 +16,12 @@ BYTES_LIMITS = Limits(problem=1)
 MOJIBAKE_LIMITS = Limits(warning=0.002, problem=0.05)
 REPLACEMENT_LIMITS = Limits(warning=0.002, problem=0.05)
 
-# The characters that Windows-1252 has for the bytes 80 to BF, or Latin-1 where it has none: what
-# the second and later bytes of UTF-8 look like when each is taken for a character.
-_LATER = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(128, 192))
+# The characters that Windows-1252 has for the bytes 80 to BF, and those of Latin-1: what the
+# second and later bytes of UTF-8 look like when each is taken for a character.
+_LATER = "".join(bytes([byte]).decode("cp1252", "ignore") for byte in range(128, 160))
+_LATER += "".join(map(chr, range(128, 192)))
+# What Latin-1 has for them are controls, which no text has; Windows-1252 has quotation marks.
+_QUOTES = {byte: bytes([byte]).decode("cp1252", "ignore") or None for byte in range(128, 160)}
 _LATER_CLASS = re.escape(_LATER)
 # Two bytes (C3 A9 for é), three (E2 80 99 for ’; E4 B8 AD for 中), four. A sign such as × before a
 # no-break space (A0) is sound text.
@@ -45,6 +48,16 @@ def repair(text: str) -> str:
             break
         text = mended
     return text
+
+
+def repair_quotes(text: str) -> str:
+    r"""Reads as Windows-1252 what was read as Latin-1: its quotation marks, dashes and so on.
+
+    Example:
+        >>> repair_quotes("don\x92t")
+        'don’t'
+    """
+    return text if text.isascii() else text.translate(_QUOTES)
 
 
 def _decode_again(match: re.Match[str]) -> str:
@@ -141,10 +154,10 @@ class Check(CorpusCheck):
             effect="UTF-8 was read as Windows-1252 and saved again. Every accented letter or "
             "quotation mark is two or three signs, which are tokens by themselves: words are torn "
             "apart, and none of it meets the same words in sound text.",
-            remedy="Get the text again, read as UTF-8. A file that is garbled as a whole is turned "
-            "back by iconv -f UTF-8 -t WINDOWS-1252; for parts of one there are libraries such as "
-            "ftfy. Then look again.",
-            command=self.case.commands.doctor(),
+            remedy="Get the text again, read as UTF-8. Where that can't be had, the command reads "
+            "back what is garbled, writes the text anew, and looks again. What went through other "
+            "tables than Windows-1252 is for a library such as ftfy.",
+            command=self.case.commands.mend("mojibake", "sound"),
             examples=self._garbled.kept,
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bertsmith.corpus import RawDocument
 from bertsmith.corpus.language_filter import check_known_language, is_in_language
-from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Examples, Seen, Thinning
+from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Draw, Examples, Seen
 from bertsmith.doctor.corpus_checks._scripts import SCRIPTS_OF, script_counts
 from bertsmith.doctor.finding import Finding, Limits, percent
 from bertsmith.errors import CorpusError
@@ -20,7 +20,7 @@ LIMITS = Limits(warning=0.05, problem=0.5)
 _LOOKED_AT_CHARS = 1_000
 _MIN_LETTERS = 30
 # Telling a language takes 0.4 ms.
-_DOCUMENTS_BEFORE_THINNING = 500
+_MAX_DOCUMENTS = 2_000
 
 # What `py3langid` says of rubbish, and codes of no language: no sentences are cut by these.
 _NO_LANGUAGES = frozenset({"zxx", "und", "mul"})
@@ -53,9 +53,8 @@ class Check(CorpusCheck):
         except CorpusError as error:
             reason = error.fix if "installed" in error.what else error.what
             self.unchecked = f"languages of one script were not told apart; {reason}"
-        self._thinning = Thinning(_DOCUMENTS_BEFORE_THINNING)
-        self._num_asked = 0
-        self._other_languages = Counter[str]()
+        # Of each document drawn, the language that it is in instead, or "".
+        self._languages = Draw[str](_MAX_DOCUMENTS)
         self._other_script, self._other_language = Examples(case), Examples(case)
 
     def look(self, raw: RawDocument, sentences: Sequence[str]) -> None:
@@ -79,18 +78,20 @@ class Check(CorpusCheck):
         return sum(counts[name] for name in self._expected) >= counts.total() / 2
 
     def _ask(self, raw: RawDocument) -> None:
-        if self.unchecked or not self._thinning.takes():
+        if self.unchecked or not self._languages.takes():
             return
-        self._num_asked += 1
-        if not is_in_language(raw.text, self._language):
-            language = _language_of(raw.text[:_LOOKED_AT_CHARS])
-            self._other_languages[language] += 1
-            self._other_language.add(raw.text, f"{raw.where} ({language})")
+        if is_in_language(raw.text, self._language):
+            self._languages.keep("")
+            return
+        language = _language_of(raw.text[:_LOOKED_AT_CHARS])
+        self._languages.keep(language)
+        self._other_language.add(raw.text, f"{raw.where} ({language})")
 
     def findings(self, seen: Seen) -> Iterator[Finding]:
         """Finds another script, or else another language, by the share of documents."""
         by_script = self._num_other_script / max(self._num_lettered, 1)
-        by_language = self._other_languages.total() / max(self._num_asked, 1)
+        asked = self._languages.kept
+        by_language = sum(map(bool, asked)) / max(len(asked), 1)
         if (crossed := LIMITS.crossed(by_script)) is not None:
             script = self._scripts.most_common(1)[0][0]
             other = _LANGUAGE_OF_SCRIPT.get(script, "")
@@ -100,7 +101,8 @@ class Check(CorpusCheck):
             yield self._finding("wrong_script", crossed, by_script, what, other, self._other_script)
         elif (crossed := LIMITS.crossed(by_language)) is not None:
             other = self._most_frequent_other()
-            what = f"aren't in language {self._language}"
+            drawn = "" if self._languages.is_all else f" (told by {len(asked):,} drawn from all)"
+            what = f"aren't in language {self._language}{drawn}"
             what += f"; most are {other}" if crossed[0] == "problem" and other else ""
             yield self._finding(
                 "wrong_language", crossed, by_language, what, other, self._other_language
@@ -108,7 +110,7 @@ class Check(CorpusCheck):
 
     def _most_frequent_other(self) -> str:
         """The other language that most documents are in, or "" where that is none."""
-        language = self._other_languages.most_common(1)[0][0]
+        language = Counter(filter(None, self._languages.kept)).most_common(1)[0][0]
         return "" if language in _NO_LANGUAGES else language
 
     def _finding(

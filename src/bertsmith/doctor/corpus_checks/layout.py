@@ -22,6 +22,12 @@ WRAPPED_LIMITS = Limits(warning=0.15, problem=0.4)
 _MAX_WRAPPED_CHARS = 120
 _LINES_EACH = 400
 
+# Files that make documents enough when each is one.
+_ENOUGH_FILES = 5
+_CUT = (
+    "the command cuts it into documents of some thirty sentences, writes them anew, and looks again"
+)
+
 _ENDS = frozenset(".!?…:;。！？：；\"'”’»)]}）」』")
 
 
@@ -30,7 +36,8 @@ class Check(CorpusCheck):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._num_plain = self._num_single = 0
+        self._num_plain = self._num_single = self._num_plain_broken = 0
+        self._files = set[str]()
         self._single = Examples(case)
         self._num_breaks = self._num_broken = 0
         self._broken = Examples(case)
@@ -41,6 +48,8 @@ class Check(CorpusCheck):
         lines = raw.text.splitlines()
         if is_plain_text(raw):
             self._num_plain += 1
+            if len(self._files) < _ENOUGH_FILES:
+                self._files.add(raw.where.rpartition(":")[0])
             if len(lines) == 1:
                 self._num_single += 1
                 self._single.add(lines[0], raw.where)
@@ -51,6 +60,7 @@ class Check(CorpusCheck):
             self._num_breaks += 1
             if line[-1] not in _ENDS and following[0].islower():
                 self._num_broken += 1
+                self._num_plain_broken += is_plain_text(raw)
                 self._line_lengths[len(line)] += 1
                 self._broken.add(f"{line} ⏎ {following}", raw.where)
 
@@ -75,11 +85,23 @@ class Check(CorpusCheck):
             effect="In Google's form a blank line ends a document, so every sentence is one by "
             "itself: each pair gets a random second segment, the label is always the same, no "
             "example has context over a sentence, and next-sentence prediction learns nothing.",
-            remedy="If a file is one text, say so; else take the blank lines out and leave one "
-            "between documents.",
-            command=self.case.commands.prepare(text_form="document"),
+            remedy="If a file is one text, it can be read so"
+            + self._cut_where_few
+            + "; else take the blank lines out and leave one between documents.",
+            command=self._as_one_text(),
             examples=self._single.kept,
         )
+
+    @property
+    def _cut_where_few(self) -> str:
+        return "" if len(self._files) >= _ENOUGH_FILES else f", and {_CUT}"
+
+    def _as_one_text(self) -> str:
+        """A file is a document, lines joined; where that gives too few documents, they are cut."""
+        commands = self.case.commands
+        if len(self._files) >= _ENOUGH_FILES:
+            return commands.prepare(text_form="document")
+        return commands.mend("one_document", "parts", text_form="document")
 
     def _one_document(self, seen: Seen) -> Iterator[Finding]:
         # What was cut only for its length is one document to the reader of the text.
@@ -92,7 +114,7 @@ class Check(CorpusCheck):
         yield Finding(
             "one_document",
             crossed[0],
-            f"all {sentences:,.0f} sentences are {documents}",
+            f"all {seen.said(sentences)} sentences are {documents}",
             number,
             crossed[1],
             effect="The random second segment is drawn from another document, in ten tries; where "
@@ -100,8 +122,8 @@ class Check(CorpusCheck):
             "same, and where one text runs into the next the pair is labelled as following. No "
             "document can be held out for evaluation either.",
             remedy="Put a blank line between documents (or a document in each file, or on each "
-            "line of a .jsonl).",
-            command=self.case.commands.prepare(text_form="paragraphs"),
+            f"line of a .jsonl). Where it is one text, {_CUT}.",
+            command=self.case.commands.mend("one_document", "parts"),
         )
 
     def _wrapped_lines(self) -> Iterator[Finding]:
@@ -109,6 +131,13 @@ class Check(CorpusCheck):
         crossed = WRAPPED_LIMITS.crossed(share)
         if crossed is None or self._num_broken < 20 or not self._lines_fill_a_page():
             return
+        is_plain = 2 * self._num_plain_broken > self._num_broken
+        remedy = (
+            f"Join the lines of a paragraph, each file being one document{self._cut_where_few}."
+            if is_plain
+            else "Join the lines of a paragraph. No option of reading does it for this format: the "
+            "command writes the text anew, blank lines between paragraphs, and looks again."
+        )
         yield Finding(
             "wrapped_lines",
             crossed[0],
@@ -119,9 +148,10 @@ class Check(CorpusCheck):
             effect="A line break ends a sentence, so sentences are cut in two at every line: "
             "pairs are split inside sentences, where grammar alone tells what follows, and words "
             "at a line's end lose the context that would have told them.",
-            remedy="Join the lines of a paragraph. --text-form document does it for .txt, where a "
-            "file is one document; records of other formats have to be joined before.",
-            command=self.case.commands.prepare(text_form="document"),
+            remedy=remedy,
+            command=self._as_one_text()
+            if is_plain
+            else self.case.commands.mend("wrapped_lines", "joined"),
             examples=self._broken.kept,
         )
 

@@ -53,8 +53,10 @@ class Check(CorpusCheck):
             effect="No example holds them: they are trimmed at the front or back (Google's "
             "truncate_seq_pair), at length 128 to 125 tokens, and the rest is not seen in that "
             "epoch. And each is a chunk by itself, so its second segment is always random.",
-            remedy="Splitting into sentences failed: the language may be wrong, or the text has "
-            "no punctuation or is a table. Line breaks always end a sentence.",
-            command=self.case.commands.prepare(text_form="paragraphs"),
+            remedy="The text has no punctuation there, or is a table. Put a line break where a "
+            "sentence ends; it always ends one, but in .txt files read as one document. No option "
+            "of reading finds the places: the command cuts such sentences about every 500 "
+            "characters, writes the text anew, and looks again.",
+            command=self.case.commands.mend("long_sentences", "cut"),
             examples=self._examples.kept,
         )

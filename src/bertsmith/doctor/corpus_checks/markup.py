@@ -8,16 +8,22 @@ from bertsmith.corpus import RawDocument
 from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Examples, Seen, around
 from bertsmith.doctor.finding import Finding, Limits, percent
 
-__all__ = ["Check"]
+__all__ = ["HTML_TAG", "WIKI_MARKUP", "Check"]
 
-_KINDS = {
-    "HTML tags": r"</?(?:a|abbr|b|big|blockquote|body|br|center|cite|code|dd|div|dl|dt|em|font|"
+HTML_TAG = (
+    r"</?(?:a|abbr|b|big|blockquote|body|br|center|cite|code|dd|div|dl|dt|em|font|"
     r"gallery|h[1-6]|head|hr|html|i|img|li|link|meta|noinclude|nowiki|ol|p|pre|ref|references|s|"
-    r"script|small|span|strong|style|sub|sup|table|tbody|td|th|tr|tt|u|ul)(?:\s[^<>]{0,300})?/?>",
+    r"script|small|span|strong|style|sub|sup|table|tbody|td|th|tr|tt|u|ul)(?:\s[^<>]{0,300})?/?>"
+)
+WIKI_MARKUP = (
+    r"\[\[[^\[\]\n]{1,200}\]\]|\{\{[^{}\n]{1,200}\}\}|'''[^'\n]{1,100}'''|"
+    r"^={2,4}[^=\n]{1,80}={2,4}\s*$|^\{\|"
+)
+_KINDS = {
+    "HTML tags": HTML_TAG,
     "HTML entities": r"&(?:amp|lt|gt|nbsp|quot|apos|ndash|mdash|hellip|[lr][sd]quo|"
     r"#\d{2,6}|#x[0-9a-fA-F]{2,6});",
-    "wiki mark-up": r"\[\[[^\[\]\n]{1,200}\]\]|\{\{[^{}\n]{1,200}\}\}|'''[^'\n]{1,100}'''|"
-    r"^={2,4}[^=\n]{1,80}={2,4}\s*$|^\{\|",
+    "wiki mark-up": WIKI_MARKUP,
 }
 _NAMES = list(_KINDS)
 # One of these is in all of them, and is found much quicker.
@@ -65,8 +71,10 @@ class Check(CorpusCheck):
             effect="Brackets, tags and attribute names become tokens of their own, several to a "
             "tag, and are easy to predict: they use up the examples' room and the masked "
             "positions, lower the loss and teach nothing about language.",
-            remedy="Take the text out of the mark-up before. A Wikipedia dump is read as it comes "
-            "(.xml.bz2), its mark-up taken away; for lines that repeat, see the command.",
-            command=self.case.commands.prepare(boilerplate_documents=10),
+            remedy="No option of reading takes it out of plain text: the command writes the text "
+            "anew, without tags, entities and wiki mark-up, and looks again. Menus and footers of "
+            "web pages stay; a tool that knows pages, such as trafilatura, leaves them out. A "
+            "Wikipedia dump is best read as it comes (.xml.bz2).",
+            command=self.case.commands.mend("markup", "plain"),
             examples=self._examples.kept,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bertsmith.corpus import RawDocument
-from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Examples, Seen, Thinning
+from bertsmith.doctor.corpus_checks._check import Case, CorpusCheck, Examples, Seen
 from bertsmith.doctor.finding import Finding, Limits, percent
 
 __all__ = ["LIMITS", "Check"]
@@ -11,28 +11,23 @@ __all__ = ["LIMITS", "Check"]
 # Google's vocabularies leave 0.02 % of English and 0.4 % of Chinese Wikipedia; one token in a
 # hundred is a script, an alphabet or a casing that is missing.
 LIMITS = Limits(warning=0.01, problem=0.1)
-# Cutting every word would take as long as preparing the text.
-_SENTENCES_BEFORE_THINNING = 10_000
 
 
 class Check(CorpusCheck):
-    """Counts [UNK] among the tokens of some of the sentences."""
+    """Counts [UNK] among the tokens of all that is looked at, as `prepare` cuts it."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._num_tokens = self._num_unknown = 0
-        self._thinning = Thinning(_SENTENCES_BEFORE_THINNING)
         self._examples = Examples(case)
 
     def look(self, raw: RawDocument, sentences: Sequence[str]) -> None:
-        """Counts the tokens of some of a document's sentences."""
+        """Counts the tokens of a document's sentences."""
         tokenizer = self.case.tokenizer
         if tokenizer is None:
             return
         unk_id = tokenizer.vocabulary.unk_id
         for sentence in sentences:
-            if not self._thinning.takes():
-                continue
             ids = tokenizer.token_ids(sentence)
             self._num_tokens += len(ids)
             if number := ids.count(unk_id):
@@ -56,6 +51,6 @@ class Check(CorpusCheck):
             "says nothing, which flatters the MLM accuracy.",
             remedy="Learn the vocabulary from this text; `bertsmith doctor vocab` says which "
             "characters are missing.",
-            command=self.case.commands.vocab(size=30_522),
+            command=self.case.commands.vocab(size=seen.fitting_size),
             examples=self._examples.kept,
         )

@@ -12,7 +12,6 @@ __all__ = ["check"]
 # Nearly every sentence begins with a capital, which such a vocabulary doesn't have. Rare words and
 # scripts without case leave far fewer.
 FIRST_UNKNOWN_LIMITS = Limits(problem=0.2)
-_NUM_EXAMPLES = 3
 
 
 def check(measures: StoreMeasures) -> Iterator[Finding]:
@@ -40,7 +39,7 @@ def _cased_used_lowercase(
         "and names, whose entries are capitalised, are cut into pieces.",
         remedy="Prepare the text again with its case, as the vocabulary was learned.",
         command=replace(measures.commands, cased=True).prepare(),
-        examples=tuple(Example(token) for token in capitals[:_NUM_EXAMPLES]),
+        examples=tuple(Example(token) for token in capitals[: measures.num_examples]),
     )
 
 

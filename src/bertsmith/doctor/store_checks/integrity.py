@@ -14,13 +14,16 @@ from bertsmith.store.manifest import VOCABULARY_NAME
 __all__ = ["check", "damage"]
 
 
-def damage(error: BertsmithError, folder: Path, commands: Commands) -> Finding:
+def damage(
+    error: BertsmithError, folder: Path, commands: Commands, num_examples: int = 3
+) -> Finding:
     """What opening or verifying a store found to be not as it was written.
 
     Args:
         error: what was raised.
         folder: the store, which is to be made again in its place.
         commands: builds the command that mends it.
+        num_examples: how many examples the finding may have.
     """
     commands = replace(commands, store=str(folder))
     if str(error.where).startswith(str(folder / VOCABULARY_NAME)):
@@ -35,7 +38,7 @@ def damage(error: BertsmithError, folder: Path, commands: Commands) -> Finding:
         "that doesn't look would learn them.",
         remedy="Copy the store again, or prepare it again.",
         command=commands.prepare(overwrite=True),
-        examples=(Example(shorten(error.what), str(error.where)),),
+        examples=(Example(shorten(error.what), str(error.where)),)[:num_examples],
     )
 
 

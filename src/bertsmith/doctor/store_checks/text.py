@@ -39,7 +39,7 @@ def _unknown(measures: StoreMeasures) -> Iterator[Finding]:
             "right answer that says nothing, which flatters the MLM accuracy.",
             remedy="Learn the vocabulary from this text, and prepare it again; `bertsmith doctor "
             "vocab` says what is missing.",
-            command=measures.commands.vocab(size=measures.store.manifest.vocab_size),
+            command=measures.commands.learn(size=measures.fitting_size),
         )
 
 
@@ -89,8 +89,9 @@ def _amount(measures: StoreMeasures) -> Iterator[Finding]:
             "there is no other one it comes from the same text and is labelled random all the "
             "same. No document can be held out for evaluation either.",
             remedy="Put a blank line between documents (or a document in each file, or on each "
-            "line of a .jsonl), and prepare the text again.",
-            command=measures.commands.prepare(text_form="paragraphs"),
+            "line of a .jsonl), and prepare the text again. Where it is one text, the command cuts "
+            "it into documents of some thirty sentences, writes them anew, and looks at them.",
+            command=measures.commands.mend("one_document", "parts"),
         )
 
 
@@ -100,7 +101,6 @@ def _unseen(measures: StoreMeasures) -> Iterator[Finding]:
     crossed = UNSEEN_LIMITS.crossed(share)
     if crossed is None or counts.sum() < 100 * len(counts):
         return
-    num_seen = int((counts > 0).sum())
     yield Finding(
         "unseen_entries",
         crossed[0],
@@ -109,6 +109,7 @@ def _unseen(measures: StoreMeasures) -> Iterator[Finding]:
         crossed[1],
         effect="Their embeddings are trained by nothing but the softmax, which pushes them all "
         "the same way; they take memory and time in every step and stand for nothing.",
-        remedy="Learn the vocabulary from this text, unless you go on from a model that has it.",
-        command=measures.commands.vocab(size=max(num_seen // 64 * 64, 1000)),
+        remedy="Learn the vocabulary from this text and prepare it again, unless you go on from a "
+        "model that has this one.",
+        command=measures.commands.learn(size=measures.fitting_size),
     )

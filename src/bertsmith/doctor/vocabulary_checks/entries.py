@@ -71,7 +71,7 @@ def check(measures: VocabularyMeasures) -> Iterator[Finding]:
             "replacements of masked tokens they are still drawn.",
             remedy="Nothing has to be done about a published vocabulary. One of your own is "
             "better learned again.",
-            command=measures.commands.vocab(size=len(tokens)),
+            command=measures.commands.vocab(size=measures.fitting_size),
             examples=tuple(
                 Example(tokens[entry], f"id {entry}: {reason}")
                 for entry, reason in list(reasons.items())[: measures.num_examples]
@@ -96,7 +96,7 @@ def _unseen(measures: VocabularyMeasures, possible: list[int]) -> Iterator[Findi
         effect="Their embeddings are trained by nothing but the softmax, which pushes them all "
         "the same way; they take memory and time in every step and stand for nothing.",
         remedy="Learn the vocabulary from this text, unless you go on from a model that has it.",
-        command=measures.commands.vocab(size=max((len(tokens) - len(unseen)) // 64 * 64, 1000)),
+        command=measures.commands.vocab(size=measures.fitting_size),
         examples=tuple(
             Example(tokens[entry], f"id {entry}") for entry in unseen[: measures.num_examples]
         ),

@@ -27,14 +27,12 @@ def check(measures: VocabularyMeasures) -> Iterator[Finding]:
             "would be read as another token.",
             remedy="Put the special tokens first, as `bertsmith vocab` does, before a model is "
             "trained with it.",
-            command=measures.commands.vocab(size=len(vocabulary)),
+            command=measures.commands.vocab(size=measures.fitting_size),
             examples=tuple(
                 Example(token, f"id {vocabulary.ids[token]}") for token in SPECIAL_TOKENS
             ),
         )
-    rest = len(vocabulary) % _BLOCK
-    if rest:
-        even = len(vocabulary) + _BLOCK - rest
+    if len(vocabulary) % _BLOCK:
         yield Finding(
             "uneven_size",
             "info",
@@ -45,5 +43,5 @@ def check(measures: VocabularyMeasures) -> Iterator[Finding]:
             f"of {_BLOCK} (64 is best), so that the MLM head is slower than it could be. Results "
             "don't change.",
             remedy="For a new vocabulary, choose a multiple of 64.",
-            command=measures.commands.vocab(size=-(-even // 64) * 64),
+            command=measures.commands.vocab(size=measures.fitting_size),
         )

@@ -29,7 +29,7 @@ def check(measures: VocabularyMeasures) -> Iterator[Finding]:
             "it said is gone from the text, and as a masked token [UNK] is a right answer that "
             "says nothing, which flatters the MLM accuracy.",
             remedy="Learn the vocabulary from this text.",
-            command=measures.commands.vocab(size=len(measures.tokenizer.vocabulary)),
+            command=measures.commands.vocab(size=measures.fitting_size),
             examples=tuple(
                 Example(word, f"{count:,} times") for word, count in inspection.unknown_words
             ),
@@ -48,7 +48,7 @@ def check(measures: VocabularyMeasures) -> Iterator[Finding]:
             "[UNK] of every word that isn't covered by longer entries: one rare letter costs the "
             "whole word. `bertsmith vocab` keeps every letter that isn't rare, both ways.",
             remedy="Learn the vocabulary from this text.",
-            command=measures.commands.vocab(size=len(measures.tokenizer.vocabulary)),
+            command=measures.commands.vocab(size=measures.fitting_size),
             examples=tuple(
                 Example(f"{entry} (U+{ord(entry[-1]):04X})", f"in {counted(count, 'word')}")
                 for entry, count in missing.most_common(measures.num_examples)
