@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
+from bertsmith.model import cpu_kernels
 from bertsmith.model.activations import activation
 from bertsmith.model.config import BertConfig
 from bertsmith.model.linear import products_and_bias
@@ -48,6 +49,8 @@ class MaskedLMHead(nn.Module):
     def forward(self, hidden_TD: Tensor, word_embeddings_VD: Tensor) -> Tensor:
         """Returns a logit for every token id, [T, V]."""
         hidden_TD = self.layer_norm(self.activation(*products_and_bias(self.transform, hidden_TD)))
+        if cpu_kernels.fits_vocabulary(hidden_TD, word_embeddings_VD):
+            return cpu_kernels.vocabulary_logits(hidden_TD, word_embeddings_VD, self.bias)
         V = word_embeddings_VD.shape[0]
         if hidden_TD.device.type == "cpu" or V % _COLUMNS == 0:
             return linear(hidden_TD, word_embeddings_VD, self.bias)

@@ -13,15 +13,18 @@ from bertsmith.model.cpu_kernels.library import why_no_kernels
 from bertsmith.model.cpu_kernels.products import feed_forward, fits_tiles, product
 from bertsmith.model.cpu_kernels.residual_norm import residual_norm
 from bertsmith.model.cpu_kernels.running import has_cpu_kernels
+from bertsmith.model.cpu_kernels.vocabulary import fits_vocabulary, vocabulary_logits
 
 __all__ = [
     "cross_entropy_sums",
     "feed_forward",
     "fits_tiles",
+    "fits_vocabulary",
     "gelu",
     "has_cpu_kernels",
     "padded_attention",
     "product",
     "residual_norm",
+    "vocabulary_logits",
     "why_no_kernels",
 ]

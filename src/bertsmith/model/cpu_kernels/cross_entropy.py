@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import call, empty
+from bertsmith.model.cpu_kernels.running import call, empty, in_rows
 
 __all__ = ["cross_entropy_sums"]
 
@@ -44,7 +44,7 @@ def _with_spare_rows(logits: Tensor) -> Tensor:
         and base.dim() == 2
         and base.shape[0] >= logits.shape[0]
         and base.shape[1] == logits.shape[1]
-        and base.is_contiguous()
+        and in_rows(base) is base
         and base.stride() == logits.stride()
         and base.storage_offset() == logits.storage_offset()
     ):
@@ -70,10 +70,11 @@ class _Sums(torch.autograd.Function):
         rows, num_classes = len(labels), logits.shape[1]
         if bool(((labels < 0) | (labels >= num_classes)).any()):
             raise IndexError(f"a label is not one of {num_classes} classes")
-        logits, labels = logits.contiguous(), labels.contiguous()
+        logits, labels = in_rows(logits), labels.contiguous()
         norms, losses = empty(2, rows)
         hits = logits.new_empty(rows, dtype=torch.uint8)
-        call("cross_entropy_forward", logits, labels, norms, losses, hits, rows, num_classes)
+        numbers = rows, num_classes, logits.stride(0)
+        call("cross_entropy_forward", logits, labels, norms, losses, hits, *numbers)
         ctx.save_for_backward(logits, labels, norms)
         num_hits = hits.sum(dtype=torch.int64)
         ctx.mark_non_differentiable(num_hits)
@@ -83,8 +84,11 @@ class _Sums(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor, None]:
         logits, labels, norms = ctx.saved_tensors
-        gradient = torch.empty_like(logits)
+        (_, V), stride = logits.shape, logits.stride(0)
+        gradient = torch.empty_strided(
+            logits.shape, (stride, 1), dtype=logits.dtype, device=logits.device
+        )
         gradient[len(labels) :] = 0
-        numbers = float(grad_total), gradient, len(labels), logits.shape[1]
-        call("cross_entropy_backward", logits, labels, norms, *numbers)
+        numbers = len(labels), V, stride
+        call("cross_entropy_backward", logits, labels, norms, float(grad_total), gradient, *numbers)
         return gradient, None

@@ -7,10 +7,12 @@ void gelu_forward(const bf16 *values, const float *restrict bias, bf16 *output, 
     for (int64_t t = 0; t < T; t++) {
         const bf16 *restrict from = values + t * F;
         bf16 *restrict to = output + t * F;
+        int64_t c = 0;
+#ifdef HAS_VECTORS
+        for (; c + 32 <= F; c += 32) put(to + c, gelu_of_32(all_of(from + c), bias + c));
+#endif
 #pragma omp simd
-        for (int64_t c = 0; c < F; c++) {
-            to[c] = narrow(gelu_of(wide(from[c]) + bias[c]));
-        }
+        for (int64_t i = c; i < F; i++) to[i] = narrow(gelu_of(wide(from[i]) + bias[i]));
     }
 }
 
@@ -24,11 +26,17 @@ void gelu_backward(const bf16 *grad_output, const bf16 *values, const float *res
             const bf16 *restrict from = values + t * F;
             const bf16 *restrict above = grad_output + t * F;
             bf16 *restrict to = gradient + t * F;
+            int64_t c = 0;
+#ifdef HAS_VECTORS
+            for (; c + 32 <= F; c += 32)
+                put(to + c, gelu_gradient_of_32(all_of(above + c), all_of(from + c), bias + c,
+                                                bias_sum + c));
+#endif
 #pragma omp simd
-            for (int64_t c = 0; c < F; c++) {
-                float own = wide(above[c]) * gelu_slope_at(wide(from[c]) + bias[c]);
-                bias_sum[c] += own;
-                to[c] = narrow(own);
+            for (int64_t i = c; i < F; i++) {
+                float own = wide(above[i]) * gelu_slope_at(wide(from[i]) + bias[i]);
+                bias_sum[i] += own;
+                to[i] = narrow(own);
             }
         }
     }

@@ -22,8 +22,9 @@ _SOURCES = (
     "cross_entropy.c",
     "products.c",
     "tiled_attention.c",
+    "vocabulary.c",
 )
-_HEADERS = ("common.h", "gelu.h", "softmax.h", "tiles.h")
+_HEADERS = ("common.h", "gelu.h", "softmax.h", "tiles.h", "tiled_softmax.h", "vectors.h")
 # Not -ffast-math: it would let NaN pass unseen, and change how the whole process rounds.
 _FLAGS = (
     "-O3",

@@ -40,24 +40,16 @@ int64_t has_tiles(void) { return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TIL
 static inline void use_row(const Waiting *waiting, const Use *use, int64_t row, int kind) {
     if (row >= waiting->rows) return;
     int64_t at = (waiting->row + row) * use->columns + waiting->column;
-    const float *restrict bias = use->bias + waiting->column;
-    bf16 sums[EDGE] __attribute__((aligned(64))), *restrict to = use->output + at;
-    put(sums, narrowed(waiting->sums + row * EDGE));
+    const float *bias = use->bias + waiting->column;
+    __m512i sums = narrowed(waiting->sums + row * EDGE);
     if (kind == ALONE) {
-        put(to, _mm512_load_si512(sums));
+        put(use->output + at, sums);
     } else if (kind == GELU) {
-        put(use->kept + at, _mm512_load_si512(sums));
-#pragma omp simd
-        for (int c = 0; c < EDGE; c++) to[c] = narrow(gelu_of(wide(sums[c]) + bias[c]));
+        put(use->kept + at, sums);
+        put(use->output + at, gelu_of_32(sums, bias));
     } else {
-        const bf16 *restrict kept = use->kept + at;
-        float *restrict bias_sums = use->bias_sums + waiting->column;
-#pragma omp simd
-        for (int c = 0; c < EDGE; c++) {
-            float own = wide(sums[c]) * gelu_slope_at(wide(kept[c]) + bias[c]);
-            bias_sums[c] += own;
-            to[c] = narrow(own);
-        }
+        put(use->output + at, gelu_gradient_of_32(sums, all_of(use->kept + at), bias,
+                                                  use->bias_sums + waiting->column));
     }
 }
 

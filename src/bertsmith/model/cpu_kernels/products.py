@@ -25,7 +25,14 @@ from bertsmith.model.cpu_kernels.running import (
     thread_sums,
 )
 
-__all__ = ["feed_forward", "fits_tiles", "has_tiles", "product"]
+__all__ = [
+    "feed_forward",
+    "fits_tiles",
+    "has_tiles",
+    "is_packable",
+    "product",
+    "takes_values",
+]
 
 _EDGE = 32
 
@@ -75,25 +82,34 @@ def fits_tiles(values: Tensor, *weights: Tensor) -> bool:
     multiples of 32; each next layer takes what the one before it gives.
     """
     return (
+        takes_values(values)
+        and all(is_packable(weight) and weight.shape[0] % _EDGE == 0 for weight in weights)
+        and [values.shape[-1], *(weight.shape[0] for weight in weights[:-1])]
+        == [weight.shape[1] for weight in weights]
+    )
+
+
+def takes_values(values: Tensor) -> bool:
+    """Whether there are tiles, and bf16 values for them under autocast to bf16."""
+    return (
         has_cpu_kernels(values)
         and has_tiles()
         and values.numel() > 0
-        and all(_is_packable(weight) for weight in weights)
-        and [values.shape[-1], *(weight.shape[0] for weight in weights[:-1])]
-        == [weight.shape[1] for weight in weights]
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") == torch.bfloat16
     )
 
 
-def _is_packable(weight: Tensor) -> bool:
+def is_packable(weight: Tensor) -> bool:
+    """Whether a kernel can pack a matrix for the tiles: float32 [N, K], K a multiple of 32."""
     return (
         type(weight) in (Tensor, nn.Parameter)
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
         and weight.dim() == 2
         and weight.is_contiguous()
-        and all(length > 0 and length % _EDGE == 0 for length in weight.shape)
+        and weight.numel() > 0
+        and weight.shape[1] % _EDGE == 0
     )
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "call",
     "empty",
     "has_cpu_kernels",
+    "in_rows",
     "must_agree",
     "quiet",
     "thread_sums",
@@ -71,6 +72,13 @@ def thread_sums(*shape: int) -> Tensor:
     return torch.zeros(torch.get_num_threads(), *shape, dtype=torch.float32, device="cpu")
 
 
+def in_rows(matrix: Tensor) -> Tensor:
+    """The same matrix, each row in one piece; rows may be further apart than they are long."""
+    rows, length = matrix.shape
+    is_in_rows = matrix.stride(1) == 1 and (rows <= 1 or matrix.stride(0) >= length)
+    return matrix if is_in_rows else matrix.contiguous()
+
+
 def quiet(values: Tensor) -> Tensor:
     """The same as contiguous float32, each NaN as the one that kernels don't round to a number.
 
@@ -101,8 +109,9 @@ def call(name: str, *arguments: Tensor | float | int | None) -> None:
 
     Args:
         name: the C function.
-        arguments: its arguments but the last, the number of threads: contiguous tensors on the
-            CPU, ints for int64_t, floats for float, and None for a pointer to nothing.
+        arguments: its arguments but the last, the number of threads: tensors on the CPU that are
+            contiguous, or matrices as `in_rows` gives them; ints for int64_t, floats for float,
+            and None for a pointer to nothing.
     """
     library = kernels()
     if library is None:
@@ -132,7 +141,10 @@ def _converted(
     if argument is None:
         return ctypes.c_void_p(None)
     if isinstance(argument, Tensor):
-        if not argument.is_contiguous() or argument.device.type != "cpu":
+        is_in_pieces = not argument.is_contiguous() and (
+            argument.dim() != 2 or in_rows(argument) is not argument
+        )
+        if is_in_pieces or argument.device.type != "cpu":
             raise ValueError("a kernel takes contiguous tensors on the CPU")
         return ctypes.c_void_p(argument.data_ptr())
     return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)

@@ -3,61 +3,9 @@
 #define BERTSMITH_TILED_SOFTMAX_H
 
 #include "tiles.h"
+#include "vectors.h"
 
 #ifdef HAS_TILES
-
-/* Which of 16 values from `k` on are among the first `seen`. */
-static inline __mmask16 seen_from(int64_t k, int64_t seen) {
-    int64_t some = seen - k;
-    return some >= 16 ? 0xffff : some <= 0 ? 0 : (__mmask16)((1u << some) - 1);
-}
-
-/* 16 bf16 numbers as float32. */
-static inline __m512 widened(const bf16 *from) {
-    __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
-}
-
-/* 32 float32 numbers as bf16. */
-static inline __m512i joined(__m512 first, __m512 second) {
-    return (__m512i)_mm512_cvtne2ps_pbh(second, first);
-}
-
-/* e^x to about 2e-7 of its value, for x up to 0; of what is below -87 that of -87. */
-static inline __m512 exponentials(__m512 x) {
-    x = _mm512_max_ps(_mm512_set1_ps(-87.0f), x); /* of a NaN and a number the second: NaN stays */
-    __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896f)), 8);
-    __m512 part = _mm512_fnmadd_ps(whole, _mm512_set1_ps(0.693359375f), x);
-    part = _mm512_fmadd_ps(whole, _mm512_set1_ps(2.12194440e-4f), part);
-    __m512 power = _mm512_set1_ps(1.0f / 720);
-    power = _mm512_fmadd_ps(power, part, _mm512_set1_ps(1.0f / 120));
-    power = _mm512_fmadd_ps(power, part, _mm512_set1_ps(1.0f / 24));
-    power = _mm512_fmadd_ps(power, part, _mm512_set1_ps(1.0f / 6));
-    power = _mm512_fmadd_ps(power, part, _mm512_set1_ps(0.5f));
-    power = _mm512_fmadd_ps(power, part, _mm512_set1_ps(1.0f));
-    power = _mm512_fmadd_ps(power, part, _mm512_set1_ps(1.0f));
-    return _mm512_scalef_ps(power, whole);
-}
-
-/* What `kept` gives for 16 values: which of them stay. `index` is 0x9e3779b1 times theirs, and the
-   seed. */
-static inline __mmask16 stay(__m512i index, Dropout dropout) {
-    __m512i x = _mm512_xor_si512(index, _mm512_srli_epi32(index, 16));
-    x = _mm512_mullo_epi32(x, _mm512_set1_epi32(0x7feb352d));
-    x = _mm512_xor_si512(x, _mm512_srli_epi32(x, 15));
-    x = _mm512_mullo_epi32(x, _mm512_set1_epi32((int)0x846ca68bu));
-    x = _mm512_xor_si512(x, _mm512_srli_epi32(x, 16));
-    return _mm512_cmpge_epu32_mask(x, _mm512_set1_epi32((int)dropout.threshold));
-}
-
-/* 0x9e3779b1 times the 16 numbers from `first` on, and the seed. */
-static inline __m512i index_from(uint32_t first, Dropout dropout) {
-    const __m512i steps =
-        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i numbers = _mm512_add_epi32(steps, _mm512_set1_epi32((int)first));
-    return _mm512_add_epi32(_mm512_mullo_epi32(numbers, _mm512_set1_epi32((int)0x9e3779b1u)),
-                            _mm512_set1_epi32((int)dropout.seed));
-}
 
 #define NEXT_16 _mm512_set1_epi32((int)(16 * 0x9e3779b1u))
 

@@ -5,11 +5,10 @@
 #ifndef BERTSMITH_TILES_H
 #define BERTSMITH_TILES_H
 
-#include "common.h"
+#include "vectors.h"
 
-#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__linux__)
+#if defined(__AMX_BF16__) && defined(HAS_VECTORS) && defined(__linux__)
 #define HAS_TILES
-#include <immintrin.h>
 #include <omp.h>
 #include <stddef.h>
 
@@ -87,10 +86,8 @@ static inline void transpose(__m512i *r) {
 
 /* 32 numbers as bf16. */
 static inline __m512i narrowed(const float *from) {
-    return (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
+    return joined(_mm512_loadu_ps(from), _mm512_loadu_ps(from + 16));
 }
-
-static inline void put(bf16 *to, __m512i numbers) { _mm512_storeu_si512(to, numbers); }
 
 /* 32 numbers of a matrix in bf16 or, if it is wide, float32. */
 static inline __m512i numbers_at(const void *matrix, int64_t at, int is_wide) {
@@ -105,6 +102,20 @@ static inline void pack_rows(const void *matrix, int is_wide, int64_t K, int64_t
         __m512i r[16];
         int64_t at = (panel * EDGE + half * 16) * K + step * EDGE;
         for (int i = 0; i < 16; i++) r[i] = numbers_at(matrix, at + i * K, is_wide);
+        transpose(r);
+        for (int i = 0; i < 16; i++) put(to + half * HALF + i * EDGE, r[i]);
+    }
+}
+
+/* One step of a panel of columns that are `rows` rows of a float32 matrix, at most 32, with zeros
+   behind them. */
+static inline void pack_some_rows(const float *matrix, int64_t rows, int64_t K, bf16 *to) {
+    for (int half = 0; half < 2; half++) {
+        __m512i r[16];
+        for (int i = 0; i < 16; i++) {
+            int64_t row = half * 16 + i;
+            r[i] = row < rows ? narrowed(matrix + row * K) : _mm512_setzero_si512();
+        }
         transpose(r);
         for (int i = 0; i < 16; i++) put(to + half * HALF + i * EDGE, r[i]);
     }
@@ -140,6 +151,15 @@ static inline void clear_sums(void) {
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
+}
+
+/* Goes on with sums that `store_sums` stored. */
+static inline void load_sums(const float *from, int64_t width) {
+    written(NULL);
+    _tile_loadd(0, from, width * 4);
+    _tile_loadd(1, from + 16, width * 4);
+    _tile_loadd(2, from + 16 * width, width * 4);
+    _tile_loadd(3, from + 16 * width + 16, width * 4);
 }
 
 /* 32 x 32 sums, `width` numbers from row to row. */

@@ -1,0 +1,85 @@
+"""Logits of a vocabulary, whose matrix has many more rows than there are values, on AMX's tiles.
+
+PyTorch's products take the whole matrix in bf16 first, and give its gradient in bf16, to be
+widened: as much memory again as the matrix, twice a step. These read and write float32 directly,
+for any number of rows.
+
+Shape suffixes: T values, V rows of the matrix, D hidden.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bertsmith.model.cpu_kernels.products import is_packable, takes_values
+from bertsmith.model.cpu_kernels.running import ask, call, empty, in_rows, must_agree, quiet
+
+__all__ = ["fits_vocabulary", "vocabulary_logits"]
+
+_LINE = 32  # bf16 numbers in a line of a cache
+
+
+def fits_vocabulary(values: Tensor, matrix_VD: Tensor) -> bool:
+    """Whether there are tiles, and values and matrix are what they can multiply.
+
+    That is bf16 values under autocast to bf16, and a float32 matrix of D columns, a multiple of 32.
+    """
+    return takes_values(values) and is_packable(matrix_VD) and values.dim() == 2
+
+
+def vocabulary_logits(values_TD: Tensor, matrix_VD: Tensor, bias_V: Tensor) -> Tensor:
+    """Returns `values @ matrix.T + bias`, bf16 [T, V], sums and bias in float32.
+
+    Each row of the result is in one piece, and starts with a line of the caches.
+
+    Args:
+        values_TD: bf16 values.
+        matrix_VD: float32.
+        bias_V: float32.
+
+    Raises:
+        ValueError: a matrix or bias of another width.
+    """
+    must_agree("the matrix", matrix_VD.shape[1:], values_TD.shape[1:])
+    must_agree("the bias", bias_V.shape, matrix_VD.shape[:1])
+    logits: Tensor = _Logits.apply(values_TD, matrix_VD, bias_V.float())  # type: ignore[no-untyped-call]
+    return logits
+
+
+class _Logits(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values_TD: Tensor, matrix_VD: Tensor, bias_V: Tensor) -> Tensor:
+        values_TD = values_TD.contiguous()
+        (T, D), V = values_TD.shape, len(matrix_VD)
+        ctx.save_for_backward(values_TD, matrix_VD)
+        stride = -(-V // _LINE) * _LINE
+        logits_TV = torch.empty_strided(
+            (T, V), (stride, 1), dtype=values_TD.dtype, device=values_TD.device
+        )
+        given = values_TD, matrix_VD, quiet(bias_V), logits_TV, _scratch(values_TD)
+        call("vocabulary_forward", *given, T, V, D, stride)
+        return logits_TV
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        values_TD, matrix_VD = ctx.saved_tensors
+        above_TV = in_rows(grad_output)
+        numbers = *above_TV.shape, values_TD.shape[1], above_TV.stride(0)
+        grad_values = grad_matrix = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_values = torch.empty_like(values_TD)
+            given = above_TV, matrix_VD, grad_values, _scratch(values_TD)
+            call("vocabulary_backward", *given, *numbers)
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            grad_matrix, grad_bias = empty(*matrix_VD.shape), empty(len(matrix_VD))
+            matrices = above_TV, values_TD, grad_matrix, grad_bias, _scratch(values_TD)
+            call("vocabulary_weight_gradient", *matrices, *numbers)
+        return grad_values, grad_matrix, grad_bias
+
+
+def _scratch(values_TD: Tensor) -> Tensor:
+    T, D = values_TD.shape
+    return values_TD.new_empty(ask("vocabulary_room", T, D, torch.get_num_threads()))
