@@ -5,6 +5,7 @@ import shlex
 from typer.main import get_command
 
 from bertsmith.cli.app import build_app
+from cli_runs import run
 
 
 def check_finding(finding, *, needs_command=True):
@@ -21,40 +22,26 @@ def check_finding(finding, *, needs_command=True):
 
 def command_lines(command):
     """The words after `bertsmith` of a finding's command, or of each of two."""
-    for program, *words in _lines(command):
-        if program == "python":
-            _code_of(words)
-        else:
+    line = []
+    for word in [*shlex.split(command), "&&"]:
+        if word == "&&":
+            program, *words = line
             assert program == "bertsmith"
             yield words
-
-
-def _lines(command):
-    line = []
-    for word in shlex.split(command):
-        if word == "&&":
-            yield line
             line = []
         else:
             line.append(word)
-    yield line
-
-
-def _code_of(words):
-    option, code = words
-    assert option == "-c"
-    return compile(code, "command", "exec")
 
 
 def mended(command):
     """What the command of a finding has `bertsmith doctor corpus` look at, and with what options.
 
-    A line of Python is run first, as a shell would; `prepare` says its corpus and its options.
+    `doctor mend` is run first, as a shell would; `prepare` says its corpus and its options.
     """
-    program, *words = next(_lines(command))
-    if program == "python":
-        exec(_code_of(words), {})
-        ((name, *options),) = (line[2:] for line in command_lines(command))
+    words, *more = command_lines(command)
+    if words[:2] == ["doctor", "mend"]:
+        assert run(*words) == 0, command
+        ((_, _, name, *options),) = more
         return name, options
     assert words[0] == "prepare"
     return words[1], words[words.index("-o") + 2 :]

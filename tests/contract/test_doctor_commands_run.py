@@ -1,7 +1,5 @@
 """What findings about corpora, vocabularies and stores tell to run: it runs, as it is printed."""
 
-import json
-
 import pytest
 
 from bertsmith.doctor import examine_corpus, examine_store, examine_vocabulary
@@ -9,7 +7,7 @@ from bertsmith.store import TokenStore
 from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
 from cli_runs import run
 from doctor_corpora import CORPUS_DEFECTS, WORDS, sound, varied, write_jsonl
-from doctor_findings import command_lines, mended
+from doctor_findings import command_lines
 from doctor_stores import STORE_DEFECTS
 from doctor_vocabularies import VOCABULARY_DEFECTS
 
@@ -36,9 +34,6 @@ def model(tmp_path_factory):
 def run_all(command, model, corpus="CORPUS"):
     """Runs what a finding tells, with the reader's own files in the places that are named so."""
     own = {"MODEL": str(model), "CORPUS": str(corpus), "VOCABULARY": "vocab.txt"}
-    command = command.replace('"CORPUS"', json.dumps(str(corpus)))
-    if command.startswith("python "):
-        mended(command)
     own |= {"COLUMN": "text", "10m": "1s"}
     for words in command_lines(command):
         quick = [word for change in QUICK for word in ("--set", change)]
@@ -106,7 +101,7 @@ def test_of_a_store(tmp_path, monkeypatch, name, model):
     before = finding_of(examine_store("store"), name)
     run_all(before.command, model, corpus=tmp_path / "a.jsonl")
     assert name == "damaged" or TokenStore(store).num_documents
-    if "mend(" in before.command:
+    if "doctor mend" in before.command:
         is_mended(before, examine_corpus(["parts.jsonl"]))
     elif "-o new_store" in before.command and name != "little_text":
         is_mended(before, examine_store("new_store"))

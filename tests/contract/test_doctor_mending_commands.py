@@ -35,6 +35,7 @@ MENDED = [
 def names_after(capsys, command):
     """What is found once the command of a finding was run as it is printed."""
     name, options = mended(command)
+    capsys.readouterr()
     assert run("doctor", "corpus", name, *options, "--json") == 0
     return {finding["name"] for finding in json.loads(capsys.readouterr().out)["findings"]}
 
@@ -71,7 +72,7 @@ def wrapped_book(folder, number=1):
     return folder / "books"
 
 
-@pytest.mark.parametrize(("number", "option"), [(1, "mend("), (5, "--text-form document")])
+@pytest.mark.parametrize(("number", "option"), [(1, "doctor mend"), (5, "--text-form document")])
 def test_wrapped_lines_of_txt_files_are_joined(tmp_path, capsys, monkeypatch, number, option):
     monkeypatch.chdir(tmp_path)
     books = wrapped_book(tmp_path, number)
@@ -111,12 +112,24 @@ def test_a_shell_runs_what_is_printed(tmp_path):
     folder = tmp_path / "it's a b"
     folder.mkdir()
     command = found_in(CORPUS_DEFECTS["markup"](folder))["markup"].command
-    assert command.startswith("python -c ")
-    line = f"{shlex.quote(sys.executable)} {command.removeprefix('python ').split(' && ')[0]}"
-    subprocess.run(line, shell=True, check=True, cwd=tmp_path)
+    assert command.startswith("bertsmith doctor mend ")
+    program = f"{shlex.quote(sys.executable)} -m bertsmith "
+    line = command.replace("bertsmith ", program)
+    done = subprocess.run(line, shell=True, check=True, cwd=tmp_path, capture_output=True)
+    assert b"corpus plain.jsonl" in done.stdout
     assert "<p>" not in (tmp_path / "plain.jsonl").read_text()
     refused = subprocess.run(line, shell=True, capture_output=True, cwd=tmp_path, text=True)
     assert "plain.jsonl: is there already" in refused.stderr
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_broken_text_is_read_over_where_it_is_mended(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = CORPUS_DEFECTS["markup"](tmp_path)
+    path.write_bytes(path.read_bytes() + b"{broken\n")
+    command = found_in(path)["markup"].command
+    assert " --errors replace && bertsmith doctor corpus plain.jsonl" in command
+    assert not {"markup", "broken_records"} & names_after(capsys, command)
 
 
 @pytest.mark.parametrize(("sign", "name"), [("\u2019", "control_characters"), ("–", "mojibake")])

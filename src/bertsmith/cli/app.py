@@ -35,6 +35,7 @@ _COMMANDS = {
     "report": "Show one run, or several side by side, on a page.",
     "predict": "Ask a model: fill-mask, classify, tag, answer, next-sentence, embed, score.",
     "doctor corpus": "What is wrong with a text, before it costs a week.",
+    "doctor mend": "Write a text anew, without a fault that doctor corpus found.",
     "doctor vocab": "What is wrong with a vocabulary on a text.",
     "doctor store": "What is wrong with a token store.",
     "doctor run": "What is wrong with a training run.",

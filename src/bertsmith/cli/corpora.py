@@ -127,7 +127,7 @@ def _corpus_options(
 
 
 def takes_corpus_options(
-    command: Callable[..., None], *, is_doctor: bool = False
+    command: Callable[..., None], *, is_doctor: bool = False, cleans: bool = True
 ) -> Callable[..., None]:
     """Gives a command the options about reading and cleaning a corpus.
 
@@ -137,8 +137,13 @@ def takes_corpus_options(
     Args:
         command: the command.
         is_doctor: whether it looks for nearly equal documents unasked.
+        cleans: whether it has the options about cleaning, and not those about reading alone.
     """
-    shared = inspect.signature(_corpus_options).parameters
+    shared = {
+        name: parameter
+        for name, parameter in inspect.signature(_corpus_options).parameters.items()
+        if cleans or parameter.default.rich_help_panel == _READING
+    }
     own = inspect.signature(command).parameters
 
     def with_options(**values: Any) -> None:
@@ -159,8 +164,8 @@ def corpus_settings(options: Mapping[str, Any], *, is_doctor: bool = False) -> "
 
     Args:
         options: name → value, named as fields of `CorpusSettings` and of its `CleaningSettings`;
-            those of the latter are None where the user didn't say. `clean`: whether they start
-            from `CLEAN`; `drop_control_characters`, `keep_control_characters`: flags.
+            those of the latter are None, or not there, where the user didn't say. `clean`: whether
+            they start from `CLEAN`; `drop_control_characters`, `keep_control_characters`: flags.
         is_doctor: see `takes_corpus_options`.
 
     Raises:
@@ -171,8 +176,8 @@ def corpus_settings(options: Mapping[str, Any], *, is_doctor: bool = False) -> "
     from bertsmith.corpus import CLEAN, CleaningSettings, CorpusSettings
 
     values = dict(options)
-    cleaning = CLEAN.model_dump() if values.pop("clean") else {}
-    drop, keep = (values.pop(f"{word}_control_characters") for word in ("drop", "keep"))
+    cleaning = CLEAN.model_dump() if values.pop("clean", False) else {}
+    drop, keep = (values.pop(f"{word}_control_characters", False) for word in ("drop", "keep"))
     values["control_characters"] = control_characters(drop, keep)
     for name in CleaningSettings.model_fields:
         value = values.pop(name, None)

@@ -1,6 +1,5 @@
 """Commands that mend something, with the names that the user gave."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ _OF_THE_FILES = (
     "title_column",
     "xml_namespaces",
     "standard_input_format",
+    "errors",
 )
 
 
@@ -105,7 +105,7 @@ class Commands:
         return _command(["doctor", "corpus", *self.corpus], options)
 
     def mend(self, fault: str, output: str, **changes: object) -> str:
-        """A line of Python that writes the corpus anew without a fault, then `doctor` on that.
+        """`bertsmith doctor mend`, which writes the corpus anew, then `doctor corpus` on that.
 
         What needs no other options but another text can't be mended while it is read.
 
@@ -115,18 +115,18 @@ class Commands:
             **changes: settings to read with.
         """
         options = self._options()
-        reading = {name: options[name] for name in _OF_THE_FILES if name in options} | changes
-        if "language" in options:
-            reading["language"] = options["language"]
+        reading = {key: options[key] for key in ("language", *_OF_THE_FILES) if key in options}
         name = f"{output}.jsonl"
         while name in self.corpus:
             name = f"more_{name}"
-        arguments = [json.dumps(list(self.corpus)), json.dumps(name), json.dumps(fault)]
-        arguments += [f"{key}={json.dumps(value)}" for key, value in reading.items()]
-        code = f"from bertsmith.doctor import mend; mend({', '.join(arguments)})"
+        words = ["doctor", "mend", *self.corpus, "--fault", fault, "-o", name]
+        return f"{_command(words, reading | changes)} && {self.look_at(name)}"
+
+    def look_at(self, name: str) -> str:
+        """`bertsmith doctor corpus` on the file that the corpus was written anew to."""
+        options = self._options()
         left = {key: value for key, value in options.items() if key not in _OF_THE_FILES}
-        again = _command(["doctor", "corpus", name], left | {"errors": None})
-        return f"{shlex.join(['python', '-c', code])} && {again}"
+        return _command(["doctor", "corpus", name], left)
 
     def reading_over(self, counts: Mapping[str, int]) -> "Commands":
         """The same with `--errors replace`, where what was counted would stop a command."""

@@ -5,12 +5,14 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bertsmith._files import atomic_file
-from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith._progress import progress
+from bertsmith.corpus import Corpus, CorpusSettings, open_corpus
 from bertsmith.corpus.splitting import split_paragraph
 from bertsmith.corpus.wikitext import strip_wikitext
 from bertsmith.doctor.corpus_checks.encoding import repair, repair_quotes
@@ -18,7 +20,7 @@ from bertsmith.doctor.corpus_checks.markup import HTML_TAG, WIKI_MARKUP
 from bertsmith.errors import CorpusError
 from bertsmith.wordpiece.words import chunks_of
 
-__all__ = ["Fault", "mend"]
+__all__ = ["Fault", "Rewriting", "mend", "rewrite"]
 
 Fault = Literal["mojibake", "markup", "wrapped_lines", "long_sentences", "one_document"]
 
@@ -61,7 +63,8 @@ def mend(
         The number of documents written.
 
     Raises:
-        CorpusError: there is no corpus, no such fault, or a file at `output` already.
+        CorpusError: there is no corpus, no such fault, a file at `output` already, or no text is
+            left.
 
     Example:
         >>> import pathlib, tempfile
@@ -78,20 +81,51 @@ def mend(
     if output.exists():
         raise CorpusError("is there already", where=output, fix="give another name")
     read = CorpusSettings.model_validate({"errors": "replace", **settings})
-    opened = open_corpus(corpus, read)
-    refiner, number = opened.refiner, 0
+    return rewrite(open_corpus(corpus, read), output, fault).num_documents
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """What was read and written.
+
+    Attributes:
+        num_read: documents that were read.
+        num_documents: documents that were written.
+        counts: what reading mended or left out, as in `Corpus.counts`.
+    """
+
+    num_read: int
+    num_documents: int
+    counts: Counter[str]
+
+
+def rewrite(corpus: Corpus, output: Path, fault: Fault) -> Rewriting:
+    """Does what `mend` does, with a corpus that is open; what stands at `output` is replaced.
+
+    Raises:
+        CorpusError: text that is not what it should be, see `CorpusSettings.errors`; or no text
+            is left.
+    """
+    refiner, language, mender = corpus.refiner, corpus.settings.language, _MENDERS[fault]
+    counts, num_read, number, done = Counter[str](), 0, 0, 0
     with (
         atomic_file(output) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        progress("mending", corpus.num_bytes or None, "bytes") as bar,
     ):
-        for raw in opened:
-            plain = refiner.plain(raw, Counter())
-            for text in _MENDERS[fault](plain.text, read.language) if plain else ():
+        for raw in corpus:
+            bar.advance(corpus.bytes_read - done)
+            done, num_read = corpus.bytes_read, num_read + 1
+            plain = refiner.plain(raw, counts)
+            for text in mender(plain.text, language) if plain else ():
                 if text.strip():
                     record = {"title": raw.title, "text": text}
                     file.write(json.dumps(record, ensure_ascii=False) + "\n")
                     number += 1
-    return number
+        if not number:
+            what, fix = f"no text is left without {fault}", "look at what is read"
+            raise CorpusError(what, where=corpus.files[0], fix=fix)
+    return Rewriting(num_read, number, corpus.counts + counts)
 
 
 def _listed() -> str:

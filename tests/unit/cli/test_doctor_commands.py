@@ -19,8 +19,7 @@ def test_corpus_as_text(bertsmith, bad):
     code, out, _ = bertsmith("doctor", "corpus", bad, "--examples", "1")
     assert code == 0
     assert "PROBLEM: 100 % of the documents in .txt files are a single line" in out
-    call = f'mend(["{bad}"], "parts.jsonl", "one_document", text_form="document")'
-    line = f"python -c 'from bertsmith.doctor import mend; {call}'"
+    line = f"bertsmith doctor mend {bad} --fault one_document -o parts.jsonl --text-form document"
     assert f"    {line} && bertsmith doctor corpus parts.jsonl\n" in out
     assert f"({bad}:1)" in out
     assert f"({bad}:3)" not in out
@@ -131,11 +130,11 @@ def test_mistakes_are_told_in_one_line(bertsmith, corpus, arguments, message):
     assert error.count("\n") == 1
 
 
-def test_help_names_the_four(bertsmith):
+def test_help_names_them_all(bertsmith):
     code, out, _ = bertsmith("doctor", "--help")
     assert code == 0
-    for name in ("doctor corpus", "doctor vocab", "doctor store", "doctor run"):
-        assert name in out
+    for name in ("corpus", "mend", "vocab", "store", "run"):
+        assert f"bertsmith doctor {name}: " in out
 
 
 def test_a_page_about_a_file_whose_name_is_not_utf_8(bertsmith, tmp_path):
