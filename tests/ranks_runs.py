@@ -113,12 +113,12 @@ def job(store, output, *changes, **further):
     }  # fmt: skip
 
 
-def assert_close(one, other):
+def assert_close(one, other, atol=2e-5):
     """Equal but for rounding."""
     expected, found = weights(one), weights(other)
     assert expected.keys() == found.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, atol=2e-5, rtol=1e-4, msg=name)
+        torch.testing.assert_close(found[name], value, atol=atol, rtol=1e-4, msg=name)
     assert [entry[:2] for entry in losses(one)] == [entry[:2] for entry in losses(other)]
     for first, second in zip(losses(one), losses(other), strict=True):
         assert second[2] == pytest.approx(first[2], rel=1e-4)

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,9 +25,11 @@ __all__ = ["Crew", "crew_of_processes", "early_processes"]
 
 # The most that Linux gives to those who aren't root.
 _PIPE_BYTES = 2**20
-# Larger tasks go through a file.
-_MOST_PIPED = 2**16
+# Larger tasks go through a file. All that can wait in a pool's pipe, a task more than there are
+# workers, fits into 64 KiB: early Pythons 3.11 wait for ever at a full pipe whose reader has died.
+_MOST_PIPED = 2**10
 _JOB, _LOCKS = "job", "locks"
+_SECONDS_TO_START = 2.0
 
 
 @dataclass
@@ -116,7 +119,7 @@ def _early_or_new(num_workers: int) -> Iterator[_Processes]:
 @contextmanager
 def _processes(num_workers: int, module: str | None = None) -> Iterator[_Processes]:
     # The job goes through a file: handed over at the start it would go through a pipe, and Python
-    # waits for ever at a full pipe whose reader has died.
+    # waits for ever at a full one whose reader has died while it starts.
     with tempfile.TemporaryDirectory(prefix="bertsmith-job-") as folder:
         pool = ProcessPoolExecutor(
             num_workers,
@@ -232,6 +235,10 @@ def _die_with_parent(folder: str) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        # Another worker may be starting, and needs what is removed here; and nobody should read of
+        # what this one meets meanwhile.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        time.sleep(_SECONDS_TO_START)
         _remove_locks(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)

@@ -88,7 +88,8 @@ def test_two_ranks_are_one_in_bf16(store, tmp_path):
     run_jobs(job(store, tmp_path / "fsdp", *fsdp), job(store, tmp_path / "again", *fsdp, again))
     do(job(store, tmp_path / "one", *changes))
     for name in ("fsdp", "again"):
-        assert_close(tmp_path / "one", tmp_path / name)
+        # A sum in another order is another bf16 number now and then, half a percent away.
+        assert_close(tmp_path / "one", tmp_path / name, atol=1e-4)
 
 
 def test_two_ranks_then_one_then_two(store, alone, tmp_path):

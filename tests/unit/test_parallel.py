@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,11 +137,14 @@ def test_an_error_at_the_end_comes_from_whoever_has_the_task():
 
 @dataclass(frozen=True)
 class LengthOf:
-    """Tells what it got and whether it was in the calling process."""
+    """Tells what it got and whether it was in the calling process; workers wait for a file."""
+
+    permission: Path
 
     def __call__(self, text):
         is_here = multiprocessing.parent_process() is None
-        time.sleep(0 if is_here else 0.02)
+        while not is_here and not self.permission.exists():
+            time.sleep(0.005)
         return text[:1], len(text), is_here
 
 
@@ -151,15 +154,26 @@ def temporary(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_large_tasks_go_through_files_that_are_gone_afterwards(temporary):
+def test_large_tasks_go_through_files_that_are_gone_afterwards(temporary, tmp_path_factory):
+    permission = tmp_path_factory.mktemp("permission") / "given"
+    seen = set()
+
+    def look():
+        """At the files that wait while the worker is held at its first task."""
+        deadline = time.monotonic() + 60
+        while len(seen) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+            with suppress(FileNotFoundError):
+                files = [file for file in temporary.glob("*/*") if file.name.isdecimal()]
+                seen.update(file for file in files if file.stat().st_size >= 300_000)
+        permission.touch()
+
+    looking = threading.Thread(target=look)
+    looking.start()
     texts = [str(n % 10) * 300_000 for n in range(12)]
-    results = ordered_map(LengthOf(), texts, Workers(2))
-    first = next(results)
-    (folder,) = temporary.iterdir()
-    waiting = [file.stat().st_size for file in folder.iterdir() if file.name.isdecimal()]
-    assert waiting
-    assert all(size >= 300_000 for size in waiting)
-    found = [first, *results]
+    found = list(ordered_map(LengthOf(permission), texts, Workers(2)))
+    looking.join()
+    assert len(seen) >= 2
     assert [(start, length) for start, length, _ in found] == [(t[0], 300_000) for t in texts]
     assert {is_here for _, _, is_here in found} == {True, False}
     assert list(temporary.iterdir()) == []

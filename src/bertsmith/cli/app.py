@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from bertsmith._process import speaks
 from bertsmith.cli.output import warn
 from bertsmith.cli.stopping import exit_code, stop_behind
 from bertsmith.errors import BertsmithError
@@ -41,6 +43,9 @@ _COMMANDS = {
     "doctor run": "What is wrong with a training run.",
     "plan": "From text, hardware and hours to a model, its recipe and what it costs.",
 }
+
+
+_SECONDS_TO_SPEAK = 5.0
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -77,6 +82,7 @@ def main() -> None:
         build_app(sys.argv[1:])()
     except BertsmithError as error:
         warn(str(error))
+        _let_another_speak()
         sys.exit(error.exit_code)
     except OSError as error:  # no permission, a full disk, a folder in a file's place
         where = f"{error.filename}: " if error.filename else ""
@@ -85,6 +91,15 @@ def main() -> None:
     except MemoryError:
         warn("the memory is not enough; give fewer --workers, or a smaller batch to a model")
         sys.exit(2)
+
+
+def _let_another_speak() -> None:
+    """Waits, where another process of a run says what is wrong, until it has.
+
+    `torchrun` ends all others as soon as one of them fails, so the one that speaks has to be first.
+    """
+    if not speaks():
+        time.sleep(_SECONDS_TO_SPEAK)
 
 
 def _print_anything() -> None:
@@ -140,6 +155,7 @@ def _told_in_a_line() -> Iterator[None]:
         what = " ".join(error.format_message().split()).rstrip(".")
         fix = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
         warn(f"{what}{fix}")
+        _let_another_speak()
         raise typer.Exit(error.exit_code) from None
     except BaseException as error:
         if (stop := stop_behind(error)) is None:

@@ -47,7 +47,11 @@ def stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
         >>> stop_behind(RuntimeError()), stop_behind(KeyboardInterrupt())
         (None, KeyboardInterrupt())
     """
+    seen = set[int]()
     while error is not None and not isinstance(error, KeyboardInterrupt):
+        if id(error) in seen:  # its own cause
+            return None
+        seen.add(id(error))
         error = error.__cause__
     return error
 

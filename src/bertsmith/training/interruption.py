@@ -1,9 +1,10 @@
 """Ctrl-C and SIGTERM: finish the step, save, say how to go on."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 __all__ = ["Interrupted", "StopRequest", "stop_on_signals"]
 
@@ -30,19 +31,23 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 class StopRequest:
     """Becomes `wanted` when the user or the system asks the run to stop.
 
+    Args:
+        at_once: handles a second Ctrl-C, by raising what ends the program.
+
     Attributes:
         wanted: whether a signal has come.
         signal_number: the first that came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: Callable[..., Any] = signal.default_int_handler) -> None:
+        self._at_once = at_once
         self.wanted = False
         self.signal_number: int = signal.SIGINT
 
     def __call__(self, signal_number: int, frame: FrameType | None) -> None:
         """Handles a signal; a second Ctrl-C stops at once, without saving."""
         if self.wanted and signal_number == signal.SIGINT:
-            raise KeyboardInterrupt
+            self._at_once(signal_number, frame)
         if not self.wanted:
             self.wanted, self.signal_number = True, signal_number
 
@@ -51,12 +56,15 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turns SIGINT and SIGTERM into a `StopRequest` while the body runs.
 
-    Outside the main thread, where Python allows no signal handlers, nothing is changed.
+    Outside the main thread, where Python allows no signal handlers, nothing is changed. A SIGINT
+    that is ignored stays so: that is how a shell starts a job in the background.
     """
-    request = StopRequest()
+    before = signal.getsignal(signal.SIGINT)
+    request = StopRequest(before) if callable(before) else StopRequest()
+    numbers = [signal.SIGTERM, *([] if before == signal.SIG_IGN else [signal.SIGINT])]
     previous = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             previous[number] = signal.signal(number, request)
     except ValueError:
         pass

@@ -101,7 +101,7 @@ void softmax_backward(const bf16 *restrict probabilities, bf16 *restrict gradien
             int64_t at = (head * S + s) * S, seen = s >= length ? 0 : causal ? s + 1 : length;
 #pragma omp simd
             for (int64_t k = 0; k < seen; k++) row[k] = wide(gradient[at + k]);
-            softmax_row_backward(row, seen, S, probabilities + at, gradient + at, NULL, dropout,
+            softmax_row_backward(row, seen, S, probabilities + at, gradient + at, dropout,
                                  (uint32_t)at);
         }
     }

@@ -34,22 +34,15 @@ static inline void softmax_row(float *restrict scores, int64_t seen, int64_t wid
     memset(probabilities + seen, 0, sizeof(bf16) * (size_t)(width - seen));
 }
 
-/* Gradient of what dropout left, which is lost → gradient of the scores, zeros up to `width`; and
-   what dropout left of the probabilities, unless `left` is NULL. */
+/* Gradient of what dropout left, which is lost → gradient of the scores, zeros up to `width`. */
 static inline void softmax_row_backward(float *restrict above, int64_t seen, int64_t width,
                                         const bf16 *restrict probabilities,
-                                        bf16 *restrict gradient, bf16 *restrict left,
-                                        Dropout dropout, uint32_t first) {
+                                        bf16 *restrict gradient, Dropout dropout,
+                                        uint32_t first) {
     float along = 0;
     if (dropout.threshold != 0) {
 #pragma omp simd
-        for (int64_t k = 0; k < seen; k++) {
-            float factor = kept(dropout, first + (uint32_t)k);
-            above[k] *= factor;
-            if (left) left[k] = narrow(wide(probabilities[k]) * factor);
-        }
-    } else if (left) {
-        memcpy(left, probabilities, sizeof(bf16) * (size_t)seen);
+        for (int64_t k = 0; k < seen; k++) above[k] *= kept(dropout, first + (uint32_t)k);
     }
 #pragma omp simd reduction(+ : along)
     for (int64_t k = 0; k < seen; k++) along += above[k] * wide(probabilities[k]);
@@ -57,7 +50,6 @@ static inline void softmax_row_backward(float *restrict above, int64_t seen, int
     for (int64_t k = 0; k < seen; k++)
         gradient[k] = narrow(wide(probabilities[k]) * (above[k] - along));
     memset(gradient + seen, 0, sizeof(bf16) * (size_t)(width - seen));
-    if (left) memset(left + seen, 0, sizeof(bf16) * (size_t)(width - seen));
 }
 
 #endif

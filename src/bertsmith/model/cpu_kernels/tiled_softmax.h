@@ -1,4 +1,4 @@
-/* The same as softmax.h, 32 values at a time, for rows whose width is a multiple of 32. */
+/* The same as softmax.h by vectors.h, for rows whose width is a multiple of 32. */
 #ifndef BERTSMITH_TILED_SOFTMAX_H
 #define BERTSMITH_TILED_SOFTMAX_H
 
@@ -44,7 +44,7 @@ static inline void tiled_softmax_row(float *restrict scores, int64_t seen, int64
     }
 }
 
-/* As `softmax_row_backward`; `left` is written in any case. */
+/* As `softmax_row_backward`; `left` gets what dropout left of the probabilities. */
 static inline void tiled_softmax_row_backward(float *restrict above, int64_t seen, int64_t width,
                                               const bf16 *restrict probabilities,
                                               bf16 *restrict gradient, bf16 *restrict left,

@@ -36,7 +36,7 @@ static inline __m512i joined(__m512 first, __m512 second) {
     return (__m512i)_mm512_cvtne2ps_pbh(second, first);
 }
 
-/* e^x to about 2e-7 of its value, for x up to 0; of what is below -87 that of -87. */
+/* e^x to about 2e-7 of its value, for x up to 87; of what is below -87 that of -87. */
 static inline __m512 exponentials(__m512 x) {
     x = _mm512_max_ps(_mm512_set1_ps(-87.0f), x); /* of a NaN and a number the second: NaN stays */
     __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896f)), 8);

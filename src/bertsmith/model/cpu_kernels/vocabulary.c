@@ -47,13 +47,14 @@ static Strip strip_at(const bf16 *matrix, int64_t stride, int64_t row, int64_t r
 }
 
 /* Numbers of scratch, bf16, that each of the three needs. */
-int64_t vocabulary_room(int64_t T, int64_t K, int64_t threads) {
-    int64_t rows = steps_of(T) * EDGE;
-    int64_t forward = (1 + threads) * EDGE * K;
-    int64_t backward = threads * (SPAN * K + 2 * rows * K + EDGE * SPAN);
-    int64_t weights = rows * K + threads * 2 * rows * EDGE;
-    int64_t most = forward > backward ? forward : backward;
-    return most > weights ? most : weights;
+int64_t vocabulary_forward_room(int64_t K, int64_t threads) { return (1 + threads) * EDGE * K; }
+
+int64_t vocabulary_backward_room(int64_t T, int64_t K, int64_t threads) {
+    return SPAN * K + threads * EDGE * SPAN + 2 * steps_of(T) * EDGE * K;
+}
+
+int64_t vocabulary_weight_room(int64_t T, int64_t K, int64_t threads) {
+    return steps_of(T) * EDGE * (K + threads * 2 * EDGE);
 }
 
 /* logits = values matrix^T + bias */
@@ -103,50 +104,44 @@ void vocabulary_forward(const bf16 *values, const float *matrix, const float *bi
     }
 }
 
-/* gradient = above matrix, bf16 [T, K] */
+/* gradient = above matrix, bf16 [T, K]
+
+   Each thread has columns of its own, so that sums don't depend on how many threads there are. */
 void vocabulary_backward(const bf16 *above, const float *matrix, bf16 *gradient, bf16 *scratch,
                          int64_t T, int64_t V, int64_t K, int64_t stride, int64_t threads) {
-    int64_t panels = K / EDGE, strips = steps_of(T), room = strips * panels * BLOCK;
-    float *all_sums = (float *)(scratch + threads * (SPAN * K + EDGE * SPAN));
+    int64_t panels = K / EDGE, strips = steps_of(T);
+    bf16 *copies = scratch + SPAN * K;
+    float *sums = (float *)(copies + threads * EDGE * SPAN); /* [panels][strips][32][32] */
 #pragma omp parallel num_threads((int)threads)
     {
-        bf16 *packed = scratch + omp_get_thread_num() * (SPAN * K + EDGE * SPAN);
-        bf16 *copy = packed + SPAN * K;
-        float *sums = all_sums + omp_get_thread_num() * room;
-        memset(sums, 0, sizeof(float) * (size_t)room);
+        int64_t here = omp_get_thread_num(), all = omp_get_num_threads();
+        int64_t first = panels * here / all, end = panels * (here + 1) / all;
+        bf16 *copy = copies + here * EDGE * SPAN;
+        memset(sums + first * strips * BLOCK, 0,
+               sizeof(float) * (size_t)((end - first) * strips * BLOCK));
         take_tiles();
-#pragma omp for schedule(static)
-        for (int64_t v = 0; v < V; v += SPAN) {
+        for (int64_t v = 0; v < V && first < end; v += SPAN) {
             for (int64_t step = 0; step < STEPS; step++)
-                for (int64_t panel = 0; panel < panels; panel++)
+                for (int64_t panel = first; panel < end; panel++)
                     pack_columns(matrix + v * K, 1, V - v, K, panel, step, 0,
-                                 packed + (panel * STEPS + step) * BLOCK);
+                                 scratch + (panel * STEPS + step) * BLOCK);
             for (int64_t i = 0; i < strips; i++) {
                 Strip strip = strip_at(above, stride, i * EDGE, T, v, V, SPAN, copy);
-                const bf16 *next = packed;
-                for (int64_t panel = 0; panel < panels; panel++) {
-                    Strip here = strip;
-                    float *own = sums + (i * panels + panel) * BLOCK;
+                const bf16 *next = scratch + first * STEPS * BLOCK;
+                for (int64_t panel = first; panel < end; panel++) {
+                    Strip again = strip;
+                    float *own = sums + (panel * strips + i) * BLOCK;
                     load_sums(own, EDGE);
-                    for (int64_t step = 0; step < STEPS; step++) multiply(&here, &next);
+                    for (int64_t step = 0; step < STEPS; step++) multiply(&again, &next);
                     store_sums(own, EDGE);
                 }
             }
         }
         _tile_release();
-#pragma omp for schedule(static)
-        for (int64_t i = 0; i < strips * panels; i++) {
-            int64_t row = i / panels * EDGE, column = i % panels * EDGE;
-            for (int64_t r = 0; r < some_of(row, T); r++) {
-                const float *own = all_sums + i * BLOCK + r * EDGE;
-                __m512 low = _mm512_loadu_ps(own), high = _mm512_loadu_ps(own + 16);
-                for (int64_t other = 1; other < omp_get_num_threads(); other++) {
-                    low = _mm512_add_ps(low, _mm512_loadu_ps(own + other * room));
-                    high = _mm512_add_ps(high, _mm512_loadu_ps(own + other * room + 16));
-                }
-                put(gradient + (row + r) * K + column, joined(low, high));
-            }
-        }
+        for (int64_t panel = first; panel < end; panel++)
+            for (int64_t t = 0; t < T; t++)
+                put(gradient + t * K + panel * EDGE,
+                    narrowed(sums + (panel * strips * EDGE + t) * EDGE));
     }
 }
 

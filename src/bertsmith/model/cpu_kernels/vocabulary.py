@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.products import is_packable, takes_values
+from bertsmith.model.cpu_kernels.products import has_tiles, is_packable, takes_values
 from bertsmith.model.cpu_kernels.running import ask, call, empty, in_rows, must_agree, quiet
 
 __all__ = ["fits_vocabulary", "vocabulary_logits"]
@@ -40,8 +40,12 @@ def vocabulary_logits(values_TD: Tensor, matrix_VD: Tensor, bias_V: Tensor) -> T
         bias_V: float32.
 
     Raises:
+        TypeError: what `fits_vocabulary` doesn't take.
         ValueError: a matrix or bias of another width.
     """
+    is_given = values_TD.dtype == torch.bfloat16 and values_TD.dim() == 2 and len(values_TD) > 0
+    if not (is_given and is_packable(matrix_VD) and has_tiles()):
+        raise TypeError("a kernel takes bf16 values [T, D] and a contiguous float32 matrix")
     must_agree("the matrix", matrix_VD.shape[1:], values_TD.shape[1:])
     must_agree("the bias", bias_V.shape, matrix_VD.shape[:1])
     logits: Tensor = _Logits.apply(values_TD, matrix_VD, bias_V.float())  # type: ignore[no-untyped-call]
@@ -58,8 +62,9 @@ class _Logits(torch.autograd.Function):
         logits_TV = torch.empty_strided(
             (T, V), (stride, 1), dtype=values_TD.dtype, device=values_TD.device
         )
-        given = values_TD, matrix_VD, quiet(bias_V), logits_TV, _scratch(values_TD)
-        call("vocabulary_forward", *given, T, V, D, stride)
+        given = values_TD, matrix_VD, quiet(bias_V), logits_TV
+        room = values_TD.new_empty(ask("vocabulary_forward_room", D, torch.get_num_threads()))
+        call("vocabulary_forward", *given, room, T, V, D, stride)
         return logits_TV
 
     @staticmethod
@@ -67,19 +72,16 @@ class _Logits(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         values_TD, matrix_VD = ctx.saved_tensors
         above_TV = in_rows(grad_output)
-        numbers = *above_TV.shape, values_TD.shape[1], above_TV.stride(0)
+        (T, V), D, threads = above_TV.shape, values_TD.shape[1], torch.get_num_threads()
+        numbers = T, V, D, above_TV.stride(0)
         grad_values = grad_matrix = grad_bias = None
         if ctx.needs_input_grad[0]:
             grad_values = torch.empty_like(values_TD)
-            given = above_TV, matrix_VD, grad_values, _scratch(values_TD)
-            call("vocabulary_backward", *given, *numbers)
+            room = values_TD.new_empty(ask("vocabulary_backward_room", T, D, threads))
+            call("vocabulary_backward", above_TV, matrix_VD, grad_values, room, *numbers)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             grad_matrix, grad_bias = empty(*matrix_VD.shape), empty(len(matrix_VD))
-            matrices = above_TV, values_TD, grad_matrix, grad_bias, _scratch(values_TD)
-            call("vocabulary_weight_gradient", *matrices, *numbers)
+            room = values_TD.new_empty(ask("vocabulary_weight_room", T, D, threads))
+            given = above_TV, values_TD, grad_matrix, grad_bias, room
+            call("vocabulary_weight_gradient", *given, *numbers)
         return grad_values, grad_matrix, grad_bias
-
-
-def _scratch(values_TD: Tensor) -> Tensor:
-    T, D = values_TD.shape
-    return values_TD.new_empty(ask("vocabulary_room", T, D, torch.get_num_threads()))

@@ -1,0 +1,43 @@
+"""Signals that stop a run: whose handlers are theirs."""
+
+import signal
+
+import pytest
+
+from bertsmith.training.interruption import stop_on_signals
+
+
+@pytest.fixture
+def sigint():
+    """Sets the handler that a program had before."""
+    kept = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, kept)
+
+
+def test_a_run_in_the_background_ignores_ctrl_c_as_it_did(sigint):
+    sigint(signal.SIG_IGN)
+    with stop_on_signals() as request:
+        signal.raise_signal(signal.SIGINT)
+        assert not request.wanted
+        signal.raise_signal(signal.SIGTERM)
+        assert request.wanted
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def test_a_second_ctrl_c_is_for_whoever_handled_it_before(sigint):
+    seen = []
+    sigint(lambda *given: seen.append(given[0]))
+    with stop_on_signals() as request:
+        signal.raise_signal(signal.SIGINT)
+        assert (request.wanted, seen) == (True, [])
+        signal.raise_signal(signal.SIGINT)
+        assert seen == [signal.SIGINT]
+
+
+def test_a_second_ctrl_c_ends_a_program_that_has_no_handler(sigint):
+    sigint(signal.SIG_DFL)
+    with stop_on_signals():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
