@@ -4,12 +4,18 @@ import pytest
 import torch
 
 from bertsmith.model import cpu_kernels
+from bertsmith.model.cpu_kernels import products
 
 # A bf16 number has eight bits: half of the last one, and a little for the sums on the way.
 ROUNDING = {"rtol": 2**-8, "atol": 2**-8}
 
 needs_kernels = pytest.mark.skipif(
     not cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), reason="no C compiler here"
+)
+
+needs_tiles = pytest.mark.skipif(
+    not (cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()) and products.has_tiles()),
+    reason="no tiles here",
 )
 
 

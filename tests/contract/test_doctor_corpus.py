@@ -93,13 +93,18 @@ def test_no_language_is_not_proposed(tmp_path, monkeypatch):
     assert finding.command.endswith("--only-language en")
 
 
-@pytest.mark.parametrize("reversed_files", [False, True])
-def test_the_share_of_unk_is_that_of_prepare_whatever_the_order(tmp_path, reversed_files):
+def of_two_languages(folder, number, reversed_files):
+    """Two files of as many documents each, in one order or the other."""
     rng = random.Random(1)
     for name, words in (("a", WORDS), ("b", GERMAN)):
-        (tmp_path / name).mkdir()
-        write_jsonl(tmp_path / name, documents(rng, 1200, words))
-    paths = sorted(tmp_path.glob("*/a.jsonl"), reverse=reversed_files)
+        (folder / name).mkdir()
+        write_jsonl(folder / name, documents(rng, number, words))
+    return sorted(folder.glob("*/a.jsonl"), reverse=reversed_files)
+
+
+@pytest.mark.parametrize("reversed_files", [False, True])
+def test_the_share_of_unk_is_that_of_prepare_whatever_the_order(tmp_path, reversed_files):
+    paths = of_two_languages(tmp_path, 1200, reversed_files)
     tokenizer = Tokenizer(Vocabulary([*SPECIAL_TOKENS, *WORDS, "."]))
     found = examine_corpus(paths, tokenizer=tokenizer)
     assert {fact.name: fact.text for fact in found.facts}["num_examined"].startswith("all ")
@@ -111,11 +116,7 @@ def test_the_share_of_unk_is_that_of_prepare_whatever_the_order(tmp_path, revers
 
 @pytest.mark.parametrize("reversed_files", [False, True])
 def test_languages_are_drawn_from_everywhere(tmp_path, reversed_files):
-    rng = random.Random(1)
-    for name, words in (("a", WORDS), ("b", GERMAN)):
-        (tmp_path / name).mkdir()
-        write_jsonl(tmp_path / name, documents(rng, 3000, words))
-    paths = sorted(tmp_path.glob("*/a.jsonl"), reverse=reversed_files)
+    paths = of_two_languages(tmp_path, 3000, reversed_files)
     found = examine_corpus(paths, sample_bytes=None).findings
     (finding,) = (finding for finding in found if finding.name == "wrong_language")
     # Of 1,000 to 2,000: four standard errors.

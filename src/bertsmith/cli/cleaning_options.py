@@ -44,14 +44,9 @@ def refuse_without_effect(options: Mapping[str, object], cleaning: "CleaningSett
     Raises:
         RecipeError: there is one.
     """
-    for name, other, is_done in (
-        ("near_duplicate_similarity", "--duplicates near", cleaning.duplicates == "near"),
-        (
-            "boilerplate_min_bytes",
-            "--boilerplate-documents",
-            cleaning.boilerplate_documents is not None,
-        ),
-    ):
-        if options.get(name) is not None and not is_done:
+    from bertsmith.corpus.cleaning_settings import without_effect
+
+    for name, other in without_effect(dict(cleaning)).items():
+        if options.get(name) is not None:
             where = "--" + name.replace("_", "-")
             raise RecipeError(f"goes with {other} alone", where=where, fix="give both or neither")

@@ -1,5 +1,6 @@
 """What can be set about cleaning text."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -7,7 +8,25 @@ from pydantic import AfterValidator, Field
 from bertsmith._settings import Settings
 from bertsmith.corpus.languages import check_base_language
 
-__all__ = ["CLEAN", "CleaningSettings"]
+__all__ = ["CLEAN", "CleaningSettings", "without_effect"]
+
+
+def without_effect(settings: Mapping[str, object]) -> dict[str, str]:
+    """What says how something is done that isn't done, and the option that it goes with.
+
+    Args:
+        settings: settings of cleaning by their names; those that lack are as by default.
+
+    Example:
+        >>> without_effect({"duplicates": "exact", "boilerplate_documents": 10})
+        {'near_duplicate_similarity': '--duplicates near'}
+    """
+    idle = {}
+    if settings.get("duplicates") != "near":
+        idle["near_duplicate_similarity"] = "--duplicates near"
+    if settings.get("boilerplate_documents") is None:
+        idle["boilerplate_min_bytes"] = "--boilerplate-documents"
+    return idle
 
 
 class CleaningSettings(Settings):

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bertsmith.corpus.cleaning_settings import without_effect
 from bertsmith.corpus.options import changed_settings, option_words
 from bertsmith.corpus.settings import CorpusSettings
 
@@ -144,11 +145,8 @@ class Commands:
 
 def _effective(options: dict[str, object]) -> dict[str, object]:
     """Without what every command but `doctor corpus` refuses, as it would do nothing."""
-    if options.get("duplicates") != "near":
-        options.pop("near_duplicate_similarity", None)
-    if options.get("boilerplate_documents") is None:
-        options.pop("boilerplate_min_bytes", None)
-    return options
+    idle = without_effect(options)
+    return {name: value for name, value in options.items() if name not in idle}
 
 
 def _settings(*changes: str) -> list[str]:

@@ -1,9 +1,9 @@
 """The file that is being read: its faults are errors, or mended and counted."""
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bertsmith.corpus.file_starts import looks_like
 from bertsmith.corpus.settings import CorpusSettings
 from bertsmith.errors import CorpusError
 
@@ -80,14 +80,13 @@ class Source:
             place = "" if offset is None else f" at byte offset {offset + error.start}"
             text = data.decode(errors="replace")
             what = f"byte 0x{data[error.start]:02x}{place} is not UTF-8"
-            fix = "convert the file to UTF-8"
-            if offset == 0 and (found := looks_like(data)):
-                what, fix = f"{what}, but looks like {found[0]}", found[1]
+            if offset == 0 and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                what += ", but looks like UTF-16"
             self.fault(
                 "bad_bytes",
                 what,
                 line=line,
-                fix=fix,
+                fix="convert the file to UTF-8",
                 instead="read U+FFFD in its place",
                 number=text.count("\ufffd") - data.count("\ufffd".encode()),
             )

@@ -102,7 +102,7 @@ def check_language(code: str, fix: str) -> None:
         Traceback (most recent call last):
         bertsmith.errors.StoreError: words=jieba: jieba doesn't know Japanese; leave --words out
     """
-    if code.partition("-")[0] == "ja":
+    if code == "ja":
         raise StoreError("jieba doesn't know Japanese", where="words=jieba", fix=fix)
 
 

@@ -4,6 +4,7 @@ import torch
 
 from bertsmith import model as room
 from bertsmith.model import BertConfig
+from bertsmith.model.precision import autocast
 
 HEADS = [
     "BertModel",
@@ -75,3 +76,10 @@ def ragged_batch():
         "attention_mask": attention_mask,
         "token_type_ids": token_type_ids,
     }
+
+
+@pytest.fixture
+def in_bf16():
+    """Autocast to bf16 on the CPU."""
+    with autocast("bf16", torch.device("cpu")):
+        yield

@@ -6,22 +6,13 @@ from torch import nn
 
 from bertsmith.model import cpu_kernels
 from bertsmith.model.activations import gelu_tanh
-from bertsmith.model.cpu_kernels import products
 from bertsmith.model.feed_forward import feed_forward
 from bertsmith.model.precision import autocast
+from kernel_checks import needs_tiles
 
 CPU = torch.device("cpu")
 
-pytestmark = pytest.mark.skipif(
-    not (cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()) and products.has_tiles()),
-    reason="no tiles here",
-)
-
-
-@pytest.fixture(autouse=True)
-def in_bf16():
-    with autocast("bf16", CPU):
-        yield
+pytestmark = [needs_tiles, pytest.mark.usefixtures("in_bf16")]
 
 
 def draw(*shape, seed=0):

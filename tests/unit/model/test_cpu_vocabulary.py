@@ -2,27 +2,16 @@
 
 import pytest
 import torch
-from tests.kernel_checks import draw
 
 from bertsmith.model import BertConfig, cpu_kernels
-from bertsmith.model.cpu_kernels import products
 from bertsmith.model.cpu_kernels.running import ask, call
 from bertsmith.model.heads import MaskedLMHead
-from bertsmith.model.precision import autocast
 from bertsmith.objectives.cross_entropy import chunked_sums
+from kernel_checks import draw, needs_tiles
 
 CPU = torch.device("cpu")
 
-pytestmark = pytest.mark.skipif(
-    not (cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()) and products.has_tiles()),
-    reason="no tiles here",
-)
-
-
-@pytest.fixture(autouse=True)
-def in_bf16():
-    with autocast("bf16", CPU):
-        yield
+pytestmark = [needs_tiles, pytest.mark.usefixtures("in_bf16")]
 
 
 def given(T, V, D):

@@ -116,7 +116,7 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
             int64_t step = is_transposed ? i % steps : i / panels;
             bf16 *to = scratch + (panel * steps + step) * BLOCK;
             if (is_transposed)
-                pack_rows(weight, 1, length, panel, step, to);
+                pack_rows(weight, 1, columns, length, panel, step, to);
             else
                 pack_columns(weight, 1, length, columns, panel, step, 0, to);
         }

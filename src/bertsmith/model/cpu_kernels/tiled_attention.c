@@ -82,7 +82,7 @@ static void gather(const Batch *batch, const Head *head, int64_t part, bf16 *to)
 static void pack_all_rows(const bf16 *values, int64_t width, int64_t H, bf16 *to) {
     for (int64_t panel = 0; panel < width / EDGE; panel++)
         for (int64_t step = 0; step < H / EDGE; step++, to += BLOCK)
-            pack_rows(values, 0, H, panel, step, to);
+            pack_rows(values, 0, width, H, panel, step, to);
 }
 
 /* Panels of the columns of `values`, [width, H]. */

@@ -95,27 +95,15 @@ static inline __m512i numbers_at(const void *matrix, int64_t at, int is_wide) {
     return _mm512_loadu_si512((const bf16 *)matrix + at);
 }
 
-/* One step of a panel of columns that are rows of `matrix`, [N, K]. */
-static inline void pack_rows(const void *matrix, int is_wide, int64_t K, int64_t panel,
-                             int64_t step, bf16 *to) {
+/* One step of a panel of columns that are rows of `matrix`, [rows, K], zeros behind them. */
+static inline void pack_rows(const void *matrix, int is_wide, int64_t rows, int64_t K,
+                             int64_t panel, int64_t step, bf16 *to) {
     for (int half = 0; half < 2; half++) {
         __m512i r[16];
-        int64_t at = (panel * EDGE + half * 16) * K + step * EDGE;
-        for (int i = 0; i < 16; i++) r[i] = numbers_at(matrix, at + i * K, is_wide);
-        transpose(r);
-        for (int i = 0; i < 16; i++) put(to + half * HALF + i * EDGE, r[i]);
-    }
-}
-
-/* One step of a panel of columns that are `rows` rows of a float32 matrix, at most 32, with zeros
-   behind them. */
-static inline void pack_some_rows(const float *matrix, int64_t rows, int64_t K, bf16 *to) {
-    for (int half = 0; half < 2; half++) {
-        __m512i r[16];
-        for (int i = 0; i < 16; i++) {
-            int64_t row = half * 16 + i;
-            r[i] = row < rows ? narrowed(matrix + row * K) : _mm512_setzero_si512();
-        }
+        int64_t first = panel * EDGE + half * 16;
+        for (int i = 0; i < 16; i++)
+            r[i] = first + i < rows ? numbers_at(matrix, (first + i) * K + step * EDGE, is_wide)
+                                    : _mm512_setzero_si512();
         transpose(r);
         for (int i = 0; i < 16; i++) put(to + half * HALF + i * EDGE, r[i]);
     }

@@ -74,7 +74,7 @@ void vocabulary_forward(const bf16 *values, const float *matrix, const float *bi
         for (int64_t v = 0; v < V; v += EDGE) {
             int64_t num = some_of(v, V);
             for (int64_t step = 0; step < steps; step++)
-                pack_some_rows(matrix + v * K + step * EDGE, num, K, panel + step * BLOCK);
+                pack_rows(matrix, 1, V, K, v / EDGE, step, panel + step * BLOCK);
             __m512 low = _mm512_maskz_loadu_ps(seen_from(0, num), bias + v);
             __m512 high = _mm512_maskz_loadu_ps(seen_from(16, num), bias + v + 16);
             for (int64_t i = 0; i < strips; i++) {
