@@ -19,44 +19,68 @@ static inline float gelu_slope_at(float x) {
 }
 
 #ifdef HAS_VECTORS
-/* The same of 16 numbers. */
-static inline __m512 sigmoids_of(__m512 x) {
-    __m512 factor = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-2.0f * ROOT * CUBE),
-                                    _mm512_set1_ps(-2.0f * ROOT));
-    __m512 power = _mm512_min_ps(_mm512_set1_ps(87.0f), _mm512_mul_ps(x, factor));
-    __m512 below = _mm512_add_ps(exponentials(power), _mm512_set1_ps(1.0f));
+/* The same of n vectors. */
+static inline __attribute__((always_inline)) void sigmoids_of(const __m512 *x, __m512 *sigmoid,
+                                                              int n) {
+    __m512 below[8];
+    EACH(n) sigmoid[i] = _mm512_mul_ps(x[i], x[i]);
+    EACH(n) sigmoid[i] = _mm512_fmadd_ps(sigmoid[i], _mm512_set1_ps(-2.0f * ROOT * CUBE),
+                                         _mm512_set1_ps(-2.0f * ROOT));
+    EACH(n) sigmoid[i] = _mm512_mul_ps(x[i], sigmoid[i]);
+    EACH(n) sigmoid[i] = _mm512_min_ps(_mm512_set1_ps(87.0f), sigmoid[i]);
+    exponentials(sigmoid, n);
+    EACH(n) below[i] = _mm512_add_ps(sigmoid[i], _mm512_set1_ps(1.0f));
     /* Its inverse, from 14 bits to all but the last: a division takes as long as all of this. */
-    __m512 about = _mm512_rcp14_ps(below);
-    return _mm512_mul_ps(about, _mm512_fnmadd_ps(below, about, _mm512_set1_ps(2.0f)));
+    EACH(n) sigmoid[i] = _mm512_rcp14_ps(below[i]);
+    EACH(n) below[i] = _mm512_fnmadd_ps(below[i], sigmoid[i], _mm512_set1_ps(2.0f));
+    EACH(n) sigmoid[i] = _mm512_mul_ps(sigmoid[i], below[i]);
 }
 
-static inline __m512 gelus_of(__m512 x) { return _mm512_mul_ps(x, sigmoids_of(x)); }
-
-static inline __m512 gelu_slopes_at(__m512 x) {
-    __m512 sigmoid = sigmoids_of(x), one = _mm512_set1_ps(1.0f);
-    __m512 inner = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(6.0f * ROOT * CUBE),
-                                   _mm512_set1_ps(2.0f * ROOT));
-    __m512 outer = _mm512_mul_ps(_mm512_mul_ps(x, _mm512_sub_ps(one, sigmoid)), inner);
-    return _mm512_fmadd_ps(sigmoid, outer, sigmoid);
+/* GELU of rows of 32 numbers and a bias, up to 4 rows. */
+static inline __attribute__((always_inline)) void gelu_of_rows(__m512i *rows, const float *bias,
+                                                               int number) {
+    __m512 x[8], sigmoid[8];
+    EACH(2 * number) x[i] = _mm512_add_ps(half_of(rows[i / 2], i % 2),
+                                          _mm512_loadu_ps(bias + i % 2 * 16));
+    sigmoids_of(x, sigmoid, 2 * number);
+    EACH(2 * number) x[i] = _mm512_mul_ps(x[i], sigmoid[i]);
+    EACH(number) rows[i] = joined(x[2 * i], x[2 * i + 1]);
 }
 
-/* GELU of 32 numbers and a bias. */
+/* The gradient of rows of 32 numbers where `rows` is that of their GELU; bias_sums get it too. */
+static inline __attribute__((always_inline)) void
+gelu_gradient_of_rows(__m512i *rows, const __m512i *numbers, const float *bias, float *bias_sums,
+                      int number) {
+    const __m512 one = _mm512_set1_ps(1.0f);
+    __m512 x[8], sigmoid[8], inner[8];
+    EACH(2 * number) x[i] = _mm512_add_ps(half_of(numbers[i / 2], i % 2),
+                                          _mm512_loadu_ps(bias + i % 2 * 16));
+    sigmoids_of(x, sigmoid, 2 * number);
+    EACH(2 * number) inner[i] = _mm512_mul_ps(x[i], x[i]);
+    EACH(2 * number) inner[i] = _mm512_fmadd_ps(inner[i], _mm512_set1_ps(6.0f * ROOT * CUBE),
+                                                _mm512_set1_ps(2.0f * ROOT));
+    EACH(2 * number) inner[i] = _mm512_mul_ps(inner[i], x[i]);
+    EACH(2 * number) x[i] = _mm512_sub_ps(one, sigmoid[i]);
+    EACH(2 * number) inner[i] = _mm512_mul_ps(inner[i], x[i]);
+    EACH(2 * number) sigmoid[i] = _mm512_fmadd_ps(sigmoid[i], inner[i], sigmoid[i]);
+    EACH(2 * number) x[i] = _mm512_mul_ps(half_of(rows[i / 2], i % 2), sigmoid[i]);
+    for (int half = 0; half < 2; half++) {
+        __m512 sum = _mm512_loadu_ps(bias_sums + 16 * half);
+        EACH(number) sum = _mm512_add_ps(sum, x[2 * i + half]);
+        _mm512_storeu_ps(bias_sums + 16 * half, sum);
+    }
+    EACH(number) rows[i] = joined(x[2 * i], x[2 * i + 1]);
+}
+
 static inline __m512i gelu_of_32(__m512i numbers, const float *bias) {
-    return joined(gelus_of(_mm512_add_ps(half_of(numbers, 0), _mm512_loadu_ps(bias))),
-                  gelus_of(_mm512_add_ps(half_of(numbers, 1), _mm512_loadu_ps(bias + 16))));
+    gelu_of_rows(&numbers, bias, 1);
+    return numbers;
 }
 
-/* The gradient of 32 numbers where `above` is that of their GELU; bias_sums get it too. */
 static inline __m512i gelu_gradient_of_32(__m512i above, __m512i numbers, const float *bias,
                                           float *bias_sums) {
-    __m512 own[2];
-    for (int half = 0; half < 2; half++) {
-        __m512 x = _mm512_add_ps(half_of(numbers, half), _mm512_loadu_ps(bias + 16 * half));
-        own[half] = _mm512_mul_ps(half_of(above, half), gelu_slopes_at(x));
-        float *sums = bias_sums + 16 * half;
-        _mm512_storeu_ps(sums, _mm512_add_ps(_mm512_loadu_ps(sums), own[half]));
-    }
-    return joined(own[0], own[1]);
+    gelu_gradient_of_rows(&above, &numbers, bias, bias_sums, 1);
+    return above;
 }
 #endif
 

@@ -13,6 +13,7 @@
 
 #define CACHED (768 * 1024)       /* bytes of panels that stay in the second-level cache */
 #define REQUEST_PERMISSION 0x1023 /* arch_prctl's ARCH_REQ_XCOMP_PERM */
+#define TOGETHER 4                /* rows of sums that are used at a time; EDGE is a multiple of it */
 #define TILE_DATA 18              /* the feature that it asks for, XFEATURE_XTILEDATA */
 
 /* What becomes of sums, rounded to bf16: they are the output; or they are kept, and GELU of them and
@@ -37,46 +38,68 @@ typedef struct {
 /* Whether this process may use the tiles. */
 int64_t has_tiles(void) { return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0; }
 
-static inline void use_row(const Waiting *waiting, const Use *use, int64_t row, int kind) {
+/* Uses rows from `row` on that are among those waiting, TOGETHER of them; see EACH. */
+static inline __attribute__((always_inline)) void use_rows(const Waiting *waiting, const Use *use,
+                                                           int64_t row, int kind) {
     if (row >= waiting->rows) return;
-    int64_t at = (waiting->row + row) * use->columns + waiting->column;
+    int64_t number = at_most(TOGETHER, waiting->rows - row), width = use->columns;
+    int64_t at = (waiting->row + row) * width + waiting->column;
     const float *bias = use->bias + waiting->column;
-    __m512i sums = narrowed(waiting->sums + row * EDGE);
-    if (kind == ALONE) {
-        put(use->output + at, sums);
-    } else if (kind == GELU) {
-        put(use->kept + at, sums);
-        put(use->output + at, gelu_of_32(sums, bias));
-    } else {
-        put(use->output + at, gelu_gradient_of_32(sums, all_of(use->kept + at), bias,
-                                                  use->bias_sums + waiting->column));
+    __m512i sums[TOGETHER], kept[TOGETHER];
+    EACH(TOGETHER) sums[i] = narrowed(waiting->sums + (row + i) * EDGE);
+    if (kind == GELU) {
+        for (int64_t i = 0; i < number; i++) put(use->kept + at + i * width, sums[i]);
+        gelu_of_rows(sums, bias, TOGETHER);
+    } else if (kind == GELU_BACKWARD) {
+        EACH(TOGETHER) kept[i] = all_of(use->kept + at + at_most(i, number - 1) * width);
+        for (int64_t i = number; i < TOGETHER; i++) sums[i] = _mm512_setzero_si512();
+        gelu_gradient_of_rows(sums, kept, bias, use->bias_sums + waiting->column, TOGETHER);
     }
+    if (number == TOGETHER) {
+        EACH(TOGETHER) put(use->output + at + i * width, sums[i]);
+    } else
+        for (int64_t i = 0; i < number; i++) put(use->output + at + i * width, sums[i]);
+}
+
+/* Brings the place where a row of sums will be used into the first-level cache: a line in each row,
+   which the processor doesn't foresee. */
+static inline void fetch_place(const Waiting *next, const Use *use, int64_t row, int kind) {
+    if (row >= next->rows) return;
+    int64_t at = (next->row + row) * use->columns + next->column;
+    __builtin_prefetch(use->output + at, 1);
+    if (kind == GELU) __builtin_prefetch(use->kept + at, 1);
+    if (kind == GELU_BACKWARD) __builtin_prefetch(use->kept + at, 0);
 }
 
 /* Sums of a strip and a panel over all steps, stored as float32 with `width` numbers a row.
 
    On the way the sums that wait are used, `ahead` is brought into the second-level cache, a number
-   of lines a step, and the place for the sums into the first-level one. */
+   of lines a step, and the places for the sums and for what `next` will make of them, if anything,
+   into the first-level one. */
 static inline __attribute__((always_inline)) void
-sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, const Use *use,
-       int kind, const bf16 *ahead, int64_t lines, float *sums, int64_t width) {
+sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, const Waiting *next,
+       const Use *use, int kind, const bf16 *ahead, int64_t lines, float *sums, int64_t width) {
     int64_t some = at_most(16, steps / 2), rows = some ? (EDGE + some - 1) / some : 0;
+    int64_t every = steps * TOGETHER / EDGE, row = 0;
     clear_sums();
-    if (!some)
-        for (int64_t row = 0; row < EDGE; row++) use_row(waiting, use, row, kind);
     for (int64_t s = 0; s < steps; s++) {
         for (int64_t i = 0; i < lines; i++, ahead += EDGE)
             _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-        if (s < some)
-            for (int64_t i = 0; i < rows; i++) use_row(waiting, use, s * rows + i, kind);
+        for (int64_t i = s * EDGE / steps; i < (s + 1) * EDGE / steps; i++)
+            fetch_place(next, use, i, kind);
+        if (row < EDGE && s * TOGETHER >= row * every) {
+            use_rows(waiting, use, row, kind);
+            row += TOGETHER;
+        }
         if (s >= steps - some)
             for (int64_t i = 0; i < rows; i++) {
-                float *row = sums + at_most((s - steps + some) * rows + i, EDGE - 1) * width;
-                __builtin_prefetch(row, 1);
-                __builtin_prefetch(row + 16, 1);
+                float *place = sums + at_most((s - steps + some) * rows + i, EDGE - 1) * width;
+                __builtin_prefetch(place, 1);
+                __builtin_prefetch(place + 16, 1);
             }
         multiply(&strip, &panel);
     }
+    for (; row < EDGE; row += TOGETHER) use_rows(waiting, use, row, kind);
     store_sums(sums, width);
 }
 
@@ -130,14 +153,15 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
                 for (int64_t panel = from; panel < end; panel++) {
                     const bf16 *ahead =
                         values + (i + 1) * EDGE * length + (panel - from) * lines * steps * EDGE;
-                    float *next = waiting.sums == sums[0] ? sums[1] : sums[0];
-                    sum_up(strip, scratch + panel * steps * BLOCK, steps, &waiting, &use, kind,
-                           ahead, lines, next, EDGE);
-                    waiting = (Waiting){next, i * EDGE, panel * EDGE, at_most(EDGE, T - i * EDGE)};
+                    Waiting next = {waiting.sums == sums[0] ? sums[1] : sums[0], i * EDGE,
+                                    panel * EDGE, at_most(EDGE, T - i * EDGE)};
+                    sum_up(strip, scratch + panel * steps * BLOCK, steps, &waiting, &next, &use,
+                           kind, ahead, lines, (float *)next.sums, EDGE);
+                    waiting = next;
                 }
             }
         }
-        for (int64_t row = 0; row < EDGE; row++) use_row(&waiting, &use, row, kind);
+        for (int64_t row = 0; row < EDGE; row += TOGETHER) use_rows(&waiting, &use, row, kind);
         _tile_release();
     }
 }
@@ -197,8 +221,8 @@ void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradi
                     Strip strip = {scratch + i * steps * BLOCK, HALF, 64, BLOCK};
                     const bf16 *ahead =
                         scratch + (i + 1) * steps * BLOCK + (panel - from) * lines * steps * EDGE;
-                    sum_up(strip, packed + panel * steps * BLOCK, steps, &none, &unused, ALONE,
-                           ahead, lines, gradient + i * EDGE * K + panel * EDGE, K);
+                    sum_up(strip, packed + panel * steps * BLOCK, steps, &none, &none, &unused,
+                           ALONE, ahead, lines, gradient + i * EDGE * K + panel * EDGE, K);
                 }
         }
         _tile_release();

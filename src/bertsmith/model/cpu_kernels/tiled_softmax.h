@@ -20,7 +20,8 @@ static inline void tiled_softmax_row(float *restrict scores, int64_t seen, int64
                                 _mm512_mask_loadu_ps(lowest, seen_from(k, seen), scores + k));
     __m512 top = _mm512_set1_ps(_mm512_reduce_max_ps(highest));
     for (int64_t k = 0; k < seen; k += 16) {
-        __m512 value = exponentials(_mm512_sub_ps(_mm512_loadu_ps(scores + k), top));
+        __m512 value = _mm512_sub_ps(_mm512_loadu_ps(scores + k), top);
+        exponentials(&value, 1);
         value = _mm512_maskz_mov_ps(seen_from(k, seen), value);
         total = _mm512_add_ps(total, value);
         _mm512_storeu_ps(scores + k, value);
