@@ -1,8 +1,9 @@
 """Adam as google-research/bert has it."""
 
-from typing import Any
-
 import torch
+from torch import Tensor
+
+from bertsmith.training.adamw import AdamW
 
 __all__ = ["GoogleAdam"]
 
@@ -11,14 +12,14 @@ __all__ = ["GoogleAdam"]
 _LATE = 1e9
 
 
-class GoogleAdam(torch.optim.AdamW):
+class GoogleAdam(AdamW):
     r"""Adam with decoupled weight decay and without bias correction.
 
     $m \leftarrow \beta_1 m + (1-\beta_1) g$, $v \leftarrow \beta_2 v + (1-\beta_2) g^2$,
     $\theta \leftarrow \theta - \eta\,(m / (\sqrt v + \epsilon) + \lambda\theta)$.
 
     The first updates are larger than AdamW's, by up to $(1-\beta_1)/\sqrt{1-\beta_2}$ (3.2 by
-    default), which warm-up makes up for. It runs on PyTorch's fused AdamW, whose step counts stand
+    default), which warm-up makes up for. It is a fused AdamW whose step counts stand
     so late that nothing is left of the correction.
 
     **Source**: `AdamWeightDecayOptimizer` in `optimization.py` of google-research/bert.
@@ -29,6 +30,7 @@ class GoogleAdam(torch.optim.AdamW):
         betas: decay of the gradient's mean and of its square.
         eps: added to the root of the second moment.
         weight_decay: decoupled weight decay.
+        uses_kernels: see `AdamW`.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(1))
@@ -38,25 +40,7 @@ class GoogleAdam(torch.optim.AdamW):
         3.1623
     """
 
-    def __init__(
-        self,
-        params: Any,
-        *,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
-
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Does one update of all parameters that have a gradient."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None and not self.state[parameter]:
-                    self.state[parameter] = {
-                        "step": torch.full((), _LATE, device=parameter.device),
-                        "exp_avg": torch.zeros_like(parameter),
-                        "exp_avg_sq": torch.zeros_like(parameter),
-                    }
-        super().step(closure)
+    def fresh_state(self, parameter: Tensor) -> dict[str, Tensor]:
+        """What is kept of a parameter, before its first update."""
+        late = torch.full((), _LATE, dtype=torch.float32, device=parameter.device)
+        return {**super().fresh_state(parameter), "step": late}

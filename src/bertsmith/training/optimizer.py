@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bertsmith.training.adamw import AdamW
 from bertsmith.training.google_adam import GoogleAdam
 from bertsmith.training.lamb import LAMB
 from bertsmith.training.settings import OptimizerSettings
@@ -12,10 +13,17 @@ from bertsmith.training.settings import OptimizerSettings
 __all__ = ["build_optimizer"]
 
 
-def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: nn.Module, settings: OptimizerSettings, *, uses_kernels: bool = False
+) -> torch.optim.Optimizer:
     """Builds the optimizer; biases and LayerNorm weights (all one-dimensional) don't decay.
 
     Parameters that need no gradient are left out.
+
+    Args:
+        model: what is trained.
+        settings: the optimizer's name and numbers.
+        uses_kernels: whether AdamW and Google's Adam may use kernels in C on a CPU.
 
     Source: `optimization.py` of google-research/bert, `exclude_from_weight_decay`.
 
@@ -34,9 +42,10 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.opti
     rate, epsilon = settings.learning_rate, settings.adam_epsilon
     betas = (settings.adam_beta1, settings.adam_beta2)
     decay = settings.weight_decay
-    if settings.optimizer == "google_adam":
-        return GoogleAdam(groups, lr=rate, betas=betas, eps=epsilon, weight_decay=decay)
     if settings.optimizer == "lamb":
         others["adapts"] = False
         return LAMB(groups, lr=rate, betas=betas, eps=epsilon, weight_decay=decay)
-    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=True)
+    kind = GoogleAdam if settings.optimizer == "google_adam" else AdamW
+    return kind(
+        groups, lr=rate, betas=betas, eps=epsilon, weight_decay=decay, uses_kernels=uses_kernels
+    )

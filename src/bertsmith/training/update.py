@@ -9,6 +9,7 @@ from bertsmith.model.encoder import Encoder
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import autocast, resolve_precision
 from bertsmith.objectives import Measure, Objective
+from bertsmith.training.adamw import AdamW
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.freezing import freeze_lowest
 from bertsmith.training.full_tensors import whole
@@ -52,7 +53,9 @@ class Updater:
             if isinstance(module, Encoder):
                 module.recomputes = settings.activation_checkpointing
         self.run = parallelize(model, objective, settings.parallel, self.ranks)
-        self.optimizer = build_optimizer(model, settings)
+        # Kernels are for bf16; elsewhere a step's products take so long that they would do nothing.
+        uses_kernels = self.precision == "bf16"
+        self.optimizer = build_optimizer(model, settings, uses_kernels=uses_kernels)
         self.guard = Guard(settings, self.device)
         self.scaler = LossScaler(self.device, enabled=self.precision == "fp16")
 
@@ -100,8 +103,10 @@ class Updater:
 
     def _clip(self) -> Tensor:
         """Scales the gradients down to the largest norm; returns what their norm was."""
-        if self.settings.max_grad_norm > 0:
-            largest = self.settings.max_grad_norm
+        largest = self.settings.max_grad_norm
+        if isinstance(self.optimizer, AdamW) and (norm := self.optimizer.clip(largest)) is not None:
+            return norm
+        if largest > 0:
             return whole(nn.utils.clip_grad_norm_(self.model.parameters(), largest))
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         return whole(nn.utils.get_total_norm(gradients))

@@ -6,6 +6,7 @@ between two products, and where a processor has AMX the products too. Without a 
 everything works as before, more slowly.
 """
 
+from bertsmith.model.cpu_kernels.adamw import adamw_update, gradient_norm, is_updatable
 from bertsmith.model.cpu_kernels.attention import padded_attention
 from bertsmith.model.cpu_kernels.cross_entropy import cross_entropy_sums
 from bertsmith.model.cpu_kernels.gelu import gelu
@@ -16,12 +17,15 @@ from bertsmith.model.cpu_kernels.running import has_cpu_kernels
 from bertsmith.model.cpu_kernels.vocabulary import fits_vocabulary, vocabulary_logits
 
 __all__ = [
+    "adamw_update",
     "cross_entropy_sums",
     "feed_forward",
     "fits_tiles",
     "fits_vocabulary",
     "gelu",
+    "gradient_norm",
     "has_cpu_kernels",
+    "is_updatable",
     "padded_attention",
     "product",
     "residual_norm",
