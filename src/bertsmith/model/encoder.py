@@ -12,7 +12,7 @@ from bertsmith.model.attention import AttentionLayout, self_attention
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
 from bertsmith.model.feed_forward import feed_forward
-from bertsmith.model.linear import is_plain, products_and_bias
+from bertsmith.model.linear import is_plain, products_and_bias, products_and_inputs
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
@@ -84,9 +84,12 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
         self.output = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> tuple[Tensor, Tensor | None]:
-        """Returns the attended tokens, [T, D], and a bias that is to be added to them, if any."""
-        products, bias = products_and_bias(self.query_key_value, hidden_TD)
+    def forward(
+        self, hidden_TD: Tensor, layout: AttentionLayout
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Returns the attended tokens, [T, D], a bias that is to be added to them, if any, and the
+        hidden states that they are to be added to."""
+        products, bias, hidden_TD = products_and_inputs(self.query_key_value, hidden_TD)
         context_TNH = self_attention(
             products.view(len(products), 3, self.num_heads, -1),
             layout,
@@ -94,7 +97,7 @@ class SelfAttention(nn.Module):
             causal=self.causal,
             bias=bias,
         )
-        return products_and_bias(self.output, context_TNH.flatten(1))
+        return *products_and_bias(self.output, context_TNH.flatten(1)), hidden_TD
 
 
 class EncoderLayer(nn.Module):
@@ -119,10 +122,10 @@ class EncoderLayer(nn.Module):
 
     def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""
-        attended_TD, bias = self.attention(hidden_TD, layout)
+        attended_TD, bias, hidden_TD = self.attention(hidden_TD, layout)
         hidden_TD = self.attention_layer_norm(attended_TD, hidden_TD, bias)
         layers = self.intermediate, self.activation, self.output
-        output_TD, bias = feed_forward(*layers, hidden_TD)
+        output_TD, bias, hidden_TD = feed_forward(*layers, hidden_TD)
         next_TD: Tensor = self.output_layer_norm(output_TD, hidden_TD, bias)
         return next_TD
 

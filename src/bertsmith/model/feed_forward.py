@@ -5,15 +5,16 @@ from torch import Tensor, nn
 
 from bertsmith.model import cpu_kernels
 from bertsmith.model.activations import Activation, gelu_tanh
-from bertsmith.model.linear import is_plain, products_and_bias
+from bertsmith.model.linear import is_plain, products_and_bias, products_and_inputs
 
 __all__ = ["feed_forward"]
 
 
 def feed_forward(
     first: nn.Linear, act: Activation, second: nn.Linear, inputs: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    """`second(act(first(inputs)))` and None; or what is without the second bias, and that bias.
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """`second(act(first(inputs)))` and None, or what is without the second bias, and that bias;
+    and the inputs for whoever uses them once more, see `products_and_inputs`.
 
     Args:
         first: the layer in front of the activation.
@@ -28,6 +29,8 @@ def feed_forward(
         and first.bias is not None
         and first.bias.dtype == torch.float32
     ):
-        products = cpu_kernels.feed_forward(inputs, first.weight, first.bias, second.weight)
-        return products, second.bias
-    return products_and_bias(second, act(*products_and_bias(first, inputs)))
+        given = first.weight, first.bias, second.weight
+        products, inputs = cpu_kernels.feed_forward_and_values(inputs, *given)
+        return products, second.bias, inputs
+    products, bias, inputs = products_and_inputs(first, inputs)
+    return *products_and_bias(second, act(products, bias)), inputs

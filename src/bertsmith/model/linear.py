@@ -10,7 +10,7 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from bertsmith.model import cpu_kernels
 
-__all__ = ["is_plain", "products_and_bias", "with_bias"]
+__all__ = ["is_plain", "products_and_bias", "products_and_inputs", "with_bias"]
 
 
 def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -20,9 +20,20 @@ def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor 
         layer: a linear layer.
         inputs: what it is applied to, [..., in_features].
     """
+    return products_and_inputs(layer, inputs)[:2]
+
+
+def products_and_inputs(
+    layer: nn.Linear, inputs: Tensor
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """What `products_and_bias` gives, and the inputs for whoever uses them once more.
+
+    Where a kernel multiplies, it adds what their gradient is there to its own.
+    """
     if cpu_kernels.has_cpu_kernels(inputs) and is_plain(layer, nn.Linear):
-        return cpu_kernels.product(inputs, layer.weight), layer.bias
-    return layer(inputs), None
+        products, inputs = cpu_kernels.product_and_values(inputs, layer.weight)
+        return products, layer.bias, inputs
+    return layer(inputs), None, inputs
 
 
 def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:

@@ -11,7 +11,13 @@ from bertsmith.model.cpu_kernels.attention import padded_attention
 from bertsmith.model.cpu_kernels.cross_entropy import cross_entropy_sums
 from bertsmith.model.cpu_kernels.gelu import gelu
 from bertsmith.model.cpu_kernels.library import why_no_kernels
-from bertsmith.model.cpu_kernels.products import feed_forward, fits_tiles, product
+from bertsmith.model.cpu_kernels.products import (
+    feed_forward,
+    feed_forward_and_values,
+    fits_tiles,
+    product,
+    product_and_values,
+)
 from bertsmith.model.cpu_kernels.residual_norm import residual_norm
 from bertsmith.model.cpu_kernels.running import has_cpu_kernels
 from bertsmith.model.cpu_kernels.vocabulary import fits_vocabulary, vocabulary_logits
@@ -20,6 +26,7 @@ __all__ = [
     "adamw_update",
     "cross_entropy_sums",
     "feed_forward",
+    "feed_forward_and_values",
     "fits_tiles",
     "fits_vocabulary",
     "gelu",
@@ -28,6 +35,7 @@ __all__ = [
     "is_updatable",
     "padded_attention",
     "product",
+    "product_and_values",
     "residual_norm",
     "vocabulary_logits",
     "why_no_kernels",

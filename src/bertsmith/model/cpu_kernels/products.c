@@ -16,15 +16,15 @@
 #define TOGETHER 4                /* rows of sums that are used at a time; EDGE is a multiple of it */
 #define TILE_DATA 18              /* the feature that it asks for, XFEATURE_XTILEDATA */
 
-/* What becomes of sums, rounded to bf16: they are the output; or they are kept, and GELU of them and
-   a bias is the output; or they are the gradient of that GELU, and what it was taken of had been
-   kept. */
-enum { ALONE, GELU, GELU_BACKWARD };
+/* What becomes of sums, rounded to bf16: they are the output; or they and what was kept are; or they
+   are kept, and GELU of them and a bias is the output; or they are the gradient of that GELU, and
+   what it was taken of had been kept. */
+enum { ALONE, ADDED, GELU, GELU_BACKWARD };
 
 typedef struct {
     bf16 *output;      /* [T, columns], as the next one */
-    bf16 *kept;        /* of GELU; NULL for sums alone */
-    const float *bias; /* [columns]; NULL likewise */
+    bf16 *kept;        /* NULL for sums alone */
+    const float *bias; /* [columns]; of GELU, else NULL */
     float *bias_sums;  /* [columns]; the bias's gradient is added; GELU_BACKWARD alone */
     int64_t columns;
 } Use;
@@ -38,6 +38,11 @@ typedef struct {
 /* Whether this process may use the tiles. */
 int64_t has_tiles(void) { return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0; }
 
+static inline __m512i added(const float *sums, __m512i kept) {
+    return joined(_mm512_add_ps(_mm512_loadu_ps(sums), half_of(kept, 0)),
+                  _mm512_add_ps(_mm512_loadu_ps(sums + 16), half_of(kept, 1)));
+}
+
 /* Uses rows from `row` on that are among those waiting, TOGETHER of them; see EACH. */
 static inline __attribute__((always_inline)) void use_rows(const Waiting *waiting, const Use *use,
                                                            int64_t row, int kind) {
@@ -46,12 +51,15 @@ static inline __attribute__((always_inline)) void use_rows(const Waiting *waitin
     int64_t at = (waiting->row + row) * width + waiting->column;
     const float *bias = use->bias + waiting->column;
     __m512i sums[TOGETHER], kept[TOGETHER];
-    EACH(TOGETHER) sums[i] = narrowed(waiting->sums + (row + i) * EDGE);
+    const float *wide = waiting->sums + row * EDGE;
+    if (kind == ADDED || kind == GELU_BACKWARD)
+        EACH(TOGETHER) kept[i] = all_of(use->kept + at + at_most(i, number - 1) * width);
+    EACH(TOGETHER) sums[i] = kind == ADDED ? added(wide + i * EDGE, kept[i])
+                                           : narrowed(wide + i * EDGE);
     if (kind == GELU) {
         for (int64_t i = 0; i < number; i++) put(use->kept + at + i * width, sums[i]);
         gelu_of_rows(sums, bias, TOGETHER);
     } else if (kind == GELU_BACKWARD) {
-        EACH(TOGETHER) kept[i] = all_of(use->kept + at + at_most(i, number - 1) * width);
         for (int64_t i = number; i < TOGETHER; i++) sums[i] = _mm512_setzero_si512();
         gelu_gradient_of_rows(sums, kept, bias, use->bias_sums + waiting->column, TOGETHER);
     }
@@ -68,7 +76,7 @@ static inline void fetch_place(const Waiting *next, const Use *use, int64_t row,
     int64_t at = (next->row + row) * use->columns + next->column;
     __builtin_prefetch(use->output + at, 1);
     if (kind == GELU) __builtin_prefetch(use->kept + at, 1);
-    if (kind == GELU_BACKWARD) __builtin_prefetch(use->kept + at, 0);
+    if (kind == ADDED || kind == GELU_BACKWARD) __builtin_prefetch(use->kept + at, 0);
 }
 
 /* Sums of a strip and a panel over all steps, stored as float32 with `width` numbers a row.
@@ -173,6 +181,13 @@ void product_alone(const bf16 *values, const float *weight, bf16 *output, bf16 *
         product(values, weight, use, scratch, T, length, 1, ALONE, threads);
     else
         product(values, weight, use, scratch, T, length, 0, ALONE, threads);
+}
+
+/* values weight + others, both [T, columns]. */
+void product_added(const bf16 *values, const float *weight, bf16 *others, bf16 *output,
+                   bf16 *scratch, int64_t T, int64_t columns, int64_t length, int64_t threads) {
+    Use use = {output, others, NULL, NULL, columns};
+    product(values, weight, use, scratch, T, length, 0, ADDED, threads);
 }
 
 /* GELU of values weight^T + bias; the products themselves are kept. */

@@ -27,10 +27,12 @@ from bertsmith.model.cpu_kernels.running import (
 
 __all__ = [
     "feed_forward",
+    "feed_forward_and_values",
     "fits_tiles",
     "has_tiles",
     "is_packable",
     "product",
+    "product_and_values",
     "takes_values",
 ]
 
@@ -44,10 +46,19 @@ def product(values: Tensor, weight: Tensor) -> Tensor:
         values: bf16 [..., K].
         weight: a linear layer's weights, [N, K].
     """
+    return product_and_values(values, weight)[0]
+
+
+def product_and_values(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns `product(values, weight)`, and the values.
+
+    Who uses the values once more takes those: then both gradients of the values are added where
+    the product's is written, not in a pass over both.
+    """
     if not fits_tiles(values, weight):
-        return linear(values, weight)
-    output: Tensor = _Product.apply(values, weight)  # type: ignore[no-untyped-call]
-    return output
+        return linear(values, weight), values
+    both: tuple[Tensor, Tensor] = _Product.apply(values, weight)  # type: ignore[no-untyped-call]
+    return both
 
 
 def feed_forward(
@@ -67,12 +78,19 @@ def feed_forward(
     Raises:
         ValueError: layers that don't follow each other.
     """
+    return feed_forward_and_values(values, weight_FD, bias_F, out_weight_DF)[0]
+
+
+def feed_forward_and_values(
+    values: Tensor, weight_FD: Tensor, bias_F: Tensor, out_weight_DF: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns `feed_forward` of the same, and the values; see `product_and_values`."""
     must_agree("the bias", bias_F.shape, weight_FD.shape[:1])
     must_agree("a row of the second layer's weight", out_weight_DF.shape[1:], bias_F.shape)
-    output: Tensor = _FeedForward.apply(  # type: ignore[no-untyped-call]
+    both: tuple[Tensor, Tensor] = _FeedForward.apply(  # type: ignore[no-untyped-call]
         values, weight_FD, bias_F, out_weight_DF
     )
-    return output
+    return both
 
 
 def fits_tiles(values: Tensor, *weights: Tensor) -> bool:
@@ -121,20 +139,25 @@ def has_tiles() -> bool:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         values_TK = values.reshape(-1, values.shape[-1]).contiguous()
         ctx.save_for_backward(values_TK, weight)
         ctx.shape = values.shape
-        return _forward(values_TK, weight, values.shape[:-1], is_transposed=True)
+        ctx.set_materialize_grads(False)
+        return _forward(values_TK, weight, values.shape[:-1]), values
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(
+        ctx: Any, grad_output: Tensor | None, grad_beside: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
         values_TK, weight = ctx.saved_tensors
+        if grad_output is None:
+            return grad_beside, None
         above_TN = grad_output.reshape(len(values_TK), -1).contiguous()
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_values = _forward(above_TN, weight, ctx.shape[:-1], is_transposed=False)
+            grad_values = _backward(above_TN, weight, ctx.shape, grad_beside)
         if ctx.needs_input_grad[1]:
             grad_weight = _weight_gradient(above_TN, values_TK)
         return grad_values, grad_weight
@@ -144,7 +167,7 @@ class _FeedForward(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, values: Tensor, weight_FD: Tensor, bias_F: Tensor, out_weight_DF: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         F, D = weight_FD.shape
         values_TD, bias_F = values.reshape(-1, D).contiguous(), quiet(bias_F)
         T = len(values_TD)
@@ -154,12 +177,17 @@ class _FeedForward(torch.autograd.Function):
         call("product_gelu", *given, T, F, D)
         ctx.save_for_backward(values_TD, inner_TF, active_TF, weight_FD, bias_F, out_weight_DF)
         ctx.shape = values.shape
-        return _forward(active_TF, out_weight_DF, values.shape[:-1], is_transposed=True)
+        ctx.set_materialize_grads(False)
+        return _forward(active_TF, out_weight_DF, values.shape[:-1]), values
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, grad_output: Tensor | None, grad_beside: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         values_TD, inner_TF, active_TF, weight_FD, bias_F, out_weight_DF = ctx.saved_tensors
+        if grad_output is None:
+            return grad_beside, None, None, None
         T, (D, F) = len(values_TD), out_weight_DF.shape
         above_TD = grad_output.reshape(T, D).contiguous()
         grad_inner_TF = torch.empty_like(inner_TF)
@@ -169,7 +197,7 @@ class _FeedForward(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         found: list[Tensor | None] = [None] * 4
         if wanted[0]:
-            found[0] = _forward(grad_inner_TF, weight_FD, ctx.shape[:-1], is_transposed=False)
+            found[0] = _backward(grad_inner_TF, weight_FD, ctx.shape, grad_beside)
         if wanted[1]:
             found[1] = _weight_gradient(grad_inner_TF, values_TD)
         if wanted[2]:
@@ -179,13 +207,24 @@ class _FeedForward(torch.autograd.Function):
         return tuple(found)
 
 
-def _forward(values: Tensor, weight: Tensor, leading: torch.Size, *, is_transposed: bool) -> Tensor:
-    """Products of [T, length], [*leading, columns]: no view, so that one may write over it."""
-    T, length = values.shape
-    columns = weight.shape[0] if is_transposed else weight.shape[1]
-    output = values.new_empty(*leading, columns)
-    numbers = T, columns, length, int(is_transposed)
-    call("product_alone", values, weight, output, _scratch(values, columns, length), *numbers)
+def _forward(values: Tensor, weight: Tensor, leading: torch.Size) -> Tensor:
+    """`values @ weight.T` of [T, K], [*leading, N]: no view, so that one may write over it."""
+    (T, K), N = values.shape, len(weight)
+    output = values.new_empty(*leading, N)
+    call("product_alone", values, weight, output, _scratch(values, N, K), T, N, K, 1)
+    return output
+
+
+def _backward(above: Tensor, weight: Tensor, shape: torch.Size, others: Tensor | None) -> Tensor:
+    """`above @ weight` of [T, N], and others of the result's shape added to it, if there are any."""
+    (T, N), K = above.shape, weight.shape[1]
+    output, scratch = above.new_empty(shape), _scratch(above, K, N)
+    if others is None:
+        call("product_alone", above, weight, output, scratch, T, K, N, 0)
+    elif others.dtype == above.dtype:
+        call("product_added", above, weight, others.contiguous(), output, scratch, T, K, N)
+    else:
+        return _backward(above, weight, shape, None) + others
     return output
 
 
