@@ -1,5 +1,8 @@
 /* Products of bf16 matrices on the tiles of AMX, summed in float32; see tiles.h.
 
+   A matrix that only these kernels see stands in blocks of 32 x 32 numbers, [T / 32, columns / 32],
+   zeros behind its last row: a block is written as one piece, where rows would be a line each.
+
    As many panels as half of a second-level cache holds stay there while the strips go by. A tile
    can only be stored to memory. What was stored is read a product later, when it has got there: at
    once it costs as much as the product. */
@@ -22,7 +25,7 @@
 enum { ALONE, ADDED, GELU, GELU_BACKWARD };
 
 typedef struct {
-    bf16 *output;      /* [T, columns], as the next one */
+    bf16 *output;      /* [T, columns], as the next one; of GELU in blocks */
     bf16 *kept;        /* NULL for sums alone */
     const float *bias; /* [columns]; of GELU, else NULL */
     float *bias_sums;  /* [columns]; the bias's gradient is added; GELU_BACKWARD alone */
@@ -43,37 +46,50 @@ static inline __m512i added(const float *sums, __m512i kept) {
                   _mm512_add_ps(_mm512_loadu_ps(sums + 16), half_of(kept, 1)));
 }
 
+/* Where a row of waiting sums belongs, and how far it is to the next. */
+static inline int64_t place_of(const Waiting *waiting, const Use *use, int64_t row, int kind,
+                               int64_t *stride) {
+    if (kind < GELU) {
+        *stride = use->columns;
+        return (waiting->row + row) * use->columns + waiting->column;
+    }
+    *stride = EDGE;
+    return waiting->row * use->columns + waiting->column * EDGE + row * EDGE;
+}
+
 /* Uses rows from `row` on that are among those waiting, TOGETHER of them; see EACH. */
 static inline __attribute__((always_inline)) void use_rows(const Waiting *waiting, const Use *use,
                                                            int64_t row, int kind) {
-    if (row >= waiting->rows) return;
-    int64_t number = at_most(TOGETHER, waiting->rows - row), width = use->columns;
-    int64_t at = (waiting->row + row) * width + waiting->column;
-    const float *bias = use->bias + waiting->column;
+    int64_t number = at_most(TOGETHER, waiting->rows - row), stride;
+    if (number <= 0 && (kind < GELU || waiting->rows == 0)) return;
+    int64_t at = place_of(waiting, use, row, kind, &stride);
+    const float *bias = use->bias + waiting->column, *wide = waiting->sums + row * EDGE;
     __m512i sums[TOGETHER], kept[TOGETHER];
-    const float *wide = waiting->sums + row * EDGE;
-    if (kind == ADDED || kind == GELU_BACKWARD)
-        EACH(TOGETHER) kept[i] = all_of(use->kept + at + at_most(i, number - 1) * width);
+    if (kind == ADDED)
+        EACH(TOGETHER) kept[i] = all_of(use->kept + at + at_most(i, number - 1) * stride);
+    if (kind == GELU_BACKWARD) EACH(TOGETHER) kept[i] = all_of(use->kept + at + i * stride);
     EACH(TOGETHER) sums[i] = kind == ADDED ? added(wide + i * EDGE, kept[i])
                                            : narrowed(wide + i * EDGE);
     if (kind == GELU) {
-        for (int64_t i = 0; i < number; i++) put(use->kept + at + i * width, sums[i]);
+        EACH(TOGETHER) put(use->kept + at + i * stride, sums[i]);
         gelu_of_rows(sums, bias, TOGETHER);
     } else if (kind == GELU_BACKWARD) {
-        for (int64_t i = number; i < TOGETHER; i++) sums[i] = _mm512_setzero_si512();
         gelu_gradient_of_rows(sums, kept, bias, use->bias_sums + waiting->column, TOGETHER);
     }
     if (number == TOGETHER) {
-        EACH(TOGETHER) put(use->output + at + i * width, sums[i]);
-    } else
-        for (int64_t i = 0; i < number; i++) put(use->output + at + i * width, sums[i]);
+        EACH(TOGETHER) put(use->output + at + i * stride, sums[i]);
+    } else {
+        for (int64_t i = 0; i < number; i++) put(use->output + at + i * stride, sums[i]);
+        for (int64_t i = number < 0 ? 0 : number; i < TOGETHER && kind >= GELU; i++)
+            put(use->output + at + i * stride, _mm512_setzero_si512());
+    }
 }
 
 /* Brings the place where a row of sums will be used into the first-level cache: a line in each row,
    which the processor doesn't foresee. */
 static inline void fetch_place(const Waiting *next, const Use *use, int64_t row, int kind) {
     if (row >= next->rows) return;
-    int64_t at = (next->row + row) * use->columns + next->column;
+    int64_t stride, at = place_of(next, use, row, kind, &stride);
     __builtin_prefetch(use->output + at, 1);
     if (kind == GELU) __builtin_prefetch(use->kept + at, 1);
     if (kind == ADDED || kind == GELU_BACKWARD) __builtin_prefetch(use->kept + at, 0);
@@ -122,17 +138,19 @@ static int64_t panels_at_once(int64_t panels, int64_t steps) {
 /* values weight^T, or values weight, [T, columns], of bf16 values, [T, length], and what becomes
    of it.
 
-   weight is float32, [columns, length] or, if it isn't transposed, [length, columns]; both are
-   multiples of 32. scratch holds (columns + 32) * length numbers. */
+   values may stand in blocks. weight is float32, [columns, length] or, if it isn't transposed,
+   [length, columns]; both are multiples of 32. scratch holds (columns + 32) * length numbers. */
 static inline __attribute__((always_inline)) void
 product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64_t T,
-        int64_t length, int is_transposed, int kind, int64_t threads) {
+        int64_t length, int in_blocks, int is_transposed, int kind, int64_t threads) {
     int64_t columns = whole.columns, panels = columns / EDGE, steps = length / EDGE;
     int64_t strips = steps_of(T), at_once = panels_at_once(panels, steps);
     bf16 *last = scratch + columns * length; /* the last strip, with zeros behind its rows */
-    memset(last, 0, EDGE * length * sizeof(bf16));
-    memcpy(last, values + (strips - 1) * EDGE * length,
-           (T - (strips - 1) * EDGE) * length * sizeof(bf16));
+    if (!in_blocks) {
+        memset(last, 0, EDGE * length * sizeof(bf16));
+        memcpy(last, values + (strips - 1) * EDGE * length,
+               (T - (strips - 1) * EDGE) * length * sizeof(bf16));
+    }
 #pragma omp parallel num_threads((int)threads)
     {
         float sums[2][BLOCK] __attribute__((aligned(64)));
@@ -156,8 +174,9 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
             int64_t lines = (EDGE * steps / (end - from) + steps - 1) / steps;
 #pragma omp for schedule(static) nowait
             for (int64_t i = 0; i < strips; i++) {
-                const bf16 *here = i == strips - 1 ? last : values + i * EDGE * length;
-                Strip strip = {here, 16 * length, 2 * length, EDGE};
+                const bf16 *here = values + i * EDGE * length;
+                Strip strip = {i == strips - 1 ? last : here, 16 * length, 2 * length, EDGE};
+                if (in_blocks) strip = (Strip){here, HALF, 64, BLOCK};
                 for (int64_t panel = from; panel < end; panel++) {
                     const bf16 *ahead =
                         values + (i + 1) * EDGE * length + (panel - from) * lines * steps * EDGE;
@@ -175,43 +194,57 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
 }
 
 void product_alone(const bf16 *values, const float *weight, bf16 *output, bf16 *scratch, int64_t T,
-                   int64_t columns, int64_t length, int64_t is_transposed, int64_t threads) {
+                   int64_t columns, int64_t length, int64_t in_blocks, int64_t is_transposed,
+                   int64_t threads) {
     Use use = {output, NULL, NULL, NULL, columns};
     if (is_transposed)
-        product(values, weight, use, scratch, T, length, 1, ALONE, threads);
+        product(values, weight, use, scratch, T, length, (int)in_blocks, 1, ALONE, threads);
     else
-        product(values, weight, use, scratch, T, length, 0, ALONE, threads);
+        product(values, weight, use, scratch, T, length, (int)in_blocks, 0, ALONE, threads);
 }
 
 /* values weight + others, both [T, columns]. */
 void product_added(const bf16 *values, const float *weight, bf16 *others, bf16 *output,
-                   bf16 *scratch, int64_t T, int64_t columns, int64_t length, int64_t threads) {
+                   bf16 *scratch, int64_t T, int64_t columns, int64_t length, int64_t in_blocks,
+                   int64_t threads) {
     Use use = {output, others, NULL, NULL, columns};
-    product(values, weight, use, scratch, T, length, 0, ADDED, threads);
+    product(values, weight, use, scratch, T, length, (int)in_blocks, 0, ADDED, threads);
 }
 
-/* GELU of values weight^T + bias; the products themselves are kept. */
+/* GELU of values weight^T + bias, in blocks; the products themselves are kept, in blocks too. */
 void product_gelu(const bf16 *values, const float *weight, const float *bias, bf16 *kept,
                   bf16 *output, bf16 *scratch, int64_t T, int64_t columns, int64_t length,
                   int64_t threads) {
     Use use = {output, kept, bias, NULL, columns};
-    product(values, weight, use, scratch, T, length, 1, GELU, threads);
+    product(values, weight, use, scratch, T, length, 0, 1, GELU, threads);
 }
 
-/* The gradient of those products where above weight is that of the GELU.
+/* The gradient of those products, in blocks, where above weight is that of the GELU.
 
    bias_sums is zeros, [threads, columns]: each thread's part of the bias's gradient. */
 void product_gelu_backward(const bf16 *above, const float *weight, const float *bias, bf16 *kept,
                            bf16 *gradient, float *bias_sums, bf16 *scratch, int64_t T,
                            int64_t columns, int64_t length, int64_t threads) {
     Use use = {gradient, kept, bias, bias_sums, columns};
-    product(above, weight, use, scratch, T, length, 0, GELU_BACKWARD, threads);
+    product(above, weight, use, scratch, T, length, 0, 0, GELU_BACKWARD, threads);
 }
 
-/* gradient = above^T values: float32 [N, K] of bf16 [T, N] and [T, K]; N and K are multiples
-   of 32. scratch holds (N + K) * T numbers, T rounded up to a multiple of 32. */
+/* A step of a panel of the columns of `matrix`, or of a strip of its transpose; it may stand in
+   blocks. */
+static inline void pack_step(const bf16 *matrix, int in_blocks, int64_t T, int64_t columns,
+                             int64_t panel, int64_t step, int is_strip, bf16 *to) {
+    if (in_blocks)
+        pack_columns(matrix + (step * columns + panel * EDGE) * EDGE, 0, EDGE, EDGE, 0, 0, is_strip,
+                     to);
+    else
+        pack_columns(matrix, 0, T, columns, panel, step, is_strip, to);
+}
+
+/* gradient = above^T values: float32 [N, K] of bf16 [T, N] and [T, K], of which either may stand in
+   blocks; N and K are multiples of 32. scratch holds (N + K) * T numbers, T rounded up to a multiple of 32. */
 void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradient, bf16 *scratch,
-                             int64_t T, int64_t N, int64_t K, int64_t threads) {
+                             int64_t T, int64_t N, int64_t K, int64_t above_in_blocks,
+                             int64_t values_in_blocks, int64_t threads) {
     int64_t steps = steps_of(T), strips = N / EDGE, panels = K / EDGE;
     int64_t at_once = panels_at_once(panels, steps);
     bf16 *packed = scratch + N * steps * EDGE;
@@ -223,9 +256,11 @@ void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradi
 #pragma omp for schedule(static)
         for (int64_t step = 0; step < steps; step++) {
             for (int64_t i = 0; i < strips; i++)
-                pack_columns(above, 0, T, N, i, step, 1, scratch + (i * steps + step) * BLOCK);
+                pack_step(above, (int)above_in_blocks, T, N, i, step, 1,
+                          scratch + (i * steps + step) * BLOCK);
             for (int64_t i = 0; i < panels; i++)
-                pack_columns(values, 0, T, K, i, step, 0, packed + (i * steps + step) * BLOCK);
+                pack_step(values, (int)values_in_blocks, T, K, i, step, 0,
+                          packed + (i * steps + step) * BLOCK);
         }
         for (int64_t from = 0; from < panels; from += at_once) {
             int64_t end = at_most(from + at_once, panels);

@@ -8,6 +8,7 @@ Shape suffixes: T tokens, N outputs, K inputs; in a feed-forward layer D hidden,
 """
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -171,14 +172,16 @@ class _FeedForward(torch.autograd.Function):
         F, D = weight_FD.shape
         values_TD, bias_F = values.reshape(-1, D).contiguous(), quiet(bias_F)
         T = len(values_TD)
-        inner_TF, active_TF = values.new_empty(T, F), values.new_empty(T, F)
+        # These stand in blocks of 32 x 32, which only the kernels know how to read.
+        inner_TF, active_TF = values.new_empty(2, _whole(T), F)
         scratch = _scratch(values, F, D)
         given = values_TD, weight_FD, bias_F, inner_TF, active_TF, scratch
         call("product_gelu", *given, T, F, D)
         ctx.save_for_backward(values_TD, inner_TF, active_TF, weight_FD, bias_F, out_weight_DF)
         ctx.shape = values.shape
         ctx.set_materialize_grads(False)
-        return _forward(active_TF, out_weight_DF, values.shape[:-1]), values
+        output = _forward(active_TF, out_weight_DF, values.shape[:-1], in_blocks=True)
+        return output, values
 
     @staticmethod
     @once_differentiable
@@ -197,43 +200,67 @@ class _FeedForward(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         found: list[Tensor | None] = [None] * 4
         if wanted[0]:
-            found[0] = _backward(grad_inner_TF, weight_FD, ctx.shape, grad_beside)
+            found[0] = _backward(grad_inner_TF, weight_FD, ctx.shape, grad_beside, in_blocks=True)
         if wanted[1]:
-            found[1] = _weight_gradient(grad_inner_TF, values_TD)
+            found[1] = _weight_gradient(grad_inner_TF, values_TD, above_in_blocks=True)
         if wanted[2]:
             found[2] = sums.sum(0)
         if wanted[3]:
-            found[3] = _weight_gradient(above_TD, active_TF)
+            found[3] = _weight_gradient(above_TD, active_TF, values_in_blocks=True)
         return tuple(found)
 
 
-def _forward(values: Tensor, weight: Tensor, leading: torch.Size) -> Tensor:
+def _forward(
+    values: Tensor, weight: Tensor, leading: torch.Size, *, in_blocks: bool = False
+) -> Tensor:
     """`values @ weight.T` of [T, K], [*leading, N]: no view, so that one may write over it."""
-    (T, K), N = values.shape, len(weight)
-    output = values.new_empty(*leading, N)
-    call("product_alone", values, weight, output, _scratch(values, N, K), T, N, K, 1)
+    T, (N, K) = math.prod(leading), weight.shape
+    output, scratch = values.new_empty(*leading, N), _scratch(values, N, K)
+    call("product_alone", values, weight, output, scratch, T, N, K, int(in_blocks), 1)
     return output
 
 
-def _backward(above: Tensor, weight: Tensor, shape: torch.Size, others: Tensor | None) -> Tensor:
+def _backward(
+    above: Tensor,
+    weight: Tensor,
+    shape: torch.Size,
+    others: Tensor | None,
+    *,
+    in_blocks: bool = False,
+) -> Tensor:
     """`above @ weight` of [T, N], and others of the result's shape added to it, if there are any."""
-    (T, N), K = above.shape, weight.shape[1]
+    T, (N, K) = math.prod(shape[:-1]), weight.shape
     output, scratch = above.new_empty(shape), _scratch(above, K, N)
     if others is None:
-        call("product_alone", above, weight, output, scratch, T, K, N, 0)
+        call("product_alone", above, weight, output, scratch, T, K, N, int(in_blocks), 0)
     elif others.dtype == above.dtype:
-        call("product_added", above, weight, others.contiguous(), output, scratch, T, K, N)
+        given = above, weight, others.contiguous(), output, scratch
+        call("product_added", *given, T, K, N, int(in_blocks))
     else:
-        return _backward(above, weight, shape, None) + others
+        return _backward(above, weight, shape, None, in_blocks=in_blocks) + others
     return output
 
 
-def _weight_gradient(above_TN: Tensor, values_TK: Tensor) -> Tensor:
-    (T, N), K = above_TN.shape, values_TK.shape[1]
+def _weight_gradient(
+    above_TN: Tensor,
+    values_TK: Tensor,
+    *,
+    above_in_blocks: bool = False,
+    values_in_blocks: bool = False,
+) -> Tensor:
+    # What stands in blocks has its rows rounded up.
+    T, N, K = min(len(above_TN), len(values_TK)), above_TN.shape[1], values_TK.shape[1]
     gradient_NK = empty(N, K)
-    scratch = above_TN.new_empty((N + K) * (-(-T // _EDGE) * _EDGE))
-    call("product_weight_gradient", above_TN, values_TK, gradient_NK, scratch, T, N, K)
+    scratch = above_TN.new_empty((N + K) * _whole(T))
+    blocks = int(above_in_blocks), int(values_in_blocks)
+    given = above_TN, values_TK, gradient_NK, scratch
+    call("product_weight_gradient", *given, T, N, K, *blocks)
     return gradient_NK
+
+
+def _whole(rows: int) -> int:
+    """Rows rounded up to blocks."""
+    return -(-rows // _EDGE) * _EDGE
 
 
 def _scratch(values: Tensor, columns: int, length: int) -> Tensor:
