@@ -1,5 +1,5 @@
 /* LayerNorm(residual + dropout(values + values_bias)), row by row; see residual_norm.py. */
-#include "common.h"
+#include "vectors.h"
 
 /* The sums of one row, in float32. */
 static inline void sum_row(const bf16 *restrict values, const float *restrict values_bias,
@@ -18,6 +18,102 @@ static inline void sum_row(const bf16 *restrict values, const float *restrict va
     }
 }
 
+#ifdef HAS_VECTORS
+#define TOGETHER 4              /* vectors of a row that are worked on in step, see EACH */
+#define WIDTH (16 * TOGETHER)   /* numbers in them; rows of other widths go by the loops below */
+
+/* The sums of a row's numbers from c on; `staying` of the values were kept. */
+static inline __attribute__((always_inline)) void
+sums_of(const bf16 *values, const float *values_bias, const bf16 *residual, int64_t row, int64_t D,
+        int64_t c, Dropout dropout, __m512 *sums, __mmask16 *staying) {
+    __m512i index[TOGETHER];
+    EACH(TOGETHER) sums[i] = _mm512_add_ps(widened(values + c + 16 * i),
+                                           _mm512_loadu_ps(values_bias + c + 16 * i));
+    if (dropout.threshold != 0) {
+        EACH(TOGETHER) index[i] = index_from((uint32_t)(row * D + c + 16 * i), dropout);
+        stay_each(index, staying, dropout, TOGETHER);
+        EACH(TOGETHER) sums[i] =
+            _mm512_maskz_mul_ps(staying[i], sums[i], _mm512_set1_ps(dropout.scale));
+    }
+    EACH(TOGETHER) sums[i] = _mm512_add_ps(widened(residual + c + 16 * i), sums[i]);
+}
+
+static inline float total_of(const __m512 *parts) {
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(parts[0], parts[1]),
+                                              _mm512_add_ps(parts[2], parts[3])));
+}
+
+static void forward_row(const bf16 *values, const float *values_bias, const bf16 *residual,
+                        const float *weight, const float *bias, bf16 *output, float *mean,
+                        float *factor, int64_t t, int64_t D, float eps, Dropout dropout) {
+    float sums[D] __attribute__((aligned(64)));
+    __m512 x[TOGETHER], parts[TOGETHER] = {0};
+    __mmask16 staying[TOGETHER];
+    for (int64_t c = 0; c < D; c += WIDTH) {
+        sums_of(values, values_bias, residual, t, D, c, dropout, x, staying);
+        EACH(TOGETHER) parts[i] = _mm512_add_ps(parts[i], x[i]);
+        EACH(TOGETHER) _mm512_store_ps(sums + c + 16 * i, x[i]);
+    }
+    *mean = total_of(parts) / (float)D;
+    const __m512 means = _mm512_set1_ps(*mean);
+    EACH(TOGETHER) parts[i] = _mm512_setzero_ps();
+    for (int64_t c = 0; c < D; c += WIDTH) {
+        EACH(TOGETHER) x[i] = _mm512_sub_ps(_mm512_load_ps(sums + c + 16 * i), means);
+        EACH(TOGETHER) parts[i] = _mm512_fmadd_ps(x[i], x[i], parts[i]);
+    }
+    *factor = 1.0f / sqrtf(total_of(parts) / (float)D + eps);
+    const __m512 factors = _mm512_set1_ps(*factor);
+    for (int64_t c = 0; c < D; c += WIDTH) {
+        EACH(TOGETHER) x[i] = _mm512_sub_ps(_mm512_load_ps(sums + c + 16 * i), means);
+        EACH(TOGETHER) x[i] = _mm512_mul_ps(_mm512_mul_ps(x[i], factors),
+                                            _mm512_loadu_ps(weight + c + 16 * i));
+        EACH(TOGETHER) x[i] = _mm512_add_ps(x[i], _mm512_loadu_ps(bias + c + 16 * i));
+        EACH(TOGETHER / 2) put(output + c + 32 * i, joined(x[2 * i], x[2 * i + 1]));
+    }
+}
+
+static inline void add_to(float *sum, __m512 values) {
+    _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), values));
+}
+
+static void backward_row(const bf16 *above, const bf16 *values, const float *values_bias,
+                         const bf16 *residual, const float *weight, float mean, float factor,
+                         bf16 *to_values, bf16 *to_residual, float *weight_sum, float *bias_sum,
+                         float *values_bias_sum, int64_t t, int64_t D, Dropout dropout) {
+    float normed[D] __attribute__((aligned(64))), upper[D] __attribute__((aligned(64)));
+    __mmask16 stays[D / 16];
+    const __m512 means = _mm512_set1_ps(mean), factors = _mm512_set1_ps(factor);
+    __m512 x[TOGETHER], g[TOGETHER], along[TOGETHER] = {0}, total[TOGETHER] = {0};
+    for (int64_t c = 0; c < D; c += WIDTH) {
+        sums_of(values, values_bias, residual, t, D, c, dropout, x, stays + c / 16);
+        EACH(TOGETHER) x[i] = _mm512_mul_ps(_mm512_sub_ps(x[i], means), factors);
+        EACH(TOGETHER) g[i] = widened(above + c + 16 * i);
+        EACH(TOGETHER) add_to(weight_sum + c + 16 * i, _mm512_mul_ps(g[i], x[i]));
+        EACH(TOGETHER) add_to(bias_sum + c + 16 * i, g[i]);
+        EACH(TOGETHER) g[i] = _mm512_mul_ps(g[i], _mm512_loadu_ps(weight + c + 16 * i));
+        EACH(TOGETHER) along[i] = _mm512_fmadd_ps(g[i], x[i], along[i]);
+        EACH(TOGETHER) total[i] = _mm512_add_ps(total[i], g[i]);
+        EACH(TOGETHER) _mm512_store_ps(normed + c + 16 * i, x[i]);
+        EACH(TOGETHER) _mm512_store_ps(upper + c + 16 * i, g[i]);
+    }
+    const __m512 slope = _mm512_set1_ps(total_of(along) / (float)D);
+    const __m512 shift = _mm512_set1_ps(total_of(total) / (float)D);
+    const __m512 scale = _mm512_set1_ps(dropout.scale);
+    for (int64_t c = 0; c < D; c += WIDTH) {
+        EACH(TOGETHER) g[i] = _mm512_sub_ps(_mm512_load_ps(upper + c + 16 * i), shift);
+        EACH(TOGETHER) g[i] =
+            _mm512_fnmadd_ps(_mm512_load_ps(normed + c + 16 * i), slope, g[i]);
+        EACH(TOGETHER) g[i] = _mm512_mul_ps(g[i], factors);
+        EACH(TOGETHER / 2) put(to_residual + c + 32 * i, joined(g[2 * i], g[2 * i + 1]));
+        if (dropout.threshold != 0) {
+            EACH(TOGETHER) g[i] = _mm512_maskz_mul_ps(stays[c / 16 + i], g[i], scale);
+            EACH(TOGETHER / 2) put(to_values + c + 32 * i, joined(g[2 * i], g[2 * i + 1]));
+        }
+        EACH(TOGETHER) add_to(values_bias_sum + c + 16 * i, g[i]);
+    }
+}
+#endif
+
 void residual_norm_forward(const bf16 *values, const float *restrict values_bias,
                            const bf16 *residual, const float *restrict weight,
                            const float *restrict bias, bf16 *output, float *means, float *factors,
@@ -26,6 +122,13 @@ void residual_norm_forward(const bf16 *values, const float *restrict values_bias
     Dropout dropout = {(uint32_t)seed, (uint32_t)threshold, scale};
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t t = 0; t < T; t++) {
+#ifdef HAS_VECTORS
+        if (D % WIDTH == 0) {
+            forward_row(values + t * D, values_bias, residual + t * D, weight, bias, output + t * D,
+                        means + t, factors + t, t, D, eps, dropout);
+            continue;
+        }
+#endif
         float sums[D];
         sum_row(values + t * D, values_bias, residual + t * D, sums, t, D, dropout);
         float total = 0, squares = 0;
@@ -62,6 +165,14 @@ void residual_norm_backward(const bf16 *grad_output, const bf16 *values,
         float normed[D], upper[D];
         for (int64_t t = T * part / threads; t < T * (part + 1) / threads; t++) {
             const bf16 *restrict above = grad_output + t * D;
+#ifdef HAS_VECTORS
+            if (D % WIDTH == 0) {
+                backward_row(above, values + t * D, values_bias, residual + t * D, weight, means[t],
+                             factors[t], grad_values + t * D, grad_residual + t * D, weight_sum,
+                             bias_sum, values_bias_sum, t, D, dropout);
+                continue;
+            }
+#endif
             sum_row(values + t * D, values_bias, residual + t * D, normed, t, D, dropout);
             float mean = means[t], factor = factors[t], along = 0, total = 0;
 #pragma omp simd reduction(+ : along, total)

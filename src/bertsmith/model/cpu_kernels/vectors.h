@@ -61,15 +61,23 @@ static inline __attribute__((always_inline)) void exponentials(__m512 *x, int n)
     EACH(n) x[i] = _mm512_scalef_ps(power[i], whole[i]);
 }
 
-/* What `kept` gives for 16 values: which of them stay. `index` is 0x9e3779b1 times theirs, and the
-   seed. */
+/* What `kept` gives for vectors of values: which of them stay. `index`, which is overwritten, is
+   0x9e3779b1 times theirs, and the seed. */
+static inline __attribute__((always_inline)) void stay_each(__m512i *index, __mmask16 *stays,
+                                                            Dropout dropout, int n) {
+    EACH(n) index[i] = _mm512_xor_si512(index[i], _mm512_srli_epi32(index[i], 16));
+    EACH(n) index[i] = _mm512_mullo_epi32(index[i], _mm512_set1_epi32(0x7feb352d));
+    EACH(n) index[i] = _mm512_xor_si512(index[i], _mm512_srli_epi32(index[i], 15));
+    EACH(n) index[i] = _mm512_mullo_epi32(index[i], _mm512_set1_epi32((int)0x846ca68bu));
+    EACH(n) index[i] = _mm512_xor_si512(index[i], _mm512_srli_epi32(index[i], 16));
+    EACH(n) stays[i] =
+        _mm512_cmpge_epu32_mask(index[i], _mm512_set1_epi32((int)dropout.threshold));
+}
+
 static inline __mmask16 stay(__m512i index, Dropout dropout) {
-    __m512i x = _mm512_xor_si512(index, _mm512_srli_epi32(index, 16));
-    x = _mm512_mullo_epi32(x, _mm512_set1_epi32(0x7feb352d));
-    x = _mm512_xor_si512(x, _mm512_srli_epi32(x, 15));
-    x = _mm512_mullo_epi32(x, _mm512_set1_epi32((int)0x846ca68bu));
-    x = _mm512_xor_si512(x, _mm512_srli_epi32(x, 16));
-    return _mm512_cmpge_epu32_mask(x, _mm512_set1_epi32((int)dropout.threshold));
+    __mmask16 stays;
+    stay_each(&index, &stays, dropout, 1);
+    return stays;
 }
 
 /* 0x9e3779b1 times the 16 numbers from `first` on, and the seed. */
