@@ -87,8 +87,7 @@ class SelfAttention(nn.Module):
     def forward(
         self, hidden_TD: Tensor, layout: AttentionLayout
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Returns the attended tokens, [T, D], a bias that is to be added to them, if any, and the
-        hidden states that they are to be added to."""
+        """Returns the attended tokens, [T, D], a bias for them, if any, and what to add them to."""
         products, bias, hidden_TD = products_and_inputs(self.query_key_value, hidden_TD)
         context_TNH = self_attention(
             products.view(len(products), 3, self.num_heads, -1),

@@ -13,8 +13,9 @@ __all__ = ["feed_forward"]
 def feed_forward(
     first: nn.Linear, act: Activation, second: nn.Linear, inputs: Tensor
 ) -> tuple[Tensor, Tensor | None, Tensor]:
-    """`second(act(first(inputs)))` and None, or what is without the second bias, and that bias;
-    and the inputs for whoever uses them once more, see `products_and_inputs`.
+    """`second(act(first(inputs)))` and None; or what is without the second bias, and that bias.
+
+    The third is the inputs, for whoever uses them once more: see `products_and_inputs`.
 
     Args:
         first: the layer in front of the activation.

@@ -23,9 +23,7 @@ def products_and_bias(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor 
     return products_and_inputs(layer, inputs)[:2]
 
 
-def products_and_inputs(
-    layer: nn.Linear, inputs: Tensor
-) -> tuple[Tensor, Tensor | None, Tensor]:
+def products_and_inputs(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
     """What `products_and_bias` gives, and the inputs for whoever uses them once more.
 
     Where a kernel multiplies, it adds what their gradient is there to its own.

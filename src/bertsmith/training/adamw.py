@@ -43,13 +43,13 @@ class AdamW(torch.optim.AdamW):
             largest: the norm; 0 leaves the gradients as long as they are.
 
         Returns:
-            The norm before, float32 []; None where there are no kernels for it, and nothing is done.
+            The norm before, float32 []; None where there are no kernels, and nothing is done.
         """
         self._factor = 1.0
         parameters = self._with_gradients()
         if not self._has_kernels(parameters):
             return None
-        norm = cpu_kernels.gradient_norm([parameter.grad for parameter in parameters])
+        norm = cpu_kernels.gradient_norm(_gradients(parameters))
         if largest > 0:  # as `clip_grad_norm_` has it
             self._factor = min(1.0, largest / (float(norm) + 1e-6))
         return norm
@@ -93,7 +93,7 @@ class AdamW(torch.optim.AdamW):
             state["step"] += 1
         cpu_kernels.adamw_update(
             parameters,
-            [parameter.grad for parameter in parameters],
+            _gradients(parameters),
             [state["exp_avg"] for state in states],
             [state["exp_avg_sq"] for state in states],
             [float(state["step"]) for state in states],
@@ -103,3 +103,7 @@ class AdamW(torch.optim.AdamW):
             eps=group["eps"],
             weight_decay=group["weight_decay"],
         )
+
+
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -197,3 +197,44 @@ def test_without_autocast_types_must_agree():
     values, weight, _ = given(4, 32, 32)
     with autocast("fp32", CPU), pytest.raises(RuntimeError, match="same dtype"):
         cpu_kernels.product(values, weight)
+
+
+@pytest.mark.parametrize("T", [1, 33])
+def test_what_uses_the_values_too_adds_its_gradient(T):
+    """The same number as one after the other, but for one rounding less."""
+    values, weight, upper = given(T, 64, 96)
+    beside = draw(T, 96, seed=5).bfloat16()
+    output, same = cpu_kernels.product_and_values(values, weight)
+    assert torch.equal(same, values)
+    found = torch.autograd.grad([output, same], [values, weight], [upper, beside])
+    _, grad_values, grad_weight = in_double(values, weight, upper)
+    expected = grad_values + beside.double()
+    torch.testing.assert_close(found[0].double(), expected, rtol=2**-8, atol=1e-4)
+    torch.testing.assert_close(found[1].double(), grad_weight, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("T", [1, 33])
+def test_feed_forward_adds_it_as_well(T):
+    inputs = [draw(T, 64).bfloat16(), draw(96, 64, seed=2) / 8, draw(96, seed=3)]
+    inputs = [each.requires_grad_() for each in (*inputs, draw(64, 96, seed=4))]
+    upper, beside = (draw(T, 64, seed=seed).bfloat16() for seed in (5, 6))
+    output, same = cpu_kernels.feed_forward_and_values(*inputs)
+    (found,) = torch.autograd.grad([output, same], inputs[:1], [upper, beside])
+    alone = cpu_kernels.feed_forward(*inputs)
+    (expected,) = torch.autograd.grad(alone, inputs[:1], upper)
+    torch.testing.assert_close(found, expected + beside, rtol=2**-7, atol=2**-7)
+    # Only one of the two was used.
+    (only,) = torch.autograd.grad(
+        cpu_kernels.feed_forward_and_values(*inputs)[1], inputs[:1], beside
+    )
+    assert torch.equal(only, beside)
+
+
+def test_another_type_of_gradient_is_added_afterwards():
+    values, weight, upper = given(4, 32, 32)
+    output, same = cpu_kernels.product_and_values(values, weight)
+    (found,) = torch.autograd.grad(
+        (output * upper).sum() + (same.float() * 2).sum(), [values], retain_graph=True
+    )
+    (expected,) = torch.autograd.grad(output, [values], upper)
+    torch.testing.assert_close(found, expected + 2, rtol=2**-7, atol=2**-7)

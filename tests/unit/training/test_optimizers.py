@@ -75,10 +75,11 @@ def take_steps(model, optimizer, numbers):
         optimizer.step()
 
 
+@pytest.mark.parametrize("uses_kernels", [False, True])
 @pytest.mark.parametrize("name", REFERENCES)
-def test_five_updates_are_those_of_the_formulas(name):
-    model = model_of()
-    optimizer = build_optimizer(model, OptimizerSettings(optimizer=name, **SETTINGS))
+def test_five_updates_are_those_of_the_formulas(name, uses_kernels):
+    model, settings = model_of(), OptimizerSettings(optimizer=name, **SETTINGS)
+    optimizer = build_optimizer(model, settings, uses_kernels=uses_kernels)
     expected = []
     for index, parameter in enumerate(model.parameters()):
         theta = parameter.detach().double().numpy().copy()

@@ -39,8 +39,8 @@ void squares_of(const int64_t *table, double *sums, int64_t tensors, int64_t thr
 
 /* One update. Each gradient is multiplied by `factor` where it is read, and stays as it is.
 
-   table: [tensors, 5], where weights, gradients, their means and the means of their squares lie, and
-   their number. rates: [tensors, 3], the weight's factor, 1 - rate decay; the rate over the first
+   table: [tensors, 5], where weights, gradients, their means and their squares' means lie, and their
+   number. rates: [tensors, 3], the weight's factor, 1 - rate decay; the rate over the first
    bias correction; the root of the second one's inverse. */
 void adamw(const int64_t *table, const float *rates, int64_t tensors, float factor, float beta1,
            float beta2, float eps, int64_t threads) {

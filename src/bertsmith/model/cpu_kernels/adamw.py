@@ -1,7 +1,7 @@
 """The optimizer's pass over memory: the gradients' norm, and AdamW with clipping in it.
 
-PyTorch reads the gradients for their norm on one thread, reads and writes them to clip them, and reads
-them again to use them: with a small batch that is a sixth of a step of BERT-base.
+PyTorch reads the gradients for their norm, reads and writes them to clip them, and reads them again
+to use them: 0.10 s of a step of BERT-base, however small its batch.
 """
 
 from collections.abc import Sequence
@@ -86,12 +86,10 @@ def adamw_update(
     for number, *tensors in zip(steps, *parts, strict=True):
         lengths = {tensor.numel() for tensor in tensors}
         if len(lengths) != 1:
-            raise ValueError(f"a parameter, its gradient and moments have {sorted(lengths)} numbers")
+            raise ValueError(f"a parameter's tensors have {sorted(lengths)} numbers")
         table.append([*(tensor.data_ptr() for tensor in tensors), lengths.pop()])
-        corrections = [1 - beta**number for beta in betas]
-        rates.append(
-            [1 - learning_rate * weight_decay, learning_rate / corrections[0], corrections[1] ** -0.5]
-        )
+        first, second = (1 - beta**number for beta in betas)
+        rates.append([1 - learning_rate * weight_decay, learning_rate / first, second**-0.5])
     numbers = torch.tensor(rates, dtype=torch.float32, device="cpu")
     call("adamw", _table(table, 5), numbers, len(table), float(factor), *betas, float(eps))
 

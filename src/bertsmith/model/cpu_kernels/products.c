@@ -16,7 +16,7 @@
 
 #define CACHED (768 * 1024)       /* bytes of panels that stay in the second-level cache */
 #define REQUEST_PERMISSION 0x1023 /* arch_prctl's ARCH_REQ_XCOMP_PERM */
-#define TOGETHER 4                /* rows of sums that are used at a time; EDGE is a multiple of it */
+#define TOGETHER 4                /* rows of sums that are used at a time, a divisor of EDGE */
 #define TILE_DATA 18              /* the feature that it asks for, XFEATURE_XTILEDATA */
 
 /* What becomes of sums, rounded to bf16: they are the output; or they and what was kept are; or they
@@ -241,7 +241,7 @@ static inline void pack_step(const bf16 *matrix, int in_blocks, int64_t T, int64
 }
 
 /* gradient = above^T values: float32 [N, K] of bf16 [T, N] and [T, K], of which either may stand in
-   blocks; N and K are multiples of 32. scratch holds (N + K) * T numbers, T rounded up to a multiple of 32. */
+   blocks; N and K are multiples of 32. scratch holds (N + K) * T numbers, T rounded up to such a one. */
 void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradient, bf16 *scratch,
                              int64_t T, int64_t N, int64_t K, int64_t above_in_blocks,
                              int64_t values_in_blocks, int64_t threads) {

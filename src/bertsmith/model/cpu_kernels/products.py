@@ -228,7 +228,7 @@ def _backward(
     *,
     in_blocks: bool = False,
 ) -> Tensor:
-    """`above @ weight` of [T, N], and others of the result's shape added to it, if there are any."""
+    """`above @ weight` of [T, N], and others of the result's shape added to it, if any are."""
     T, (N, K) = math.prod(shape[:-1]), weight.shape
     output, scratch = above.new_empty(shape), _scratch(above, K, N)
     if others is None:

@@ -52,7 +52,8 @@ static inline __attribute__((always_inline)) void exponentials(__m512 *x, int n)
     EACH(n) whole[i] = _mm512_roundscale_ps(whole[i], 8);
     EACH(n) x[i] = _mm512_fnmadd_ps(whole[i], high, x[i]);
     EACH(n) x[i] = _mm512_fmadd_ps(whole[i], low, x[i]);
-    EACH(n) power[i] = _mm512_fmadd_ps(_mm512_set1_ps(1.0f / 720), x[i], _mm512_set1_ps(1.0f / 120));
+    EACH(n) power[i] =
+        _mm512_fmadd_ps(_mm512_set1_ps(1.0f / 720), x[i], _mm512_set1_ps(1.0f / 120));
     EACH(n) power[i] = _mm512_fmadd_ps(power[i], x[i], _mm512_set1_ps(1.0f / 24));
     EACH(n) power[i] = _mm512_fmadd_ps(power[i], x[i], _mm512_set1_ps(1.0f / 6));
     EACH(n) power[i] = _mm512_fmadd_ps(power[i], x[i], _mm512_set1_ps(0.5f));
