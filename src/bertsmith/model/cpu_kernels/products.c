@@ -230,9 +230,11 @@ void product_gelu_backward(const bf16 *above, const float *weight, const float *
 }
 
 /* A step of a panel of the columns of `matrix`, or of a strip of its transpose; it may stand in
-   blocks. */
+   blocks. The place of the next panel's, `stride` from this one, is fetched. */
 static inline void pack_step(const bf16 *matrix, int in_blocks, int64_t T, int64_t columns,
-                             int64_t panel, int64_t step, int is_strip, bf16 *to) {
+                             int64_t panel, int64_t step, int is_strip, bf16 *to, int64_t stride) {
+    if (panel + 1 < columns / EDGE)
+        for (int64_t i = 0; i < BLOCK; i += EDGE) __builtin_prefetch(to + stride + i, 1);
     if (in_blocks)
         pack_columns(matrix + (step * columns + panel * EDGE) * EDGE, 0, EDGE, EDGE, 0, 0, is_strip,
                      to);
@@ -257,10 +259,10 @@ void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradi
         for (int64_t step = 0; step < steps; step++) {
             for (int64_t i = 0; i < strips; i++)
                 pack_step(above, (int)above_in_blocks, T, N, i, step, 1,
-                          scratch + (i * steps + step) * BLOCK);
+                          scratch + (i * steps + step) * BLOCK, steps * BLOCK);
             for (int64_t i = 0; i < panels; i++)
                 pack_step(values, (int)values_in_blocks, T, K, i, step, 0,
-                          packed + (i * steps + step) * BLOCK);
+                          packed + (i * steps + step) * BLOCK, steps * BLOCK);
         }
         for (int64_t from = 0; from < panels; from += at_once) {
             int64_t end = at_most(from + at_once, panels);
