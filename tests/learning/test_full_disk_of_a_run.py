@@ -106,6 +106,20 @@ def test_a_log_that_cannot_grow(store, tmp_path, whole):
     assert len(losses(run)) == 40
 
 
+@pytest.mark.slow
+def test_a_log_and_a_tracker_that_cannot_grow(store, tmp_path):
+    """Each is a line of its own; what the tracker's thread raises is no traceback."""
+    rare = ["training.checkpoint_every_seconds=1000", "training.num_steps=40"]
+    done = pretrain(store, tmp_path / "run", rare, 8192)
+    assert done.returncode == 2
+    tracker, log = done.stderr.splitlines()
+    assert tracker == (
+        "bertsmith: tensorboard failed ([Errno 27] File too large); the run goes on without it, "
+        "and its metrics.jsonl has everything"
+    )
+    assert log.startswith(f"bertsmith: {tmp_path}/run/metrics.jsonl: cannot be written (File too")
+
+
 def test_a_model_that_cannot_be_written_at_the_end(store, tmp_path, whole):
     run = tmp_path / "run"
     limit = (whole / "model.safetensors").stat().st_size // 2

@@ -46,7 +46,7 @@ class Trainer:
         save_model: writes the model folder (weights, config, tokenizer).
         evaluation: how often the model is evaluated.
         description: what the progress bar says.
-        warn: is told, in one line each, about updates that were skipped, and what makes it slow.
+        warn: is told, in one line each, about what goes wrong or makes it slow.
         facts: gives what else the log says about the run when it starts.
         ranks: the processes that train together; they agree on time and on when to stop.
     """
@@ -114,7 +114,7 @@ class Trainer:
         started = time.monotonic() - self.state.seconds
         window = Window(self.state.step + 1)
         with (
-            tracking(self.settings.trackers, tracked) as self.run.listeners,
+            tracking(self.settings.trackers, tracked, self.warn) as self.run.listeners,
             stop_on_signals() as stop,
             self.saver,
             progress(
