@@ -43,7 +43,7 @@ def judged(error: Exception, rank: int, store: Store) -> Exception:
         return WorkerError(
             "another process of this run has ended",
             where=f"rank {rank}",
-            fix="the same command goes on from the last checkpoint",
+            fix="the same command goes on from the last checkpoint, if there is one",
         )
     if rank > 0 and isinstance(error, BertsmithError) and not _RANK.match(str(error)):
         return type(error)(f"rank {rank}: {error}")
