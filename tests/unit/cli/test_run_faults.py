@@ -113,7 +113,12 @@ def test_all_checkpoints_damaged(bertsmith, store, stopped):
 
 
 def test_two_runs_into_one_folder(bertsmith, store, stopped):
-    command = [sys.executable, "-m", "bertsmith", *map(str, arguments(store, stopped, steps=8))]
+    command = [
+        sys.executable,
+        "-m",
+        "bertsmith",
+        *map(str, arguments(store, stopped, "--set", "training.trackers=[]")),
+    ]
     code = "import runpy, sys, time; from bertsmith.training.update import Updater\n"
     code += "def wait(*_): print('training', flush=True); sys.stdin.read()\n"
     code += "Updater.__call__ = wait; sys.argv = sys.argv[1:]\n"
