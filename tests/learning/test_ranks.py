@@ -187,12 +187,13 @@ def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_to_torchrun_saves(store, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_torchrun_saves(store, tmp_path, number):
     changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=1000"]
     process = torchrun(*command_line(store, tmp_path / "run", *changes))
     metrics = tmp_path / "run" / "metrics.jsonl"
     wait_until(lambda: metrics.exists() and metrics.stat().st_size > 0, process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     _, _, err = outcome(process, seconds=60)
     assert len(said(err)) == 1
     assert "saved at" in said(err)[0]

@@ -24,8 +24,8 @@ def pretrain(store, output, *changes):
     return ["-m", "bertsmith", "pretrain", store, "--recipe", "tiny", *sets, "-o", output]
 
 
-def refusal(first, second):
-    """Runs a command on each of two machines, of one rank each; returns what both refuse with."""
+def on_two_machines(first, second):
+    """Runs a command on each of two machines, of one rank each; returns their outcomes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -34,8 +34,17 @@ def refusal(first, second):
         torchrun(*command, processes=1, rendezvous=[*rendezvous, "--node-rank", str(rank)])
         for rank, command in enumerate((first, second))
     ]
+    try:
+        return [outcome(machine, seconds=60) for machine in machines]
+    finally:
+        for machine in machines:
+            machine.terminate()
+
+
+def refusal(first, second):
+    """What both machines refuse with."""
     said = set()
-    for code, out, err in [outcome(machine, seconds=60) for machine in machines]:
+    for code, out, err in on_two_machines(first, second):
         assert code != 0, out
         assert re.findall(r"exitcode +: (\S+)", err) == ["2"], err
         assert "held-out" not in out
@@ -76,11 +85,15 @@ def test_a_copy_of_the_store(store, tmp_path):
     """A whole one will do; in a damaged one the shard is named."""
     copy = tmp_path / "copy"
     shutil.copytree(store, copy)
+    commands = [pretrain(place, tmp_path / "run") for place in (store, copy)]
+    results = on_two_machines(*commands)
+    assert [code for code, _, _ in results] == [0, 0], results
+    shutil.rmtree(tmp_path / "run")
     (shard,) = copy.glob("*.arrow")
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
-    line = refusal(pretrain(store, tmp_path / "run"), pretrain(copy, tmp_path / "run"))
+    line = refusal(*commands)
     assert line.startswith(f"rank 1: {shard}: is damaged (its SHA-256 is not the manifest's)")
     assert not (tmp_path / "run").exists()
 
