@@ -1,8 +1,10 @@
-"""Which process of a run speaks: under torchrun there are several, and one is enough."""
+"""Which process of a run speaks, and where: under torchrun there are several, and one is enough."""
 
+import errno
 import os
+from contextlib import suppress
 
-__all__ = ["let_speak", "speaks"]
+__all__ = ["leave_closed_terminal", "let_speak", "speaks"]
 
 _decided: bool | None = None
 
@@ -21,3 +23,21 @@ def let_speak(wanted: bool) -> None:
     """Decides it otherwise: where a process fails, the one that knows why has the word."""
     global _decided
     _decided = wanted
+
+
+def leave_closed_terminal() -> None:
+    """Lets what is printed go nowhere from here on, where the terminal is no more.
+
+    A line that can't be written is an error, which would end the process before it has saved.
+    """
+    import termios  # not above: it is for the rare process that gets a SIGHUP
+
+    for number in (1, 2):
+        try:
+            termios.tcgetattr(number)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:  # a file or a pipe is no terminal: ENOTTY
+                with suppress(OSError):
+                    nowhere = os.open(os.devnull, os.O_WRONLY)
+                    os.dup2(nowhere, number)
+                    os.close(nowhere)

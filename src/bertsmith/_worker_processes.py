@@ -30,6 +30,8 @@ _PIPE_BYTES = 2**20
 _MOST_PIPED = 2**10
 _JOB, _LOCKS = "job", "locks"
 _SECONDS_TO_START = 2.0
+# What may reach a new process before it has said what it does then.
+_STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 @dataclass
@@ -185,7 +187,7 @@ def _submit(pool: Executor, function: Callable[..., Any], *arguments: Any) -> Fu
     # A process that is started here inherits what is blocked. Until it ignores Ctrl-C by itself,
     # it would end with a traceback of its own; and so it would where this process is stopped
     # before it has told the new one what to do.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     try:
         return pool.submit(function, *arguments)
     finally:
@@ -218,8 +220,10 @@ _job: Callable[[Any], Any] | None = None
 
 def _start_process(folder: str, module: str | None) -> None:
     global _folder
-    # Ctrl-C reaches every process of the terminal; the first one ends the others in order.
+    # Ctrl-C and the end of the terminal reach every process of it; the first one ends the others
+    # in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_die_with_parent, args=(folder,), daemon=True).start()
     _folder = Path(folder)

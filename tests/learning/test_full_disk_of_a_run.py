@@ -70,6 +70,7 @@ def test_a_full_disk(store, tmp_path, whole, small_disk):
     names = sorted(path.name for path in (run / "checkpoints").iterdir())
     assert names[0] == "step-000001"
     assert len(names) >= 2
+    assert line.endswith(f" to go on from {names[-1]}")
     for name in names:
         verify_checkpoint(run / "checkpoints" / name)
     # Making room: fewer checkpoints stay, which a run may change.
@@ -85,8 +86,9 @@ def test_a_file_that_cannot_grow(store, tmp_path, whole):
     run = tmp_path / "run"
     limit = (whole / "checkpoints/step-000001/training_state.safetensors").stat().st_size // 2
     line = one_line(pretrain(store, run, KEEP_ALL, limit))
-    assert line.startswith(
-        f"bertsmith: {run}/checkpoints/step-000001: cannot be written (File too large)"
+    assert line == (
+        f"bertsmith: {run}/checkpoints/step-000001: cannot be written (File too large); "
+        "make room and run the same command, which starts anew: there is no checkpoint yet"
     )
     assert list((run / "checkpoints").iterdir()) == []
     assert pretrain(store, run, KEEP_ALL).returncode == 0
@@ -100,10 +102,24 @@ def test_a_log_that_cannot_grow(store, tmp_path, whole):
     line = one_line(pretrain(store, run, rare, 4096))
     assert line == (
         f"bertsmith: {run}/metrics.jsonl: cannot be written (File too large); "
-        "make room and run the same command to go on from the last checkpoint"
+        "make room and run the same command, which starts anew: there is no checkpoint yet"
     )
     assert pretrain(store, run, rare).returncode == 0
     assert len(losses(run)) == 40
+
+
+@pytest.mark.slow
+def test_a_log_and_a_tracker_that_cannot_grow(store, tmp_path):
+    """Each is a line of its own; what the tracker's thread raises is no traceback."""
+    rare = ["training.checkpoint_every_seconds=1000", "training.num_steps=40"]
+    done = pretrain(store, tmp_path / "run", rare, 8192)
+    assert done.returncode == 2
+    tracker, log = done.stderr.splitlines()
+    assert tracker == (
+        "bertsmith: tensorboard failed ([Errno 27] File too large); the run goes on without it, "
+        "and its metrics.jsonl has everything"
+    )
+    assert log.startswith(f"bertsmith: {tmp_path}/run/metrics.jsonl: cannot be written (File too")
 
 
 def test_a_model_that_cannot_be_written_at_the_end(store, tmp_path, whole):
@@ -112,6 +128,6 @@ def test_a_model_that_cannot_be_written_at_the_end(store, tmp_path, whole):
     rare = ["training.checkpoint_every_seconds=1000"]
     line = one_line(pretrain(store, run, rare, limit))
     assert line.startswith(f"bertsmith: {run}: cannot be written (File too large)")
-    assert "run the same command to go on" in line
+    assert line.endswith("which starts anew: there is no checkpoint yet")
     assert pretrain(store, run, rare).returncode == 0
     assert same(weights(whole), weights(run))

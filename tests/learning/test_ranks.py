@@ -116,7 +116,7 @@ def test_a_rank_that_is_killed_ends_all_and_the_run_goes_on(store, tmp_path):
     assert code != 0
     assert said(err) == [
         "bertsmith: rank 0: another process of this run has ended; "
-        "the same command goes on from the last checkpoint"
+        "the same command goes on from the last checkpoint, if there is one"
     ]
     last = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
     again = job(store, tmp_path / "run", stop_at=1, by=0)
@@ -187,12 +187,13 @@ def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_to_torchrun_saves(store, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_torchrun_saves(store, tmp_path, number):
     changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=1000"]
     process = torchrun(*command_line(store, tmp_path / "run", *changes))
     metrics = tmp_path / "run" / "metrics.jsonl"
     wait_until(lambda: metrics.exists() and metrics.stat().st_size > 0, process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     _, _, err = outcome(process, seconds=60)
     assert len(said(err)) == 1
     assert "saved at" in said(err)[0]

@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM, from the command line's first line to the end of the process."""
+"""Ctrl-C, SIGTERM and SIGHUP, from the command line's first line to the end of the process."""
 
 import os
 import signal
 import sys
 from types import FrameType
 from typing import Any
+
+from bertsmith._process import leave_closed_terminal
 
 __all__ = ["Stopped", "exit_code", "raise_on_signals", "stop_behind"]
 
@@ -20,7 +22,7 @@ class Stopped(KeyboardInterrupt):
     process would end by signal 2 instead of its exit code.
 
     Args:
-        signal_number: what asked: SIGINT (Ctrl-C) or SIGTERM.
+        signal_number: what asked: SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal).
     """
 
     def __init__(self, signal_number: int) -> None:
@@ -29,7 +31,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def exit_code(stop: KeyboardInterrupt) -> int:
-    """What a shell expects: 130 after Ctrl-C, 143 after SIGTERM.
+    """What a shell expects: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 
     Example:
         >>> exit_code(Stopped(signal.SIGTERM)), exit_code(KeyboardInterrupt())
@@ -57,14 +59,16 @@ def stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
 
 
 def raise_on_signals() -> None:
-    """Lets Ctrl-C and SIGTERM raise `Stopped`, which is lost nowhere.
+    """Lets Ctrl-C, SIGTERM and SIGHUP raise `Stopped`, which is lost nowhere.
 
     Ending at once would leave temporary files and worker processes. Pre-training has handlers of
     its own.
     """
     signal.signal(signal.SIGTERM, _stop)
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as of a job in the background
-        signal.signal(signal.SIGINT, _stop)
+    # A job in the background ignores the one, and what nohup starts the other.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
     if sys.unraisablehook is not _raise_again:
         global _hook_before
         _hook_before, sys.unraisablehook = sys.unraisablehook, _raise_again
@@ -74,6 +78,8 @@ _hook_before = sys.unraisablehook
 
 
 def _stop(signal_number: int, _: FrameType | None) -> None:
+    if signal_number == signal.SIGHUP:
+        leave_closed_terminal()
     raise Stopped(signal_number)
 
 

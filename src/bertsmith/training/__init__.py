@@ -1,5 +1,6 @@
 """The training loop, its schedule, checkpoints and run folders; pre-training as a whole."""
 
+from bertsmith.training.alike import require_alike, weight_hashes
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.epochs import EpochBatches
@@ -52,8 +53,10 @@ __all__ = [
     "learning_rate_factor",
     "pretrain",
     "read_run",
+    "require_alike",
     "require_layers",
     "resolve_compile",
     "sums_for",
     "warmup_ratio_of",
+    "weight_hashes",
 ]

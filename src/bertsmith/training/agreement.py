@@ -52,8 +52,11 @@ class Agreement:
                 "save": is_first and self.is_save_due(),
                 "stop": stop.wanted,
                 "terminate": stop.wanted and stop.signal_number == signal.SIGTERM,
+                "hang_up": stop.wanted and stop.signal_number == signal.SIGHUP,
             }
         )
         self.must_save, self.must_stop = agreed["save"] > 0, agreed["stop"] > 0
-        self.signal_number = signal.SIGTERM if agreed["terminate"] else signal.SIGINT
+        self.signal_number = signal.SIGHUP if agreed["hang_up"] else signal.SIGINT
+        if agreed["terminate"]:
+            self.signal_number = signal.SIGTERM
         return agreed["seconds"]

@@ -17,6 +17,9 @@ __all__ = ["judged"]
 _GRACE_SECONDS = 0.5
 _LOST = re.compile(r"gloo|NCCL|connection|broken pipe|timed out|timeout", re.IGNORECASE)
 
+# An error of all ranks that already tells which of them is to blame.
+_RANK = re.compile(r"rank \d+\b")
+
 
 def judged(error: Exception, rank: int, store: Store) -> Exception:
     """Decides which process speaks, and returns what this one shall raise.
@@ -27,7 +30,7 @@ def judged(error: Exception, rank: int, store: Store) -> Exception:
         store: where the processes tell each other that one has spoken.
 
     Returns:
-        The error itself, with the rank in it where only this rank has it; or a `WorkerError` where
+        The error itself, with the rank in it unless it names one; or a `WorkerError` where
         it means that another process is gone.
     """
     # The launcher ends those that are left as soon as it sees one fail: this one ends by itself.
@@ -40,9 +43,9 @@ def judged(error: Exception, rank: int, store: Store) -> Exception:
         return WorkerError(
             "another process of this run has ended",
             where=f"rank {rank}",
-            fix="the same command goes on from the last checkpoint",
+            fix="the same command goes on from the last checkpoint, if there is one",
         )
-    if rank > 0 and isinstance(error, BertsmithError):
+    if rank > 0 and isinstance(error, BertsmithError) and not _RANK.match(str(error)):
         return type(error)(f"rank {rank}: {error}")
     return error
 

@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM: finish the step, save, say how to go on."""
+"""Ctrl-C, SIGTERM and a closed terminal: finish the step, save, say how to go on."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from bertsmith._process import leave_closed_terminal
 
 __all__ = ["Interrupted", "StopRequest", "stop_on_signals"]
 
@@ -15,7 +17,7 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
     Args:
         step: the optimizer update that it stopped after.
         saved_at: the checkpoint's folder.
-        signal_number: what asked: SIGINT (Ctrl-C) or SIGTERM.
+        signal_number: what asked: SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal).
     """
 
     def __init__(self, step: int, saved_at: str, signal_number: int = signal.SIGINT) -> None:
@@ -24,7 +26,7 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects: 130 after Ctrl-C, 143 after SIGTERM."""
+        """What a shell expects: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
         return 128 + self.signal_number
 
 
@@ -46,6 +48,8 @@ class StopRequest:
 
     def __call__(self, signal_number: int, frame: FrameType | None) -> None:
         """Handles a signal; a second Ctrl-C stops at once, without saving."""
+        if signal_number == signal.SIGHUP:
+            leave_closed_terminal()
         if self.wanted and signal_number == signal.SIGINT:
             self._at_once(signal_number, frame)
         if not self.wanted:
@@ -54,17 +58,19 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turns SIGINT and SIGTERM into a `StopRequest` while the body runs.
+    """Turns SIGINT, SIGTERM and SIGHUP into a `StopRequest` while the body runs.
 
     Outside the main thread, where Python allows no signal handlers, nothing is changed. A SIGINT
-    that is ignored stays so: that is how a shell starts a job in the background.
+    that is ignored stays so: that is how a shell starts a job in the background. So does a SIGHUP:
+    that is how `nohup` starts one.
     """
     before = signal.getsignal(signal.SIGINT)
     request = StopRequest(before) if callable(before) else StopRequest()
-    numbers = [signal.SIGTERM, *([] if before == signal.SIG_IGN else [signal.SIGINT])]
+    can_be_ignored = (signal.SIGINT, signal.SIGHUP)
+    heard = [n for n in can_be_ignored if signal.getsignal(n) != signal.SIG_IGN]
     previous = {}
     try:
-        for number in numbers:
+        for number in (signal.SIGTERM, *heard):
             previous[number] = signal.signal(number, request)
     except ValueError:
         pass

@@ -12,6 +12,7 @@ from bertsmith.errors import TrainingError
 from bertsmith.objectives import Objective
 from bertsmith.training.agreement import Agreement
 from bertsmith.training.checkpoint import SaveModel, load_training_state
+from bertsmith.training.conditions import changed_conditions
 from bertsmith.training.course import Course
 from bertsmith.training.cpu import keep_freed_memory, slowness
 from bertsmith.training.distributed import Ranks
@@ -46,7 +47,7 @@ class Trainer:
         save_model: writes the model folder (weights, config, tokenizer).
         evaluation: how often the model is evaluated.
         description: what the progress bar says.
-        warn: is told, in one line each, about updates that were skipped, and what makes it slow.
+        warn: is told, in one line each, about what goes wrong or makes it slow.
         facts: gives what else the log says about the run when it starts.
         ranks: the processes that train together; they agree on time and on when to stop.
     """
@@ -110,11 +111,12 @@ class Trainer:
             if note := slowness(self.update.precision):
                 self.warn(note)
         facts = {**self.facts(), **self.meter.facts()}
+        self._tell_of_other_conditions(facts)
         tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)
         started = time.monotonic() - self.state.seconds
         window = Window(self.state.step + 1)
         with (
-            tracking(self.settings.trackers, tracked) as self.run.listeners,
+            tracking(self.settings.trackers, tracked, self.warn) as self.run.listeners,
             stop_on_signals() as stop,
             self.saver,
             progress(
@@ -160,6 +162,13 @@ class Trainer:
         if self.agreed.must_stop:
             raise Interrupted(self.state.step, str(self.run.path), self.agreed.signal_number)
         return self.state
+
+    def _tell_of_other_conditions(self, facts: Mapping[str, float | int | str]) -> None:
+        if self.ranks.is_first:
+            on_cpu = self.update.device.type == "cpu"
+            log = self.run.read_metrics()
+            if note := changed_conditions(log, self.state.step, facts, on_cpu=on_cpu):
+                self.warn(note)
 
     def _flush(self, window: Window, fraction: float) -> dict[str, str]:
         """Writes the window to the log and returns what the progress bar shows."""

@@ -13,6 +13,7 @@ from torch import nn
 
 from bertsmith import __version__
 from bertsmith.model import BertConfig
+from bertsmith.model.cpu_kernels import has_cpu_kernels
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives import Objective
 from bertsmith.training.flops import ModelFlops, matmul_rate
@@ -91,10 +92,14 @@ class Meter:
         rate = matmul_rate(self.device, self.precision)
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
+        kernels = {}
+        if self.device.type == "cpu" and self.precision == "bf16":
+            kernels["cpu_kernels"] = "yes" if has_cpu_kernels() else "no"
         return {
             "device": device_name(self.device),
             "threads": torch.get_num_threads(),
             "precision": self.precision,
+            **kernels,
             "matmul_flops_per_second": round(rate),
             "num_parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "bertsmith_version": __version__,

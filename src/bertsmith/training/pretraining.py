@@ -16,6 +16,7 @@ from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore, describe, missing_words
+from bertsmith.training.alike import require_alike, weight_hashes
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
@@ -31,7 +32,7 @@ from bertsmith.training.recipe import ModelSettings, PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.shared_run import held_run, last_good_checkpoint
 from bertsmith.training.snapshot import TrainingState
-from bertsmith.training.store_check import store_identity, verify_store
+from bertsmith.training.store_check import shard_hashes, store_identity, verify_all_copies
 
 __all__ = ["PretrainResult", "pretrain"]
 
@@ -85,11 +86,12 @@ def pretrain(
         store = TokenStore(store_path)
         saved = ranks.on_first(lambda: run.read_recipe() if run.recipe_path.exists() else None)
         recipe, free = as_started(recipe, saved, init)
+        require_alike(ranks, _content(store, recipe, init))
         ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), free))
         if ranks.on_first(lambda: run.is_finished):
             warn(f"{output}: this run is finished; its result is shown again")
         else:
-            ranks.on_first(lambda: verify_store(store, run.store_stamps_path))
+            verify_all_copies(store, run.store_stamps_path, ranks)
             session = _Session(store, recipe, run, init, warn, ranks, free)
             if unapplied is not None and session.checkpoint is None:
                 session.tell_unapplied(unapplied)
@@ -240,6 +242,13 @@ def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> di
         **recipe.model_dump(mode="json"),
         "run": {"store": store_identity(store), "init": init},
     }
+
+
+def _content(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:
+    """What all ranks must have alike, wherever on their machines it stands."""
+    found = {**store_identity(store), "shards": shard_hashes(store)}
+    model = None if init is None else weight_hashes(init)
+    return {**recipe.model_dump(mode="json"), "run": {"store": found, "init": model}}
 
 
 def _result(run: RunFolder) -> PretrainResult:

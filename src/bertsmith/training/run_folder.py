@@ -54,8 +54,15 @@ class RunFolder:
         A run that fails before its first step leaves nothing behind.
 
         Raises:
-            TrainingError: another process is running here.
+            TrainingError: another process is running here, or checkpoints have no place.
         """
+        place = self.checkpoints_path
+        if (place.is_symlink() or place.exists()) and not place.is_dir():
+            raise TrainingError(
+                "is no folder, and checkpoints need one of this name",
+                where=place,
+                fix="move it away, or give another output folder",
+            )
         made = _make(self.path)
         is_new = not self.recipe_path.exists()
         lock_path = self.path / ".lock"
@@ -87,8 +94,15 @@ class RunFolder:
             raise TrainingError(
                 f"cannot be written ({error.strerror or error})",
                 where=path,
-                fix="make room and run the same command to go on from the last checkpoint",
+                fix=f"make room and {self.way_on()}",
             ) from error
+
+    def way_on(self) -> str:
+        """What the same command does once a fault is mended, as the end of a message."""
+        checkpoints = self.checkpoints()
+        if not checkpoints:
+            return "run the same command, which starts anew: there is no checkpoint yet"
+        return f"run the same command to go on from {checkpoints[0].name}"
 
     def check_recipe(
         self, recipe: dict[str, Any], free_to_change: frozenset[str] = frozenset()

@@ -93,10 +93,11 @@ class CheckpointSaver:
             write_checkpoint(folder, snapshot, self.save_model, recipe)
             self.run.keep_checkpoints(self.settings.keep_checkpoints, snapshot.state.best_step)
         except OSError as error:
+            kept = "; earlier checkpoints are untouched" if self.run.checkpoints() else ""
             raise CheckpointError(
-                f"cannot be written ({error.strerror or error}); earlier checkpoints are untouched",
+                f"cannot be written ({error.strerror or error}){kept}",
                 where=folder,
-                fix="make room and run the same command to go on from the last one",
+                fix=f"make room and {self.run.way_on()}",
             ) from error
 
     def __enter__(self) -> Self:

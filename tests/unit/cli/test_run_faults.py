@@ -113,7 +113,12 @@ def test_all_checkpoints_damaged(bertsmith, store, stopped):
 
 
 def test_two_runs_into_one_folder(bertsmith, store, stopped):
-    command = [sys.executable, "-m", "bertsmith", *map(str, arguments(store, stopped, steps=8))]
+    command = [
+        sys.executable,
+        "-m",
+        "bertsmith",
+        *map(str, arguments(store, stopped, "--set", "training.trackers=[]")),
+    ]
     code = "import runpy, sys, time; from bertsmith.training.update import Updater\n"
     code += "def wait(*_): print('training', flush=True); sys.stdin.read()\n"
     code += "Updater.__call__ = wait; sys.argv = sys.argv[1:]\n"
@@ -341,3 +346,17 @@ def test_a_budget_for_a_few_updates_only_is_told(bertsmith, store, tmp_path):
     )
     code, _, err = bertsmith(*arguments(store, tmp_path / "b"))
     assert (code, err) == (0, "")
+
+
+def test_a_file_where_checkpoints_go(bertsmith, store, stopped):
+    """Told at the start, not when the first checkpoint is due."""
+    place = stopped / "checkpoints"
+    for make in (lambda: place.write_text("mine"), lambda: place.symlink_to("unmounted")):
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+        make()
+        before = (stopped / "metrics.jsonl").read_bytes()
+        assert complaint(bertsmith(*arguments(store, stopped))) == (
+            f"{place}: is no folder, and checkpoints need one of this name; "
+            "move it away, or give another output folder"
+        )
+        assert (stopped / "metrics.jsonl").read_bytes() == before

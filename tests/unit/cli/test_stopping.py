@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM before the work starts: one line and an exit code, whatever is imported."""
+"""A stop before the work starts: one line and an exit code, whatever is imported."""
 
 import signal
 import subprocess
@@ -45,7 +45,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_stop_before_the_work(tmp_path, name, moment):
     module, code = MOMENTS[moment]
     (tmp_path / "program.py").write_text(PROGRAM.replace("{code}", code))
@@ -72,15 +72,19 @@ def test_what_a_stop_is_told_by():
     assert exit_code(stop_behind(error)) == 143
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
-def test_who_ignores_ctrl_c_still_does(monkeypatch, before):
-    """A shell lets jobs in the background ignore it: it is meant for what is in front."""
+def test_who_ignores_a_signal_still_does(monkeypatch, before, number):
+    """A shell lets jobs in the background ignore Ctrl-C, nohup the end of the terminal."""
     monkeypatch.setattr("sys.unraisablehook", sys.unraisablehook)
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
         raise_on_signals()
-        assert (signal.getsignal(signal.SIGINT) == before) is (before == signal.SIG_IGN)
+        assert (signal.getsignal(number) == before) is (before == signal.SIG_IGN)
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)

@@ -117,6 +117,8 @@ def test_the_first_that_fails_says_why(process):
     mine = judged(StoreError("does not exist", where="store"), 1, store)
     assert speaks()
     assert str(mine) == "rank 1: store: does not exist"
+    named = StoreError("rank 2: store: does not exist")
+    assert str(judged(named, 1, store)) == str(named)
     lost = judged(RuntimeError("[gloo] Connection closed by peer"), 0, store)
     assert not speaks()
     assert isinstance(lost, WorkerError)

@@ -4,7 +4,9 @@ import signal
 
 import pytest
 
-from bertsmith.training.interruption import stop_on_signals
+from bertsmith.training.agreement import Agreement
+from bertsmith.training.distributed import Ranks
+from bertsmith.training.interruption import Interrupted, stop_on_signals
 
 
 @pytest.fixture
@@ -23,6 +25,22 @@ def test_a_run_in_the_background_ignores_ctrl_c_as_it_did(sigint):
         signal.raise_signal(signal.SIGTERM)
         assert request.wanted
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_the_end_of_the_terminal_unless_nohup_has_it_ignored(is_ignored):
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    try:
+        with stop_on_signals() as request:
+            signal.raise_signal(signal.SIGHUP)
+            assert request.wanted is not is_ignored
+        if not is_ignored:
+            agreed = Agreement(Ranks(), request, lambda: False, 0.0)
+            agreed.seconds()
+            assert agreed.must_stop
+            assert Interrupted(3, "here", agreed.signal_number).exit_code == 129
+    finally:
+        signal.signal(signal.SIGHUP, kept)
 
 
 def test_a_second_ctrl_c_is_for_whoever_handled_it_before(sigint):

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 
 import pytest
@@ -41,7 +42,7 @@ def test_tensorboard_has_the_log_and_no_point_twice(store, tmp_path, monkeypatch
     settings = recipe("training.num_steps=12", "training.log_every_steps=1")
     interrupted(store, settings, tmp_path / "run", monkeypatch)
     # What a run that is killed after its checkpoint leaves behind.
-    with tracking(["tensorboard"], TrackedRun(tmp_path / "run", {}, 6)) as listeners:
+    with tracking(["tensorboard"], TrackedRun(tmp_path / "run", {}, 6), silent) as listeners:
         for step in (7, 8):
             listeners[0]("train", step, {"mlm_loss": 99.0})
     pretrain(store, settings, tmp_path / "run", warn=silent)
@@ -64,7 +65,7 @@ def test_mlflow_has_the_log_and_no_point_twice(store, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     interrupted(store, recipe(*changes), folder, monkeypatch)
     # What a run that is killed after its checkpoint leaves behind; done again it gives the same.
-    with tracking(["mlflow"], TrackedRun(folder, {}, 6)) as listeners:
+    with tracking(["mlflow"], TrackedRun(folder, {}, 6), silent) as listeners:
         for step in (7, 8):
             listeners[0]("train", step, {"mlm_loss": 5.0, "seconds": 1.0})
     pretrain(store, recipe(*changes), folder, warn=silent)
@@ -132,13 +133,46 @@ def test_a_tracker_that_fails_does_not_stop_the_run(tmp_path, monkeypatch):
 
     class Broken:
         def log(self, kind, step, values):
-            raise ConnectionError("no route")
+            raise ConnectionError("no route\nto host")
 
         def close(self):
-            pass
+            raise ConnectionError("no route")
 
     monkeypatch.setattr(tensorboard, "start", lambda run: Broken())
-    with tracking(["tensorboard"], TrackedRun(tmp_path, {}, 0)) as (listener,):
-        with pytest.warns(RuntimeWarning, match="no route.*goes on without it"):
-            listener("train", 1, {"loss": 1.0})
+    lines = []
+    with tracking(["tensorboard"], TrackedRun(tmp_path, {}, 0), lines.append) as (listener,):
+        listener("train", 1, {"loss": 1.0})
         listener("train", 2, {"loss": 1.0})
+    assert lines == [
+        "tensorboard failed (no route to host); the run goes on without it, and its metrics.jsonl "
+        "has everything"
+    ]
+
+
+def test_a_tracker_that_fails_at_the_end_is_told_too(tmp_path, monkeypatch):
+    from bertsmith.training.trackers import tensorboard
+
+    class Broken:
+        def close(self):
+            raise ConnectionError("no route")
+
+    monkeypatch.setattr(tensorboard, "start", lambda run: Broken())
+    lines = []
+    with tracking(["tensorboard"], TrackedRun(tmp_path, {}, 0), lines.append):
+        pass
+    assert [line.partition(";")[0] for line in lines] == ["tensorboard failed (no route)"]
+
+
+def test_other_threads_still_tell_what_they_raise(tmp_path, monkeypatch):
+    def fail():
+        raise ValueError("of a thread")
+
+    told = []
+    monkeypatch.setattr("threading.excepthook", lambda raised: told.append(str(raised.exc_value)))
+    before = threading.excepthook
+    with tracking(["tensorboard"], TrackedRun(tmp_path, {}, 0), silent):
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    assert told == ["of a thread"]
+    assert threading.excepthook is before

@@ -1,5 +1,6 @@
 """What a fine-tuning run is made of, and what follows from it before any weights are loaded."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,13 @@ from bertsmith.model.pretrained import read_config
 from bertsmith.tasks.base import Task, TaskData
 from bertsmith.tasks.finetuning.dev_set import sequence_length
 from bertsmith.tasks.finetuning.recipe import FinetuneRecipe
-from bertsmith.training import EpochBatches, Ranks, StepHorizon, warmup_ratio_of
+from bertsmith.training import (
+    EpochBatches,
+    Ranks,
+    StepHorizon,
+    warmup_ratio_of,
+    weight_hashes,
+)
 from bertsmith.wordpiece import Tokenizer
 
 __all__ = ["FinetuneJob"]
@@ -62,24 +69,29 @@ class FinetuneJob:
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
-        weights = [
-            path
-            for path in sorted(find_folder(self.source).iterdir())
-            if path.suffix in (".safetensors", ".bin")
-            and not path.name.startswith("training_state")
-        ]
         dev = [path for data in self.dev.values() for path in data.files]
         files = dict.fromkeys([*self.train.files, *dev])
-        hashes = {path.name: sha256_of_file(path) for path in weights}
         return {
             **self.recipe.model_dump(mode="json"),
             "run": {
                 "task": self.task.name,
-                "model": {"source": self.source, **hashes},
+                "model": {"source": self.source, **weight_hashes(self.source)},
                 "from_scratch": self.from_scratch,
                 "data": {str(path): sha256_of_file(path) for path in files},
             },
         }
+
+    def content(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """Of what `identity` returned, what is so wherever model and data stand."""
+        run = dict(identity["run"])
+        run["model"] = {k: v for k, v in run["model"].items() if k != "source"}
+        run["data"] = {self._name(path): found for path, found in run["data"].items()}
+        return {**identity, "run": run}
+
+    def _name(self, path: str) -> str:
+        """What a file of the data is called within it."""
+        inside = os.path.relpath(path, self.data)
+        return Path(path).name if inside == "." else inside
 
     @property
     def config_changes(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from bertsmith.training import (
     held_run,
     joined_ranks,
     read_run,
+    require_alike,
     require_layers,
 )
 
@@ -82,6 +83,7 @@ def finetune(
         for note in job.train.notes:
             warn(note)
         identity = job.identity()
+        require_alike(ranks, job.content(identity))
         ranks.on_first(lambda: run.check_recipe(identity, FREE_TO_CHANGE))
         if ranks.on_first(lambda: run.is_finished):
             warn(f"{output}: this run is finished; its result is shown again")

@@ -1,5 +1,6 @@
 """TensorBoard: event files under the run's folder, `tensorboard --logdir RUN`."""
 
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,21 @@ def start(run: TrackedRun) -> Tracker:
 class _TensorBoard:
     def __init__(self, writer: "SummaryWriter") -> None:
         self.writer = writer
+        self._hook_before = threading.excepthook
+        threading.excepthook = self._hook = self._pass_over
 
     def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         for name, value in numbers(values).items():
             self.writer.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
-        self.writer.close()
+        try:
+            self.writer.close()
+        finally:
+            if threading.excepthook is self._hook:
+                threading.excepthook = self._hook_before
+
+    def _pass_over(self, raised: threading.ExceptHookArgs) -> None:
+        """Leaves what the writer's thread can't write to the next call, which raises it too."""
+        if getattr(raised.thread, "exception", None) is not raised.exc_value:
+            self._hook_before(raised)

@@ -1,7 +1,6 @@
 """Opening the trackers that a run asks for, and closing them whatever happens."""
 
 import importlib
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
@@ -20,15 +19,18 @@ Listener = Callable[[str, int, Mapping[str, Any]], None]
 
 
 @contextmanager
-def tracking(names: Sequence[str], run: TrackedRun) -> Iterator[list[Listener]]:
+def tracking(
+    names: Sequence[str], run: TrackedRun, warn: Callable[[str], None]
+) -> Iterator[list[Listener]]:
     """Opens trackers, and yields what is to be told of every record of the log.
 
-    A tracker that fails while the run goes on is given up with a warning: the run's own log has
-    everything. Of several processes only the first tracks.
+    A tracker that fails while the run goes on is given up: the run's own log has everything. Of
+    several processes only the first tracks.
 
     Args:
         names: some of `TRACKERS`.
         run: the run's folder, recipe and step.
+        warn: is told, in one line, about each tracker that fails.
 
     Raises:
         TrainingError: a tracker's library isn't installed, or can't be started.
@@ -39,7 +41,7 @@ def tracking(names: Sequence[str], run: TrackedRun) -> Iterator[list[Listener]]:
     opened: list[_Careful] = []
     try:
         for name in names:
-            opened.append(_Careful(name, _start(name, run)))
+            opened.append(_Careful(name, _start(name, run), warn))
         yield [tracker.log for tracker in opened]
     finally:
         for tracker in opened:
@@ -67,10 +69,10 @@ def _start(name: str, run: TrackedRun) -> Tracker:
 
 
 class _Careful:
-    """A tracker that can't stop a run."""
+    """A tracker that can't stop a run; what it fails with is told once."""
 
-    def __init__(self, name: str, tracker: Tracker) -> None:
-        self.name, self.tracker, self.works = name, tracker, True
+    def __init__(self, name: str, tracker: Tracker, warn: Callable[[str], None]) -> None:
+        self.name, self.tracker, self.warn, self.works = name, tracker, warn, True
 
     def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         if self.works:
@@ -83,13 +85,13 @@ class _Careful:
         try:
             work()
         except Exception as error:  # whatever a library, or a server behind it, raises
+            if self.works:
+                told = " ".join(str(error).split())
+                self.warn(
+                    f"{self.name} failed ({told}); the run goes on without it, and its "
+                    "metrics.jsonl has everything"
+                )
             self.works = False
-            warnings.warn(
-                f"{self.name} failed ({error}); the run goes on without it, and its metrics.jsonl "
-                "has everything",
-                RuntimeWarning,
-                stacklevel=2,
-            )
 
 
 def _is_another_rank() -> bool:

@@ -1,0 +1,116 @@
+"""Machines that were given different commands or files: every rank refuses, and says which."""
+
+import re
+import shutil
+import socket
+
+import pytest
+
+from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.store import TokenStore, write_store
+from ranks_job import do
+from ranks_runs import SMALL, job, make_store, outcome, torchrun
+
+STEPS = "training.num_steps=6"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("alike"))
+
+
+def pretrain(store, output, *changes):
+    sets = [part for change in [*SMALL, STEPS, *changes] for part in ("--set", change)]
+    return ["-m", "bertsmith", "pretrain", store, "--recipe", "tiny", *sets, "-o", output]
+
+
+def on_two_machines(first, second):
+    """Runs a command on each of two machines, of one rank each; returns their outcomes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    rendezvous = ["--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", port]
+    machines = [
+        torchrun(*command, processes=1, rendezvous=[*rendezvous, "--node-rank", str(rank)])
+        for rank, command in enumerate((first, second))
+    ]
+    try:
+        return [outcome(machine, seconds=60) for machine in machines]
+    finally:
+        for machine in machines:
+            machine.terminate()
+
+
+def refusal(first, second):
+    """What both machines refuse with."""
+    said = set()
+    for code, out, err in on_two_machines(first, second):
+        assert code != 0, out
+        assert re.findall(r"exitcode +: (\S+)", err) == ["2"], err
+        assert "held-out" not in out
+        said |= {line for line in err.splitlines() if line.startswith("bertsmith: rank ")}
+    (line,) = said
+    return line.removeprefix("bertsmith: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("change", "told"), [
+    ("training.learning_rate=0.1", "training.learning_rate = 0.1, not 0.002"),
+    ("training.num_steps=40", "training.num_steps = 40, not 6"),
+    ("training.log_every_steps=2", "training.log_every_steps = 2, not 1"),
+])  # fmt: skip
+def test_another_setting(store, tmp_path, change, told):
+    line = refusal(pretrain(store, tmp_path / "run"), pretrain(store, tmp_path / "run", change))
+    assert line == f"rank 1 has {told} as rank 0; give every process the same settings"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_another_store(store, tmp_path):
+    lines = store.with_name("corpus.txt").read_text().split("\n\n")
+    (tmp_path / "fewer.txt").write_text("\n\n".join(lines[:-1]))
+    corpus = open_corpus([str(tmp_path / "fewer.txt")], CorpusSettings())
+    write_store(corpus, TokenStore(store).tokenizer, tmp_path / "fewer")
+    run = tmp_path / "run"
+    line = refusal(pretrain(store, run), pretrain(tmp_path / "fewer", run))
+    told = (
+        "rank 1 has store.num_documents = 49, not 50 as rank 0; give every process the same files"
+    )
+    assert line == told
+    assert not run.exists()
+
+
+@pytest.mark.slow
+def test_a_copy_of_the_store(store, tmp_path):
+    """A whole one will do; in a damaged one the shard is named."""
+    copy = tmp_path / "copy"
+    shutil.copytree(store, copy)
+    commands = [pretrain(place, tmp_path / "run") for place in (store, copy)]
+    results = on_two_machines(*commands)
+    assert [code for code, _, _ in results] == [0, 0], results
+    shutil.rmtree(tmp_path / "run")
+    (shard,) = copy.glob("*.arrow")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    line = refusal(*commands)
+    assert line.startswith(f"rank 1: {shard}: is damaged (its SHA-256 is not the manifest's)")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_other_data_to_fine_tune_on(store, tmp_path):
+    do(job(store, tmp_path / "model"))
+    rows = [f"{'good' if n % 3 else 'bad'}\tthe old teacher paints" for n in range(12)]
+    commands = []
+    for name, kept in (("one", rows), ("two", rows[:-1])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.tsv").write_text("\n".join(["label\ttext", *kept]) + "\n")
+        commands.append(
+            ["-m", "bertsmith", "finetune", "classify", "--model", tmp_path / "model", "--data",
+             tmp_path / name / "data.tsv", "--recipe", "small", "-o", tmp_path / "run"]
+        )  # fmt: skip
+    line = refusal(*commands)
+    assert line.startswith("rank 1 has data.data.tsv = '")
+    assert line.endswith("' as rank 0; give every process the same files")
+    assert not (tmp_path / "run").exists()
