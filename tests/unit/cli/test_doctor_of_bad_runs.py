@@ -101,3 +101,25 @@ def test_positions_are_trained_from_where_the_weights_are(
     assert code == 0, err
     assert f"runs/next: {100 if has_checkpoint else number_of_updates} steps in" in out
     assert "untrained_positions" not in findings(bertsmith, "runs/next")
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0, 100.0])
+def test_fine_tuning_at_a_rate_far_too_high(bertsmith, model, tmp_path, monkeypatch, rate):
+    monkeypatch.chdir(tmp_path)
+    rows = [("red", "yes"), ("red", "yes"), ("old", "no")] * 12
+    text = "".join(f"the {word} river .,{label}\n" for word, label in rows)
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.csv").write_text(f"text,label\n{text}")
+    options = sets(f"training.learning_rate={rate}", "training.num_epochs=12",
+                   "training.global_batch_size=4", "training.precision=fp32")  # fmt: skip
+    command = ("finetune", "classify", "--model", model, "--data", tmp_path, "-o", "hot", *options)
+    code, _, err = bertsmith(*command)
+    assert code == 0
+    assert "accuracy 0.6667 on dev is no better than always giving the most frequent" in err
+    finding = findings(bertsmith, "hot")["not_learned"]
+    assert finding["severity"] == "problem"
+    assert "accuracy 0.6667 on dev is no better" in finding["title"]
+    assert f"Likely here: a learning rate of {rate:g}, over 0.005" in finding["remedy"]
+    assert max(rates(findings(bertsmith, "hot"))) <= 0.005
+    (words,) = command_lines(finding["command"])
+    assert bertsmith(*words)[0] == 0
