@@ -37,6 +37,9 @@ def test_a_loss_that_only_falls_after_it_blew_up(tmp_path, loss, rate, name, off
     assert {found.name for found in examine_run(folder).findings} & {*BLOWN} == {name}
     assert finding.severity == "problem"
     assert f"--set training.learning_rate={offered} " in finding.command
+    if name != "learning_rate_too_low":  # no command repeats a rate that came to nothing
+        for found in examine_run(folder).findings:
+            assert f"learning_rate={offered} " in found.command, found.name
     assert (f"learning rate is {rate:g}, over 0.0004 for this size" in finding.title) == (
         rate > 4e-4
     )

@@ -40,10 +40,14 @@ class RunCommands:
 
     def go_on(self) -> str:
         """The command with which the run goes on."""
-        return self.again().removesuffix("runs/next") + shlex.quote(str(self.run.path))
+        same = self._command(self._start(), ())
+        return same.removesuffix("runs/next") + shlex.quote(str(self.run.path))
 
     def again(self, *changes: str) -> str:
         """The command that makes such a run with other settings, each `path=value`."""
+        return self._command(self._start(), [*self._mended(changes), *changes])
+
+    def _start(self) -> list[str]:
         if self.is_pretraining:
             init = self.run.of_run("init")
             start = ["pretrain", self.store, *([] if init is None else ["--init", str(init)])]
@@ -53,7 +57,7 @@ class RunCommands:
             start = ["finetune", str(self.run.task), "--model", source]
             start += ["--data", str(Path(files[0]).parent)]
             start += ["--from-scratch"] if self.run.of_run("from_scratch") else []
-        return self._command(start, changes)
+        return start
 
     def longer(self, num_steps: int) -> str:
         """The command that makes such a pre-training run of so many updates."""
@@ -68,9 +72,7 @@ class RunCommands:
             divisor: what the rate is divided by, unless it is over all that such runs bear.
             *changes: other settings, each `path=value`.
         """
-        rate = self.learning_rate
-        lower = sound_rate(self.run) if rate > highest_rate(self.run) else rate / divisor
-        return self.again(f"training.learning_rate={lower:.2g}", *changes)
+        return self.again(self._lower(divisor), *changes)
 
     def pretrained(self) -> str:
         """The command that makes such a fine-tuning run from the model's own weights."""
@@ -88,7 +90,8 @@ class RunCommands:
         """The command that goes on from this run's model with examples of another length.
 
         A tenth of all updates, as in the paper, but some hundred at least. A run that was stopped
-        has no model: then it is from the newest checkpoint, and without one from the start.
+        has no model: then it is from the newest checkpoint, and without one, or where what was
+        learned is of no use, from the start.
         """
         changes = (
             "phases=null",
@@ -96,20 +99,36 @@ class RunCommands:
             *self._unset("examples.max_predictions_per_seq"),
         )
         model = self._model()
-        if model is None:
+        if model is None or self.is_useless:
             return self.again(*changes)
         changes += (
             *self._unset("training.num_warmup_steps"),
             *self._unset("training.budget_seconds"),
             f"training.num_steps={max(_FEWEST_UPDATES, self.run.step // 9)}",
         )
-        return self._command(["pretrain", self.store, "--init", str(model)], changes)
+        start = ["pretrain", self.store, "--init", str(model)]
+        return self._command(start, [*self._mended(changes), *changes])
 
     def _model(self) -> Path | None:
         """Where the newest weights are that `--init` takes."""
         if (self.run.path / "config.json").exists():
             return self.run.path
         return next(iter(RunFolder(self.run.path).checkpoints()), None)
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether no weights of the run are of use, nor its learning rate; told by measures."""
+        return False
+
+    def _mended(self, changes: Sequence[str]) -> list[str]:
+        """A lower learning rate instead of one that came to nothing, which no command repeats."""
+        is_chosen = any(change.startswith("training.learning_rate=") for change in changes)
+        return [self._lower(3)] if self.is_useless and not is_chosen else []
+
+    def _lower(self, divisor: float) -> str:
+        rate = self.learning_rate
+        lower = sound_rate(self.run) if rate > highest_rate(self.run) else rate / divisor
+        return f"training.learning_rate={lower:.2g}"
 
     def _unset(self, path: str) -> tuple[str, ...]:
         return () if self.run.setting(path) is None else (f"{path}=null",)

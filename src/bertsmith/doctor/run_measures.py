@@ -171,6 +171,17 @@ class RunMeasures(RunCommands):
         return is_wild and min(self._seen) >= unigram + ABOVE_UNIGRAM
 
     @property
+    def is_useless(self) -> bool:
+        """Whether it blew up, or has a rate that is too high and learned nothing, as it seems."""
+        if self.blew_up or self.learning_rate <= self.highest_rate:
+            return self.blew_up
+        if self.is_pretraining:
+            loss, unigram = self.last_loss, self.unigram_loss
+            return loss is None or (unigram is not None and loss > unigram - ABOVE_UNIGRAM)
+        least, score = self.fact("least_score"), self.run.scores.get(self.run.main_metric or "")
+        return least is not None and score is not None and score <= least
+
+    @property
     def _seen(self) -> list[float]:
         return [*self.losses[1], *self.held_out[1]]
 
