@@ -59,6 +59,7 @@ def start_line(**changes):
         "store": "store",
         "num_documents": 6_000_000,
         "num_tokens": 4_000_000_000,
+        "vocab_size": 30_522,
         "unknown_rate": 0.0003,
         "epoch_examples": 40_000_000,
         "evaluation_examples": 2000,

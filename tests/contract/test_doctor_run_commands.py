@@ -46,7 +46,7 @@ def test_what_a_finding_tells_to_run_mends_it(tmp_path, timid):
     command = finding_of(timid, "untrained_positions").command
     assert f"--init {timid} " in command
     told = settings_of(command)
-    assert (told.longest_sequence, told.training.num_steps) == (64, 40 // 9)
+    assert (told.longest_sequence, told.training.num_steps) == (64, 100)
     # No phase reaches the model's length.
     phased = written(
         tmp_path / "phased",

@@ -3,6 +3,7 @@
 Example: bertsmith pretrain store --recipe tiny --budget 20m -o runs/first
 """
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ __all__ = ["command", "epilog", "score_rows"]
 
 # With fewer than these even the warm-up of a short run is hardly over.
 _FEW_UPDATES = 20
+# How far over ln V a loss is, in nats, that fresh weights don't have.
+_OVER = 0.5
 
 
 def epilog() -> str:
@@ -61,6 +64,7 @@ def command(
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
     _warn_of_few_updates(result.state.step, resolved.training.budget_seconds)
+    _warn_of_nothing_learned(result)
     if as_json:
         emit_json({"path": str(output), **vars(result.state), **result.scores})
         return
@@ -87,6 +91,24 @@ def _warn_of_few_updates(num_updates: int, budget_seconds: float | None) -> None
         warn(
             f"only {counted(num_updates, 'update')} fitted into {budget_seconds:g} s; the model is "
             "hardly trained; give a longer --budget"
+        )
+
+
+def _warn_of_nothing_learned(result: "PretrainResult") -> None:
+    """Tells a loss that knowing no context gives; a trial of few updates only if it blew up."""
+    from bertsmith.model.pretrained import read_config
+
+    scores, num_updates = result.scores, result.state.step
+    name, label = ("ltr", "left-to-right") if "ltr_loss" in scores else ("mlm", "MLM")
+    loss, unigram = scores[f"{name}_loss"], scores.get("unigram_loss")
+    if unigram is None or loss <= unigram:
+        return
+    knows_nothing = math.log(read_config(result.path).vocab_size)
+    if num_updates >= _FEW_UPDATES or loss > knows_nothing + _OVER:
+        warn(
+            f"{result.path}: the held-out {label} loss {loss:,.3f} is worse than that of a model "
+            f"that knows no context ({unigram:.3f}); "
+            f"{shlex.join(['bertsmith', 'doctor', 'run', str(result.path)])} looks for the reason"
         )
 
 

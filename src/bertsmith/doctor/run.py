@@ -18,7 +18,7 @@ _OLD = "machine, data and epochs, because the log is of an older version"
 def examine_run(folder: str | Path) -> Examination:
     """Looks for what keeps a run from learning, or from being fast.
 
-    Only the recipe and the log are read.
+    Only the recipe and the log are read, and whether there is a model or a checkpoint.
 
     Args:
         folder: a run of pre-training or fine-tuning.

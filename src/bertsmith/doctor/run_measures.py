@@ -1,42 +1,38 @@
 """What is measured about a run: its curves, how far it came, and what it was run on."""
 
-import shlex
+import math
 import statistics
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Any
 
-from bertsmith.model import SIZES
-from bertsmith.training import RunLog
+from bertsmith.doctor.learning_rates import hidden_size, highest_rate, sound_rate
+from bertsmith.doctor.run_commands import RunCommands
 
-__all__ = ["RunMeasures"]
+__all__ = ["ABOVE_UNIGRAM", "OVER_IGNORANT", "RunMeasures"]
 
 #: Steps and values.
 Curve = tuple[list[float], list[float]]
 
 _SMOOTHED = 5
 _STANDARD_ERRORS = 4
-# Peak learning rates of AdamW over which models of a hidden size rarely train.
-_HIGHEST_RATES = ((768, 4e-4), (512, 1.5e-3), (256, 4e-3), (0, 8e-3))
+# No vocabulary is larger.
+_LARGEST_VOCABULARY = 1_000_000
+#: How far above ln V a loss is that fresh weights don't have, in nats; those of large start 0.2
+#: above.
+OVER_IGNORANT = 0.5
+#: How far above the unigram baseline a run hasn't come to the plateau, in nats.
+ABOVE_UNIGRAM = 0.3
 
 
-class RunMeasures:
+class RunMeasures(RunCommands):
     """A run and what is measured about it, each when it is first asked for.
 
     Args:
         run: its recipe and log.
     """
-
-    def __init__(self, run: RunLog) -> None:
-        self.run = run
-
-    @property
-    def is_pretraining(self) -> bool:
-        """Whether it is a pre-training run."""
-        return self.run.is_pretraining
 
     @property
     def is_fresh(self) -> bool:
@@ -127,20 +123,67 @@ class RunMeasures:
         return min(1.0, record["step"] / float(steps)) if steps else 0.0
 
     @property
-    def learning_rate(self) -> float:
-        """The peak learning rate of the recipe."""
-        return float(self.run.setting("training.learning_rate", 0.0))
+    def highest_rate(self) -> float:
+        """The peak learning rate over which such a run rarely learns anything."""
+        return highest_rate(self.run)
 
     @property
-    def highest_rate(self) -> float:
-        """The peak learning rate over which models of this size rarely train."""
-        return next(rate for least, rate in _HIGHEST_RATES if self.hidden_size >= least)
+    def sound_rate(self) -> float:
+        """A peak learning rate with which such a run mostly learns."""
+        return sound_rate(self.run)
 
     @property
     def hidden_size(self) -> int:
         """The hidden size that the recipe of a pre-training run gives."""
-        size = SIZES.get(str(self.run.setting("model.size", "base")), SIZES["base"])
-        return int(self.run.setting("model.hidden_size") or size[1])
+        return hidden_size(self.run)
+
+    @property
+    def ignorant_loss(self) -> float:
+        """What a model has that knows nothing: ln V, in nats; over that of any where V is unknown.
+
+        Fresh weights start there, and no other way leads over it than steps that are too long.
+        """
+        return math.log(self.fact("vocab_size") or _LARGEST_VOCABULARY)
+
+    @property
+    def most_over(self) -> float:
+        """How far the highest loss of all is above that of a model that knows nothing, in nats."""
+        return max(self._seen, default=0.0) - self.ignorant_loss
+
+    @property
+    def went_over(self) -> bool:
+        """Whether a loss was higher than fresh weights ever have it."""
+        return self.most_over >= OVER_IGNORANT
+
+    @property
+    def blew_up(self) -> bool:
+        """Whether pre-training was thrown out before it had learned anything.
+
+        In all of the log the loss is above that of a model that knows no context, and either it
+        went over ln V, or the learning rate is over what models of the size bear.
+        """
+        if not self._seen or not self.is_pretraining:
+            return False
+        unigram = self.unigram_loss
+        if unigram is None:
+            return min(self._seen) >= self.ignorant_loss + OVER_IGNORANT
+        is_wild = self.went_over or self.learning_rate > self.highest_rate
+        return is_wild and min(self._seen) >= unigram + ABOVE_UNIGRAM
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether it blew up, or has a rate that is too high and learned nothing, as it seems."""
+        if self.blew_up or self.learning_rate <= self.highest_rate:
+            return self.blew_up
+        if self.is_pretraining:
+            loss, unigram = self.last_loss, self.unigram_loss
+            return loss is None or (unigram is not None and loss > unigram - ABOVE_UNIGRAM)
+        least, score = self.fact("least_score"), self.run.scores.get(self.run.main_metric or "")
+        return least is not None and score is not None and score <= least
+
+    @property
+    def _seen(self) -> list[float]:
+        return [*self.losses[1], *self.held_out[1]]
 
     @property
     def has_warmup(self) -> bool:
@@ -161,10 +204,6 @@ class RunMeasures:
         lengths.append(self.run.setting("examples.max_seq_length"))
         return max((length for length in lengths if length), default=None)
 
-    def fact(self, name: str) -> Any:
-        """What the log says about the start; None where it doesn't."""
-        return self.run.facts.get(name)
-
     def median(self, name: str) -> float | None:
         """The median of a measurement, without the first of each sitting, which starts up."""
         values, is_first = [], False
@@ -176,65 +215,6 @@ class RunMeasures:
                     values.append(float(record[name]))
                 is_first = False
         return statistics.median(values) if values else None
-
-    def go_on(self) -> str:
-        """The command with which the run goes on."""
-        return self.again().removesuffix("runs/next") + shlex.quote(str(self.run.path))
-
-    def again(self, *changes: str) -> str:
-        """The command that makes such a run with other settings, each `path=value`."""
-        if self.is_pretraining:
-            init = self.run.of_run("init")
-            start = ["pretrain", self.store, *([] if init is None else ["--init", str(init)])]
-        else:
-            source = str(self.run.of_run("model.source") or "MODEL")
-            files = list(self.run.of_run("data") or {"DATA/f": ""})
-            start = ["finetune", str(self.run.task), "--model", source]
-            start += ["--data", str(Path(files[0]).parent)]
-            start += ["--from-scratch"] if self.run.of_run("from_scratch") else []
-        return self._command(start, changes)
-
-    def longer(self, num_steps: int) -> str:
-        """The command that makes such a pre-training run of so many updates."""
-        warmup = self.run.setting("training.num_warmup_steps") or 0
-        fits = () if warmup <= num_steps / 2 else self._unset("training.num_warmup_steps")
-        return self.again(*fits, f"training.num_steps={num_steps}", "training.budget_seconds=null")
-
-    def with_other_seed(self) -> str:
-        """The command that makes such a run with another seed."""
-        return self.again(f"training.seed={self.run.setting('training.seed', 0) + 1}")
-
-    def warmed_up(self) -> str:
-        """The command that makes such a run with the learning rate rising at first."""
-        return self.again(*self._unset("training.num_warmup_steps"), "training.warmup_ratio=0.05")
-
-    def lengthened(self, max_seq_length: int) -> str:
-        """The command that goes on from this run's model with examples of another length.
-
-        A tenth of all updates, as in the paper.
-        """
-        changes = (
-            "phases=null",
-            f"examples.max_seq_length={max_seq_length}",
-            *self._unset("examples.max_predictions_per_seq"),
-            *self._unset("training.num_warmup_steps"),
-            *self._unset("training.budget_seconds"),
-            f"training.num_steps={max(1, self.run.step // 9)}",
-        )
-        return self._command(["pretrain", self.store, "--init", str(self.run.path)], changes)
-
-    def _unset(self, path: str) -> tuple[str, ...]:
-        return () if self.run.setting(path) is None else (f"{path}=null",)
-
-    def _command(self, start: Sequence[str], changes: Sequence[str]) -> str:
-        options = [part for change in changes for part in ("--set", change)]
-        recipe = ["--recipe", str(self.run.path / "recipe.yaml")]
-        return shlex.join(["bertsmith", *start, *recipe, *options, "-o", "runs/next"])
-
-    @property
-    def store(self) -> str:
-        """The store's folder."""
-        return str(self.fact("store") or "STORE")
 
 
 def smoothed(values: Sequence[float]) -> list[float]:

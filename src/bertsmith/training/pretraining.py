@@ -177,6 +177,7 @@ class _Session:
             "store": str(self.store.folder),
             "num_documents": self.store.num_documents,
             "num_tokens": self.store.num_tokens,
+            "vocab_size": len(self.store.vocabulary),
             "unknown_rate": describe(self.store.manifest).unknown_rate,
             "epoch_examples": self.batches.epoch_length,
             "evaluation_examples": sum(batch.batch_size for batch in held_out),

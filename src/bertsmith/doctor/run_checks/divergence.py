@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Example, Finding, Limits
-from bertsmith.doctor.run_measures import RunMeasures
+from bertsmith.doctor.run_measures import OVER_IGNORANT, RunMeasures
 
 __all__ = ["check"]
 
@@ -21,9 +21,36 @@ _SHOWN = 3
 
 def check(measures: RunMeasures) -> Iterator[Finding]:
     """Finds runs that went astray."""
-    yield from _diverged(measures)
+    yield from _blew_up(measures) if measures.blew_up else _diverged(measures)
     yield from _skipped(measures)
     yield from _spikes(measures)
+
+
+def _blew_up(measures: RunMeasures) -> Iterator[Finding]:
+    """Before the first line of the log, so that the loss may well have fallen since."""
+    loss = measures.last_loss
+    if loss is None or not measures.went_over:
+        return  # then learning_rate tells
+    limit = f"{measures.ignorant_loss:.2f} nats"
+    knows_nothing = f"the {limit} of" if measures.fact("vocab_size") else f"{limit}, far over"
+    yield Finding(
+        "diverged",
+        "problem",
+        f"the loss is {loss:,.2f} nats after {counted(measures.run.step, 'update')}, and was over "
+        f"{knows_nothing} a model that knows nothing{_too_fast(measures)}",
+        measures.most_over,
+        OVER_IGNORANT,
+        effect="The first updates threw the weights far from where they were drawn. From there "
+        "they seldom come back: if the loss falls, then only towards what guessing gives, and "
+        "the time is lost.",
+        remedy="Begin again with a lower learning rate; no checkpoint of this run is of use.",
+        command=measures.slower(3),
+    )
+
+
+def _too_fast(measures: RunMeasures) -> str:
+    rate, highest = measures.learning_rate, measures.highest_rate
+    return f"; the learning rate is {rate:g}, over {highest:g} for this size" * (rate > highest)
 
 
 def _diverged(measures: RunMeasures) -> Iterator[Finding]:
@@ -46,7 +73,7 @@ def _diverged(measures: RunMeasures) -> Iterator[Finding]:
             "the time is lost.",
             remedy="Go back to a checkpoint from before the rise, and lower the learning rate or "
             "warm up for longer.",
-            command=measures.again(f"training.learning_rate={measures.learning_rate / 3:.2g}"),
+            command=measures.slower(3),
         )
 
 
@@ -57,7 +84,7 @@ def _skipped(measures: RunMeasures) -> Iterator[Finding]:
             "skipped_updates",
             crossed[0],
             f"{counted(len(skipped), 'update')} skipped, because the loss or gradient was no "
-            "number or a spike",
+            f"number or a spike{_too_fast(measures)}",
             len(skipped),
             crossed[1],
             effect="A single batch may be at fault (broken text, one token a thousand times). "
@@ -65,7 +92,7 @@ def _skipped(measures: RunMeasures) -> Iterator[Finding]:
             "format with too little range.",
             remedy="Look at the examples that the log names; if they are sound, lower the "
             "learning rate.",
-            command=measures.again(f"training.learning_rate={measures.learning_rate / 2:.2g}"),
+            command=measures.slower(2),
             examples=tuple(
                 Example(f"step {record['step']}: {record.get('reason', 'skipped')}")
                 for record in skipped[:_SHOWN]
@@ -88,7 +115,8 @@ def _spikes(measures: RunMeasures) -> Iterator[Finding]:
         yield Finding(
             "loss_spikes",
             crossed[0],
-            f"the training loss jumped {len(spikes)} times by over {_SPIKE_NATS} nats",
+            f"the training loss jumped by over {_SPIKE_NATS} nats in "
+            f"{counted(len(spikes), 'log line')}",
             len(spikes),
             crossed[1],
             effect="After a spike a run needs hundreds of updates to be where it was, and each "
@@ -96,10 +124,7 @@ def _spikes(measures: RunMeasures) -> Iterator[Finding]:
             "the limit, or from a batch of broken text.",
             remedy="Lower the learning rate, or clip gradients harder; look at what the store "
             "holds.",
-            command=measures.again(
-                f"training.learning_rate={measures.learning_rate / 2:.2g}",
-                "training.max_grad_norm=0.5",
-            ),
+            command=measures.slower(2, "training.max_grad_norm=0.5"),
             examples=tuple(
                 Example(f"step {step:,.0f}: {loss:.2f}") for step, loss in spikes[:_SHOWN]
             ),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
-from bertsmith.doctor.run_measures import RunMeasures
+from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, RunMeasures
 
 __all__ = ["check"]
 
@@ -12,19 +12,36 @@ __all__ = ["check"]
 RISE_LIMITS = Limits(warning=0.15, problem=0.4)
 _DIVERGED = 1.0
 # How far above the unigram baseline a run from fresh weights ends.
-ABOVE_LIMITS = Limits(warning=0.3, problem=1.0)
+ABOVE_LIMITS = Limits(warning=ABOVE_UNIGRAM, problem=1.0)
 WARMUP_LIMITS = Limits(warning=1e-4)
-# Of fine-tuning: the share of the first training loss that is still there at the end.
-LEFT_LIMITS = Limits(warning=0.9, problem=0.98)
-_FEWEST_LINES = 4
 
 
 def check(measures: RunMeasures) -> Iterator[Finding]:
     """Finds learning rates that don't fit."""
-    yield from _too_high(measures)
+    yield from _beyond(measures) if measures.blew_up else _too_high(measures)
     yield from _too_low(measures)
     yield from _no_warmup(measures)
-    yield from _not_learned(measures)
+
+
+def _beyond(measures: RunMeasures) -> Iterator[Finding]:
+    """A rate that no such model bears, and nothing was learned."""
+    rate, highest = measures.learning_rate, measures.highest_rate
+    loss, unigram = measures.last_loss, measures.unigram_loss
+    if measures.went_over or loss is None or unigram is None:
+        return  # then divergence tells
+    yield Finding(
+        "learning_rate_too_high",
+        "problem",
+        f"the learning rate is {rate:g}, over {highest:g} for this size, and after "
+        f"{counted(measures.run.step, 'update')} the loss is {loss:.2f} nats, {loss - unigram:.2f} "
+        f"above that of a model that knows no context ({unigram:.2f})",
+        loss - unigram,
+        ABOVE_UNIGRAM,
+        effect="Steps of such a length throw the weights about from the first updates on, and not "
+        "even how frequent tokens are is learned.",
+        remedy="Begin again with a lower learning rate.",
+        command=measures.slower(2),
+    )
 
 
 def _too_high(measures: RunMeasures) -> Iterator[Finding]:
@@ -47,13 +64,13 @@ def _too_high(measures: RunMeasures) -> Iterator[Finding]:
         "improve them. What was learned during warm-up is lost, and comes back only when the rate "
         "has come down, if at all.",
         remedy="Halve the learning rate; or warm up for longer, or take larger batches.",
-        command=measures.again(f"training.learning_rate={measures.learning_rate / 2:.2g}"),
+        command=measures.slower(2),
     )
 
 
 def _too_low(measures: RunMeasures) -> Iterator[Finding]:
     loss, unigram = measures.last_loss, measures.unigram_loss
-    if loss is None or unigram is None or not measures.is_fresh:
+    if loss is None or unigram is None or not measures.is_fresh or measures.blew_up:
         return
     above = loss - unigram
     crossed = ABOVE_LIMITS.crossed(above)
@@ -101,25 +118,4 @@ def _no_warmup(measures: RunMeasures) -> Iterator[Finding]:
             remedy="Let the rate rise over the first percents of the run; the paper takes 10,000 "
             "updates of a million.",
             command=measures.warmed_up(),
-        )
-
-
-def _not_learned(measures: RunMeasures) -> Iterator[Finding]:
-    losses = measures.losses[1]
-    if measures.is_pretraining or len(losses) < _FEWEST_LINES or losses[0] <= 0:
-        return
-    left = losses[-1] / max(losses[: max(1, len(losses) // 4)])
-    if (crossed := LEFT_LIMITS.crossed(left)) is not None:
-        yield Finding(
-            "not_learned",
-            crossed[0],
-            f"{left:.0%} of the training loss is still there at the end ({losses[-1]:.3f})",
-            left,
-            crossed[1],
-            effect="The model answers with the most frequent class, or nearly. On small sets some "
-            "seeds of BERT-large fail like this by themselves; a learning rate that is too high "
-            "or too low does it to all.",
-            remedy="Try another seed, then another learning rate; small models need 1e-4 to 5e-4 "
-            "(the recipe small).",
-            command=measures.with_other_seed(),
         )

@@ -21,8 +21,8 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 def _chance(measures: RunMeasures) -> Iterator[Finding]:
     scores = measures.run.scores
-    if "nsp_accuracy" not in scores or "majority_accuracy" not in scores:
-        return
+    if "nsp_accuracy" not in scores or "majority_accuracy" not in scores or measures.blew_up:
+        return  # a run that blew up has one illness, which is told
     accuracy, majority = scores["nsp_accuracy"], scores["majority_accuracy"]
     if (crossed := CHANCE_LIMITS.crossed(accuracy - majority)) is not None:
         is_order = measures.run.setting("examples.pair_labels") == "order"

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
-from bertsmith.doctor.run_measures import RunMeasures
+from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, RunMeasures
 
 __all__ = ["check"]
 
 # How far below the unigram baseline, in nats. Every BERT stays at the baseline for a while and
 # then falls by more than a nat within some hundreds of updates.
 PLATEAU_LIMITS = Limits(warning=0.6, problem=0.3, below=True)
-# Above the baseline by more than this it hasn't come to the plateau yet, see learning_rate.
-_ABOVE = 0.3
 _LOWEST_RATE = 2e-5
 _FEW_UPDATES = 5_000
 _FEW_TOKENS = 1_300_000
@@ -29,7 +27,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         return
     below = unigram - loss
     crossed = PLATEAU_LIMITS.crossed(below)
-    if crossed is None or below < -_ABOVE:
+    if crossed is None or below < -ABOVE_UNIGRAM:
         return
     severity, limit = crossed
     if measures.fraction < 0.5 and measures.run.step < _FEW_UPDATES:
@@ -58,7 +56,7 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     if rate > highest:
         yield (
             f"a learning rate of {rate:g}, over {highest:g} for this size",
-            measures.again(f"training.learning_rate={highest / 4:g}"),
+            measures.slower(4),
         )
     elif rate < _LOWEST_RATE and measures.is_fresh:
         yield (

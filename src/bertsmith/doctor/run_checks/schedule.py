@@ -27,6 +27,8 @@ def _unfinished(measures: RunMeasures) -> Iterator[Finding]:
     if not rates or max(rates) <= 0:
         return
     finished = measures.run.is_finished
+    if not finished and measures.blew_up:
+        return  # nothing is won by going on
     if finished and measures.run.setting("training.schedule", "linear") != "constant":
         return  # it ends by itself; of few updates the last is far from the end
     left = rates[-1] / max(rates)

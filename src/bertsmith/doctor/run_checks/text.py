@@ -28,6 +28,8 @@ def _overfitting(measures: RunMeasures) -> Iterator[Finding]:
     training = measures.rising(measures.losses)[1]
     if len(losses) < 2 or not training or training[-1] - min(training) >= 0.1:
         return  # where training rises too it is something else
+    if measures.unigram_loss is not None and training[-1] >= measures.unigram_loss:
+        return  # nothing was learned, so nothing by heart
     lowest = min(losses)
     rise = losses[-1] - lowest
     if (crossed := OVERFITTING_LIMITS.crossed(rise)) is not None:

@@ -76,16 +76,22 @@ class FinetuneSession:
             description=f"fine-tuning {task.name}",
             ranks=self.ranks,
             warn=self.warn,
-            facts=lambda: {
-                "epoch_examples": len(self.batches.features),
-                "evaluation_examples": sum(len(dev.data.examples) for dev in self.dev),
-            },
+            facts=self._facts,
         )
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
         else:
             self.run.forget_after(-1)
         trainer.train()
+
+    def _facts(self) -> dict[str, float | int | str]:
+        """What the log says about the data when the run starts."""
+        least = self.job.least_score
+        return {
+            "epoch_examples": len(self.batches.features),
+            "evaluation_examples": sum(len(dev.data.examples) for dev in self.dev),
+            **({} if least is None else {"least_score": least}),
+        }
 
     def evaluate(self) -> dict[str, float]:
         """Every rank runs all examples, as sharded models need; the first one's scores count."""

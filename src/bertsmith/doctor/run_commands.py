@@ -1,0 +1,144 @@
+"""The commands that findings about a run name: how it goes on, or is made again otherwise."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bertsmith.doctor.learning_rates import highest_rate, sound_rate
+from bertsmith.training import RunFolder, RunLog
+
+__all__ = ["RunCommands"]
+
+# In fewer the rate is hardly up, and no embedding moves from where it was drawn.
+_FEWEST_UPDATES = 100
+
+
+class RunCommands:
+    """A run, and the commands that make such a run again.
+
+    Args:
+        run: its recipe and log.
+    """
+
+    def __init__(self, run: RunLog) -> None:
+        self.run = run
+
+    @property
+    def is_pretraining(self) -> bool:
+        """Whether it is a pre-training run."""
+        return self.run.is_pretraining
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak learning rate of the recipe."""
+        return float(self.run.setting("training.learning_rate", 0.0))
+
+    def fact(self, name: str) -> Any:
+        """What the log says about the start; None where it doesn't."""
+        return self.run.facts.get(name)
+
+    def go_on(self) -> str:
+        """The command with which the run goes on."""
+        same = self._command(self._start(), ())
+        return same.removesuffix("runs/next") + shlex.quote(str(self.run.path))
+
+    def again(self, *changes: str) -> str:
+        """The command that makes such a run with other settings, each `path=value`."""
+        return self._command(self._start(), [*self._mended(changes), *changes])
+
+    def _start(self) -> list[str]:
+        if self.is_pretraining:
+            init = self.run.of_run("init")
+            start = ["pretrain", self.store, *([] if init is None else ["--init", str(init)])]
+        else:
+            source = str(self.run.of_run("model.source") or "MODEL")
+            files = list(self.run.of_run("data") or {"DATA/f": ""})
+            start = ["finetune", str(self.run.task), "--model", source]
+            start += ["--data", str(Path(files[0]).parent)]
+            start += ["--from-scratch"] if self.run.of_run("from_scratch") else []
+        return start
+
+    def longer(self, num_steps: int) -> str:
+        """The command that makes such a pre-training run of so many updates."""
+        warmup = self.run.setting("training.num_warmup_steps") or 0
+        fits = () if warmup <= num_steps / 2 else self._unset("training.num_warmup_steps")
+        return self.again(*fits, f"training.num_steps={num_steps}", "training.budget_seconds=null")
+
+    def slower(self, divisor: float, *changes: str) -> str:
+        """The command that makes such a run with a lower learning rate, one that trains.
+
+        Args:
+            divisor: what the rate is divided by, unless it is over all that such runs bear.
+            *changes: other settings, each `path=value`.
+        """
+        return self.again(self._lower(divisor), *changes)
+
+    def pretrained(self) -> str:
+        """The command that makes such a fine-tuning run from the model's own weights."""
+        return self.again().replace(" --from-scratch ", " ", 1)
+
+    def with_other_seed(self) -> str:
+        """The command that makes such a run with another seed."""
+        return self.again(f"training.seed={self.run.setting('training.seed', 0) + 1}")
+
+    def warmed_up(self) -> str:
+        """The command that makes such a run with the learning rate rising at first."""
+        return self.again(*self._unset("training.num_warmup_steps"), "training.warmup_ratio=0.05")
+
+    def lengthened(self, max_seq_length: int) -> str:
+        """The command that goes on from this run's model with examples of another length.
+
+        A tenth of all updates, as in the paper, but some hundred at least. A run that was stopped
+        has no model: then it is from the newest checkpoint, and without one, or where what was
+        learned is of no use, from the start.
+        """
+        changes = (
+            "phases=null",
+            f"examples.max_seq_length={max_seq_length}",
+            *self._unset("examples.max_predictions_per_seq"),
+        )
+        model = self._model()
+        if model is None or self.is_useless:
+            return self.again(*changes)
+        changes += (
+            *self._unset("training.num_warmup_steps"),
+            *self._unset("training.budget_seconds"),
+            f"training.num_steps={max(_FEWEST_UPDATES, self.run.step // 9)}",
+        )
+        start = ["pretrain", self.store, "--init", str(model)]
+        return self._command(start, [*self._mended(changes), *changes])
+
+    def _model(self) -> Path | None:
+        """Where the newest weights are that `--init` takes."""
+        if (self.run.path / "config.json").exists():
+            return self.run.path
+        return next(iter(RunFolder(self.run.path).checkpoints()), None)
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether no weights of the run are of use, nor its learning rate; told by measures."""
+        return False
+
+    def _mended(self, changes: Sequence[str]) -> list[str]:
+        """A lower learning rate instead of one that came to nothing, which no command repeats."""
+        is_chosen = any(change.startswith("training.learning_rate=") for change in changes)
+        return [self._lower(3)] if self.is_useless and not is_chosen else []
+
+    def _lower(self, divisor: float) -> str:
+        rate = self.learning_rate
+        lower = sound_rate(self.run) if rate > highest_rate(self.run) else rate / divisor
+        return f"training.learning_rate={lower:.2g}"
+
+    def _unset(self, path: str) -> tuple[str, ...]:
+        return () if self.run.setting(path) is None else (f"{path}=null",)
+
+    def _command(self, start: Sequence[str], changes: Sequence[str]) -> str:
+        options = [part for change in changes for part in ("--set", change)]
+        recipe = ["--recipe", str(self.run.path / "recipe.yaml")]
+        return shlex.join(["bertsmith", *start, *recipe, *options, "-o", "runs/next"])
+
+    @property
+    def store(self) -> str:
+        """The store's folder."""
+        return str(self.fact("store") or "STORE")
