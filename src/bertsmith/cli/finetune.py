@@ -46,10 +46,11 @@ def command(
 ) -> None:
     """Runs the command."""
     refuse_stopped_run(model)
-    from bertsmith.recipes import load_recipe
+    from bertsmith.recipes import load_recipe, refuse_contradictions
     from bertsmith.tasks import FinetuneRecipe, finetune, recipe_for
     from bertsmith.training import Interrupted
 
+    refuse_contradictions(changes)
     resolved = load_recipe(FinetuneRecipe, "finetune", recipe or recipe_for(model), changes)
     try:
         result = finetune(task, model, data, resolved, output, from_scratch=from_scratch, warn=warn)

@@ -44,11 +44,13 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""
+    from bertsmith.recipes import load_recipe, refuse_contradictions
+
+    refuse_contradictions(changes, budget)
     if budget is not None:
         changes = [*changes, f"training.budget_seconds={parse_duration(budget)}"]
     if init is not None:
         refuse_stopped_run(init)
-    from bertsmith.recipes import load_recipe
     from bertsmith.training import Interrupted, PretrainRecipe, pretrain
 
     # A preset's model is a fresh one's; what the user wrote must be true of the one that is there.

@@ -1,5 +1,6 @@
 """Recipes: YAML presets shipped with the package, read and changed with `--set`."""
 
+from bertsmith.recipes.changes import refuse_contradictions
 from bertsmith.recipes.load import (
     change_settings,
     describe_settings,
@@ -8,4 +9,11 @@ from bertsmith.recipes.load import (
     preset_names,
 )
 
-__all__ = ["change_settings", "describe_settings", "is_preset", "load_recipe", "preset_names"]
+__all__ = [
+    "change_settings",
+    "describe_settings",
+    "is_preset",
+    "load_recipe",
+    "preset_names",
+    "refuse_contradictions",
+]

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,6 +14,8 @@ from pydantic_core import PydanticUndefined
 
 from bertsmith._settings import Settings
 from bertsmith.errors import RecipeError
+from bertsmith.recipes.changes import apply_change
+from bertsmith.recipes.effects import refuse_idle
 
 __all__ = ["change_settings", "describe_settings", "is_preset", "load_recipe", "preset_names"]
 
@@ -50,6 +53,9 @@ def load_recipe(
 ) -> Recipe:
     """Reads a recipe and applies changes, the later over the earlier.
 
+    A run of so many steps, named in a change, replaces a file's budget; a warm-up as a share of
+    the run replaces a file's in updates.
+
     Args:
         kind: the recipe's class.
         stage: "pretrain" or "finetune": where presets are looked up.
@@ -60,14 +66,19 @@ def load_recipe(
             run in which they had no effect.
 
     Raises:
-        RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
+        RecipeError: no such preset or file, not YAML, an unknown key, a value out of range, a
+            setting that has no effect.
     """
     values, where = _read(stage, name)
     if without and _is_of_new_model(stage, name, values):
         values = {group: of_group for group, of_group in values.items() if group not in without}
     # A run's recipe.yaml tells what it was run on, too.
+    is_of_user = not is_preset(stage, name) and "run" not in values
     values.pop("run", None)
-    return change_settings(kind, values, changes, where)
+    written = deepcopy(values) if is_of_user else {}
+    recipe = change_settings(kind, values, changes, where)
+    refuse_idle(recipe, written, changes, where)
+    return recipe
 
 
 def change_settings(
@@ -91,7 +102,7 @@ def change_settings(
         ExampleSettings(max_seq_length=64, short_seq_prob=0.1, masked_lm_prob=0.5, ...)
     """
     for change in changes:
-        _apply(values, change)
+        apply_change(values, change)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -159,47 +170,6 @@ def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
     if not isinstance(values, dict | None):
         raise RecipeError("holds no settings", where=name, fix="write `training:` and so on")
     return values or {}, name
-
-
-def _apply(settings: dict[str, Any], change: str) -> None:
-    path, equals, text = change.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise RecipeError(
-            "is no setting", where=f"--set {change}", fix="write training.learning_rate=1e-4"
-        )
-    try:
-        value = _number(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError("its value is not YAML", where=f"--set {change}") from error
-    values: Any = settings
-    for key in keys[:-1]:
-        if isinstance(values, list):
-            below = values[_index(values, key, change)]
-        else:
-            below = values.setdefault(key, {})
-        if not isinstance(below, dict | list):
-            raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
-        values = below
-    last = _index(values, keys[-1], change) if isinstance(values, list) else keys[-1]
-    values[last] = value
-
-
-def _index(values: list[Any], key: str, change: str) -> int:
-    if key.isdecimal() and int(key) < len(values):
-        return int(key)
-    known = f"0 to {len(values) - 1}" if values else "none"
-    raise RecipeError(f"there is no {key} in this list; known are {known}", where=f"--set {change}")
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads 1e-4 as text; people mean a number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
 
 
 def _meant(path: str, known: Sequence[str]) -> str | None:
