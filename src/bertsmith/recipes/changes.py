@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from bertsmith.errors import RecipeError
+from bertsmith.recipes.yaml_text import parse_yaml
 
 __all__ = ["apply_change", "leaves", "named_settings", "refuse_contradictions"]
 
@@ -115,10 +114,7 @@ def _parsed(change: str) -> tuple[list[str], Any]:
         raise RecipeError(
             "is no setting", where=f"--set {change}", fix="write training.learning_rate=1e-4"
         )
-    try:
-        return keys, _number(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError("its value is not YAML", where=f"--set {change}") from error
+    return keys, _number(parse_yaml(text, f"--set {change}"))
 
 
 def _index(values: list[Any], key: str, change: str) -> int:

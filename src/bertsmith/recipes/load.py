@@ -8,7 +8,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
@@ -16,6 +15,7 @@ from bertsmith._settings import Settings
 from bertsmith.errors import RecipeError
 from bertsmith.recipes.changes import apply_change
 from bertsmith.recipes.effects import refuse_idle
+from bertsmith.recipes.yaml_text import parse_yaml
 
 __all__ = ["change_settings", "describe_settings", "is_preset", "load_recipe", "preset_names"]
 
@@ -66,8 +66,8 @@ def load_recipe(
             run in which they had no effect.
 
     Raises:
-        RecipeError: no such preset or file, not YAML, an unknown key, a value out of range, a
-            setting that has no effect.
+        RecipeError: no such preset or file, not YAML, an unknown key or one that stands twice, a
+            value out of range, a setting that has no effect.
     """
     values, where = _read(stage, name)
     if without and _is_of_new_model(stage, name, values):
@@ -163,10 +163,7 @@ def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
                 where=name,
                 fix=f"give a YAML file or one of {', '.join(preset_names(stage))}",
             ) from error
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"is not YAML: {error}", where=name) from error
+    values = parse_yaml(text, name)
     if not isinstance(values, dict | None):
         raise RecipeError("holds no settings", where=name, fix="write `training:` and so on")
     return values or {}, name
