@@ -184,7 +184,8 @@ def test_a_score_at_chance_is_told(bertsmith, tmp_path, model, no_word):
 def test_evaluate_needs_a_head(bertsmith, model, sentiment):
     code, _, err = bertsmith("evaluate", "sst2", "--model", model, "--data", sentiment)
     assert code == 2
-    assert "fine-tune it first" in err
+    command = f"bertsmith finetune sst2 --model '{model}' --data '{sentiment}' -o runs/sst2\n"
+    assert err.replace("'", "").endswith(f"; fine-tune it first: {command}".replace("'", ""))
 
 
 def test_finetune_from_scratch_differs(bertsmith, tmp_path, model, sentiment):

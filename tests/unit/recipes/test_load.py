@@ -41,7 +41,10 @@ def test_file_then_changes_in_order(yaml_file):
         ("lr=1", "did you mean training.learning_rate?"),
         ("training.steps=3", "did you mean training.num_steps?"),
         ("training.epochs=3", "did you mean training.num_steps?"),
-        ("training.zzz=1", "unknown key training.zzz; known are "),
+        (
+            "training.zzz=1",
+            "unknown key training.zzz; known in training are num_steps, learning_rate",
+        ),
         ("trainings.num_steps=3", "unknown key trainings"),
         ("training.num_steps=0", "training.num_steps = 0: Input should be greater than"),
         ("training.num_steps=many", "training.num_steps = 'many': Input should be a valid integer"),
@@ -217,6 +220,17 @@ def test_a_phase_of_another_length_does_not_inherit_the_number_of_predictions():
         (["phases=[{share: 0}]"], "phases.0.share = 0: Input should be greater than 0"),
         (["phases=[{}]"], "phases.0.share"),
         ([PHASES, "phases.1.lr=3"], "unknown key phases.1.lr"),
+        (
+            [PHASES, "phases.1.foo=3"],
+            "tiny: unknown key phases.1.foo; known in phases.1 are share, max_seq_length, "
+            "max_predictions_per_seq, global_batch_size, micro_batch_size",
+        ),
+        ([PHASES, "phases.1.shares=1"], "did you mean phases.1.share?"),
+        (["xyz.foo=3"], "unknown key xyz; known are model, examples, training, phases"),
+        (
+            ["training.compile=foo"],
+            "tiny: training.compile = 'foo': Input should be a valid boolean or 'auto'",
+        ),
         ([PHASES, "phases.2.share=3"], "there is no 2 in this list; known are 0 to 1"),
         ([PHASES, "phases.last.share=3"], "there is no last in this list"),
         (["phases=[]", "phases.0=3"], "there is no 0 in this list; known are none"),
