@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bertsmith._words import counted
-from bertsmith.cli.models import refuse_stopped_run
+from bertsmith.cli.models import refuse_stopped_run, warn_of_frozen_noise
 from bertsmith.cli.output import emit_json, say, table, warn
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def command(
 
     refuse_contradictions(changes)
     resolved = load_recipe(FinetuneRecipe, "finetune", recipe or recipe_for(model), changes)
+    if from_scratch:
+        fix = "leave it out, or --from-scratch"
+        warn_of_frozen_noise(resolved.training.freeze_layers, fix)
     try:
         result = finetune(task, model, data, resolved, output, from_scratch=from_scratch, warn=warn)
     except Interrupted as stop:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bertsmith._words import counted
-from bertsmith.cli.models import refuse_stopped_run
+from bertsmith.cli.models import refuse_stopped_run, warn_of_frozen_noise
 from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def command(
     # A preset's model is a fresh one's; what the user wrote must be true of the one that is there.
     without = () if init is None else ("model",)
     resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes, without=without)
+    if init is None:
+        warn_of_frozen_noise(resolved.training.freeze_layers, "give --init, or leave it out")
     preset = None if init is None else _model_of_preset(recipe, resolved)
     try:
         result = pretrain(store, resolved, output, init=init, unapplied=preset, warn=warn)

@@ -188,6 +188,17 @@ def test_evaluate_needs_a_head(bertsmith, model, sentiment):
     assert err.replace("'", "").endswith(f"; fine-tune it first: {command}".replace("'", ""))
 
 
+def test_frozen_layers_from_scratch(bertsmith, tmp_path, model, sentiment):
+    arguments = ("--model", model, "--data", sentiment, "--set", "training.freeze_layers=1")
+    short = ("--set", "training.num_epochs=1", "-o")
+    told = []
+    for name, more in (("a", ()), ("b", ("--from-scratch",))):
+        code, _, err = bertsmith("finetune", "sst2", *arguments, *more, *short, tmp_path / name)
+        assert code == 0
+        told.append("1 layer stay at their random weights; leave it out, or --from-scratch" in err)
+    assert told == [False, True]
+
+
 def test_finetune_from_scratch_differs(bertsmith, tmp_path, model, sentiment):
     arguments = ("--model", model, "--data", sentiment, "--set", "training.num_epochs=1")
     for name, more in (("a", ()), ("b", ("--from-scratch",))):
