@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from bertsmith._words import counted
-from bertsmith.cli.models import refuse_stopped_run, warn_of_frozen_noise
+from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, say, table, warn
+from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop
+from bertsmith.cli.stopping import exit_code
 
 if TYPE_CHECKING:
     from bertsmith.tasks import FinetuneResult
@@ -60,6 +62,9 @@ def command(
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
+    except KeyboardInterrupt as at_once:
+        warn_of_stop(output)
+        raise typer.Exit(exit_code(at_once)) from None
     _warn_of_nothing_learned(result)
     if as_json:
         emit_json({"path": str(output), **vars(result.state), "scores": result.scores})

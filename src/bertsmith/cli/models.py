@@ -3,11 +3,9 @@
 import glob
 from pathlib import Path
 
-from bertsmith._words import counted
-from bertsmith.cli.output import warn
 from bertsmith.errors import ModelError
 
-__all__ = ["files_of_model", "refuse_stopped_run", "warn_of_frozen_noise"]
+__all__ = ["files_of_model", "refuse_stopped_run"]
 
 # Also what makes a run's folder: its recipe, log, checkpoints and lock.
 _FILES = (
@@ -23,19 +21,6 @@ def files_of_model(model: str) -> list[str]:
         model: a folder, or a hub id, for which they match nothing.
     """
     return [str(Path(glob.escape(model)) / pattern) for pattern in _FILES]
-
-
-def warn_of_frozen_noise(freeze_layers: int | None, fix: str) -> None:
-    """Warns of layers that are frozen where they are fresh, and never learn anything.
-
-    Args:
-        freeze_layers: the run's setting.
-        fix: what to do instead.
-    """
-    if freeze_layers is not None:
-        layers = f" and {counted(freeze_layers, 'layer')}" if freeze_layers else ""
-        what = f"the embeddings{layers}"
-        warn(f"training.freeze_layers={freeze_layers}: {what} stay at their random weights; {fix}")
 
 
 def refuse_stopped_run(model: str) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from bertsmith._words import counted
-from bertsmith.cli.models import refuse_stopped_run, warn_of_frozen_noise
+from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
+from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop
+from bertsmith.cli.stopping import exit_code
 
 if TYPE_CHECKING:
     from bertsmith.training import ModelSettings, PretrainRecipe, PretrainResult
@@ -64,6 +66,9 @@ def command(
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
+    except KeyboardInterrupt as at_once:
+        warn_of_stop(output)
+        raise typer.Exit(exit_code(at_once)) from None
     _warn_of_few_updates(result.state.step, resolved.training.budget_seconds)
     if as_json:
         emit_json({"path": str(output), **vars(result.state), **result.scores})
