@@ -35,6 +35,11 @@ class Progress:
         self._done += amount
         self._show()
 
+    def reach(self, done: float) -> None:
+        """Says that so many units are done in all, those before this piece of work among them."""
+        self._done = done
+        self._show()
+
     def update(self, **fields: object) -> None:
         """Shows values beside the bar, such as `loss=3.21`; floats get four digits."""
         for name, value in fields.items():

@@ -1,13 +1,28 @@
 """The base of every settings class: pydantic, frozen, unknown keys refused."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 __all__ = ["Settings"]
 
 
 class Settings(BaseModel):
-    """A group of settings. Every field has a description with its unit; unknown keys are errors."""
+    """A group of settings. Every field has a description with its unit; unknown keys are errors.
+
+    Truth values are no numbers: in YAML `yes` and `on` are such, too.
+    """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and info.field_name is not None:
+            annotation = cls.model_fields[info.field_name].annotation
+            kinds = {annotation, *get_args(annotation)}
+            if bool not in kinds and kinds & {int, float}:
+                raise ValueError(f"Input should be a number, and this is {str(value).lower()}")
+        return value

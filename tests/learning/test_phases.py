@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bertsmith._progress import Progress
 from bertsmith.batches import PretrainingBatches
 from bertsmith.errors import CheckpointError, RecipeError
 from bertsmith.objectives import LossSum, MaskedLM, Measure
@@ -230,8 +231,13 @@ def test_with_a_budget_phases_follow_the_clock(store, tmp_path, monkeypatch):
     assert without_times(one) == without_times(other)
 
 
-def test_a_budget_by_the_real_clock(store, tmp_path):
+def test_a_budget_by_the_real_clock(store, tmp_path, monkeypatch):
+    bars = []
+    monkeypatch.setattr(Progress, "_stop", lambda self: bars.append(self))
     pretrain(store, recipe(PHASES, "training.budget_seconds=1.5"), tmp_path / "run", warn=silent)
     last = records(tmp_path / "run", "evaluation")[-1]
     assert last["max_seq_length"] == 48
     assert last["seconds"] >= 1.5
+    # The bar knows of the time that evaluations take, too.
+    (bar,) = (bar for bar in bars if bar._description == "pre-training")
+    assert bar._done == pytest.approx(1.5)

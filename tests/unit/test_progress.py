@@ -96,6 +96,18 @@ def test_what_was_done_before_is_no_speed(clock, capsys):
     assert capsys.readouterr().err == "training: 60 steps of 100 steps · 0:40 left · 1 steps/s\n"
 
 
+def test_all_that_is_done_in_the_end(clock, capsys):
+    with progress("training", 100, "s", done=50) as bar:
+        clock(10)
+        bar.reach(60)
+        clock(10)
+        bar.reach(75)
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 60 s of 100 s · 0:40 left",
+        "training: 75 s of 100 s · 0:20 left",
+    ]
+
+
 def test_inside_another_one_it_is_silent(clock, capsys):
     with progress("outer") as outer:
         with progress("inner") as inner:

@@ -12,6 +12,8 @@ import typer
 from bertsmith._words import counted
 from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, say, table, warn
+from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop
+from bertsmith.cli.stopping import exit_code
 
 if TYPE_CHECKING:
     from bertsmith.tasks import FinetuneResult
@@ -46,16 +48,23 @@ def command(
 ) -> None:
     """Runs the command."""
     refuse_stopped_run(model)
-    from bertsmith.recipes import load_recipe
+    from bertsmith.recipes import load_recipe, refuse_contradictions
     from bertsmith.tasks import FinetuneRecipe, finetune, recipe_for
     from bertsmith.training import Interrupted
 
+    refuse_contradictions(changes)
     resolved = load_recipe(FinetuneRecipe, "finetune", recipe or recipe_for(model), changes)
+    if from_scratch:
+        fix = "leave it out, or --from-scratch"
+        warn_of_frozen_noise(resolved.training.freeze_layers, fix)
     try:
         result = finetune(task, model, data, resolved, output, from_scratch=from_scratch, warn=warn)
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
+    except KeyboardInterrupt as at_once:
+        warn_of_stop(output)
+        raise typer.Exit(exit_code(at_once)) from None
     _warn_of_nothing_learned(result)
     if as_json:
         emit_json({"path": str(output), **vars(result.state), "scores": result.scores})

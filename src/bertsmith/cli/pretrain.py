@@ -13,6 +13,8 @@ import typer
 from bertsmith._words import counted
 from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
+from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop
+from bertsmith.cli.stopping import exit_code
 
 if TYPE_CHECKING:
     from bertsmith.training import ModelSettings, PretrainRecipe, PretrainResult
@@ -47,22 +49,29 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""
+    from bertsmith.recipes import load_recipe, refuse_contradictions
+
+    refuse_contradictions(changes, budget)
     if budget is not None:
         changes = [*changes, f"training.budget_seconds={parse_duration(budget)}"]
     if init is not None:
         refuse_stopped_run(init)
-    from bertsmith.recipes import load_recipe
     from bertsmith.training import Interrupted, PretrainRecipe, pretrain
 
     # A preset's model is a fresh one's; what the user wrote must be true of the one that is there.
     without = () if init is None else ("model",)
     resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes, without=without)
+    if init is None:
+        warn_of_frozen_noise(resolved.training.freeze_layers, "give --init, or leave it out")
     preset = None if init is None else _model_of_preset(recipe, resolved)
     try:
         result = pretrain(store, resolved, output, init=init, unapplied=preset, warn=warn)
     except Interrupted as stop:
         warn(f"{stop}; run the same command to go on")
         raise typer.Exit(stop.exit_code) from None
+    except KeyboardInterrupt as at_once:
+        warn_of_stop(output)
+        raise typer.Exit(exit_code(at_once)) from None
     _warn_of_few_updates(result.state.step, resolved.training.budget_seconds)
     _warn_of_nothing_learned(result)
     if as_json:

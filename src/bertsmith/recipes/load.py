@@ -1,32 +1,24 @@
 """From a preset's name or a YAML file, with `--set` on top, to a checked recipe."""
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from copy import deepcopy
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
-import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic import ValidationError
 
 from bertsmith._settings import Settings
 from bertsmith.errors import RecipeError
+from bertsmith.recipes.changes import apply_change
+from bertsmith.recipes.effects import refuse_idle
+from bertsmith.recipes.faults import recipe_error
+from bertsmith.recipes.yaml_text import parse_yaml
 
-__all__ = ["change_settings", "describe_settings", "is_preset", "load_recipe", "preset_names"]
+__all__ = ["change_settings", "is_preset", "load_recipe", "preset_names"]
 
 Recipe = TypeVar("Recipe", bound=Settings)
-
-# What other libraries call a setting, and what it may be here.
-_OTHER_NAMES = {
-    "lr": ("learning_rate",),
-    "epochs": ("num_epochs", "num_steps"),
-    "num_train_epochs": ("num_epochs", "num_steps"),
-    "steps": ("num_steps",),
-    "max_steps": ("num_steps",),
-    "batch_size": ("global_batch_size", "micro_batch_size"),
-}
 
 
 def preset_names(stage: str) -> list[str]:
@@ -50,6 +42,9 @@ def load_recipe(
 ) -> Recipe:
     """Reads a recipe and applies changes, the later over the earlier.
 
+    A run of so many steps, named in a change, replaces a file's budget; a warm-up as a share of
+    the run replaces a file's in updates.
+
     Args:
         kind: the recipe's class.
         stage: "pretrain" or "finetune": where presets are looked up.
@@ -60,14 +55,19 @@ def load_recipe(
             run in which they had no effect.
 
     Raises:
-        RecipeError: no such preset or file, not YAML, an unknown key, a value out of range.
+        RecipeError: no such preset or file, not YAML, an unknown key or one that stands twice, a
+            value out of range, a setting that has no effect.
     """
     values, where = _read(stage, name)
     if without and _is_of_new_model(stage, name, values):
         values = {group: of_group for group, of_group in values.items() if group not in without}
     # A run's recipe.yaml tells what it was run on, too.
+    is_of_user = not is_preset(stage, name) and "run" not in values
     values.pop("run", None)
-    return change_settings(kind, values, changes, where)
+    written = deepcopy(values) if is_of_user else {}
+    recipe = change_settings(kind, values, changes, where)
+    refuse_idle(recipe, written, changes, where)
+    return recipe
 
 
 def change_settings(
@@ -91,32 +91,11 @@ def change_settings(
         ExampleSettings(max_seq_length=64, short_seq_prob=0.1, masked_lm_prob=0.5, ...)
     """
     for change in changes:
-        _apply(values, change)
+        apply_change(values, change)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise _recipe_error(kind, error, where) from error
-
-
-def describe_settings(kind: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yields (path, default, meaning) for every setting of a recipe's class.
-
-    Example:
-        >>> from pydantic import Field
-        >>> class Loop(Settings):
-        ...     num_steps: int = Field(100, description="optimizer updates")
-        >>> list(describe_settings(Loop))
-        [('num_steps', '100', 'optimizer updates')]
-    """
-    for name, field in kind.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from describe_settings(field.annotation, f"{prefix}{name}.")
-            continue
-        has_none = field.default in (PydanticUndefined, None, ())
-        yield f"{prefix}{name}", "" if has_none else str(field.default), field.description or ""
-        item = next(iter(get_args(field.annotation)), None)
-        if isinstance(item, type) and issubclass(item, BaseModel):
-            yield from describe_settings(item, f"{prefix}{name}.N.")
+        raise recipe_error(kind, error, where) from error
 
 
 def is_preset(stage: str, name: str) -> bool:
@@ -152,83 +131,7 @@ def _read(stage: str, name: str) -> tuple[dict[str, Any], str]:
                 where=name,
                 fix=f"give a YAML file or one of {', '.join(preset_names(stage))}",
             ) from error
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"is not YAML: {error}", where=name) from error
+    values = parse_yaml(text, name)
     if not isinstance(values, dict | None):
         raise RecipeError("holds no settings", where=name, fix="write `training:` and so on")
     return values or {}, name
-
-
-def _apply(settings: dict[str, Any], change: str) -> None:
-    path, equals, text = change.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise RecipeError(
-            "is no setting", where=f"--set {change}", fix="write training.learning_rate=1e-4"
-        )
-    try:
-        value = _number(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError("its value is not YAML", where=f"--set {change}") from error
-    values: Any = settings
-    for key in keys[:-1]:
-        if isinstance(values, list):
-            below = values[_index(values, key, change)]
-        else:
-            below = values.setdefault(key, {})
-        if not isinstance(below, dict | list):
-            raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
-        values = below
-    last = _index(values, keys[-1], change) if isinstance(values, list) else keys[-1]
-    values[last] = value
-
-
-def _index(values: list[Any], key: str, change: str) -> int:
-    if key.isdecimal() and int(key) < len(values):
-        return int(key)
-    known = f"0 to {len(values) - 1}" if values else "none"
-    raise RecipeError(f"there is no {key} in this list; known are {known}", where=f"--set {change}")
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads 1e-4 as text; people mean a number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _meant(path: str, known: Sequence[str]) -> str | None:
-    """The setting that an unknown one is likely to mean: by its own name, the group counts less."""
-    group, _, last = path.rpartition(".")
-    beside = [name for name in known if name.rpartition(".")[0] == group]
-    names = {name.rpartition(".")[2]: name for name in [*reversed(known), *reversed(beside)]}
-    for other in (last, *_OTHER_NAMES.get(last, ())):
-        if other in names:
-            return names[other]
-    for some in (beside, known):
-        lasts = [name.rpartition(".")[2] for name in some]
-        if close := difflib.get_close_matches(last, lasts, n=1, cutoff=0.6):
-            return names[close[0]]
-    return None
-
-
-def _recipe_error(kind: type[BaseModel], error: ValidationError, where: str | None) -> RecipeError:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = [name for name, _, _ in describe_settings(kind)]
-        if "." not in path:
-            known = list(dict.fromkeys([*kind.model_fields, *known]))
-        close = _meant(path, known)
-        fix = f"did you mean {close}?" if close else f"known are {', '.join(known)}"
-        return RecipeError(f"unknown key {path}", where=where, fix=fix)
-    message = first["msg"].removeprefix("Value error, ")
-    # Of a whole group of settings the message names those that it is about.
-    value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
-    what = f"{path}{value}: {message}" if path else message
-    return RecipeError(what, where=where)

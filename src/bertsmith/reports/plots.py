@@ -12,6 +12,8 @@ _COLOURS = (
     *("#1f5fa8", "#d1641b", "#2e8540", "#8a3ffc", "#6b6b6b"),
     *("#c2255c", "#0b7285", "#8d6e00"),
 )
+# Stretches between the numbers below a plot, at most; fewer where those are long.
+_TICKS, _FEWER_TICKS, _LONG_NUMBER = 6, 4, 1e5
 _INK, _GRID = "#1c1e21", "#e4e4e4"
 # On a page the colours are the page's, light or dark; elsewhere those that stand here.
 _VARIABLES = {
@@ -66,6 +68,7 @@ def line_plot(
     x_label: str,
     y_label: str,
     from_zero: bool = True,
+    logarithmic: bool = False,
     size: tuple[float, float] = (6.0, 3.2),
 ) -> str:
     """Draws lines.
@@ -75,6 +78,7 @@ def line_plot(
         x_label: what runs from left to right.
         y_label: what runs upwards.
         from_zero: whether the vertical axis begins at 0.
+        logarithmic: whether the vertical axis is; for positive values that differ by much.
         size: width and height, in inches of 72 points.
 
     Returns:
@@ -86,8 +90,10 @@ def line_plot(
         (True, True)
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+    highest = max((max(line.y, default=0) for line in series), default=0)
+    furthest = max((max(line.x, default=0) for line in series), default=0)
     with _style():
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
@@ -100,15 +106,31 @@ def line_plot(
             )
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # "1,200" and "1,500" need room beside each other, "1,000,000" more.
+        places = _FEWER_TICKS if furthest >= _LONG_NUMBER else _TICKS
+        axes.xaxis.set_major_locator(MaxNLocator(places, integer=True))
         axes.xaxis.set_major_formatter("{x:,.0f}")
-        if max((max(line.y, default=0) for line in series), default=0) >= 1000:
+        if logarithmic:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        elif highest >= 1000:
             axes.yaxis.set_major_formatter("{x:,.0f}")
         if from_zero:
             axes.set_ylim(bottom=0)
         if any(line.label for line in series):
             axes.legend(frameon=False)
         return _svg(figure)
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    """A number of a logarithmic axis as people write it.
+
+    Example:
+        >>> [_plain(10.0**power) for power in (-2, 0, 4)]
+        ['0.01', '1', '10,000']
+    """
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
 def bar_plot(

@@ -20,6 +20,8 @@ _BASELINES = {
 }
 _NAMES = {"mlm": "Masked LM", "ltr": "Left to right"}
 _GREY = 4
+# A loss that is so many times another hides how that one falls.
+_HIDES = 10.0
 
 
 def curves(runs: Sequence[RunLog], labels: Sequence[str], x: str) -> list[Figure]:
@@ -71,17 +73,28 @@ class _Plots:
         lines = list(self._score_lines(name, scale))
         if not lines:
             return None
+        is_wide = name.endswith("_loss") and self._differ_much(name)
         lines += self._baseline(name, scale)
         plot = line_plot(
             lines,
             x_label=self.x_label,
             y_label=y_label or name,
             from_zero=not name.endswith("_loss"),
+            logarithmic=is_wide,
             size=_SIZE,
         )
         has_both = len({line.width for line in lines if not line.dashed}) > 1
         thin = "; thin: training" if has_both and len(self.runs) > 1 else ""
-        return Figure(plot, _caption(name, pairs_title(self.runs)) + thin)
+        scaled = " (logarithmic)" if is_wide else ""
+        return Figure(plot, _caption(name, pairs_title(self.runs)) + scaled + thin)
+
+    def _differ_much(self, name: str) -> bool:
+        """Whether a run's losses are so far above another's that they would hide them."""
+        both = [
+            run.series("evaluation", name)[1] + run.series("train", name)[1] for run in self.runs
+        ]
+        tops = [max(values) for values in both if values]
+        return max(tops) > _HIDES * min(tops)
 
     def _score_lines(self, name: str, scale: float) -> Iterator[Series]:
         """Two lines a run; of several runs each has one place in the legend."""

@@ -61,13 +61,14 @@ class Ranks:
         return self.rank == 0
 
     def sums(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Adds values up by name, in float64; all ranks give the same names."""
+        """Adds values up by name, in float64; all ranks give the same names, in any order."""
         if self.world_size == 1:
             return dict(values)
         names = sorted(values)
         total = torch.tensor([float(values[name]) for name in names], dtype=torch.float64)
         dist.all_reduce(total)
-        return dict(zip(names, total.tolist(), strict=True))
+        sums = dict(zip(names, total.tolist(), strict=True))
+        return {name: sums[name] for name in values}  # as one process alone has them
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a tensor over all ranks, on its device; nobody waits for a GPU."""

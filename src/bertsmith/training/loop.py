@@ -134,7 +134,7 @@ class Trainer:
             ):
                 if self._fraction() >= 1.0:
                     break
-                before, fraction = self.course.done(self.state), self._fraction()
+                fraction = self._fraction()
                 phase = self.batches.phase_at(fraction)
                 if self.batches.begins_phase(self.state.step):
                     self.update.guard.forget()  # longer sequences have losses of their own
@@ -143,7 +143,7 @@ class Trainer:
                 factor = self.course.learning_rate_factor(fraction)
                 self.update(micro_batches, factor, window)
                 self._keep_time()
-                bar.advance(self.course.done(self.state) - before)
+                bar.reach(self.course.done(self.state))
                 is_due = self.course.is_evaluation_between(fraction, self._fraction())
                 ends_phase = self.batches.phase_at(self._fraction()) != phase
                 is_full = self.state.step % self.settings.log_every_steps == 0
@@ -159,6 +159,7 @@ class Trainer:
             self.saver.wait()
             self._finish()
             self._keep_time()
+            bar.reach(self.course.done(self.state))
         if self.agreed.must_stop:
             raise Interrupted(self.state.step, str(self.run.path), self.agreed.signal_number)
         return self.state

@@ -22,7 +22,7 @@ from bertsmith._files import atomic_file, locked
 from bertsmith.errors import TrainingError
 from bertsmith.training.good_checkpoint import newest_good
 from bertsmith.training.run_log import log_records
-from bertsmith.training.run_recipe import read_recipe, recipe_yaml, require_same
+from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml, require_same
 
 __all__ = ["RunFolder"]
 
@@ -122,6 +122,8 @@ class RunFolder:
             require_same(self.path, saved, recipe, free_to_change)
             if saved == recipe:
                 return
+        elif mending := how_to_mend(self.recipe_path):
+            raise TrainingError("is missing", where=self.recipe_path, fix=mending)
         elif any(not path.name.startswith(".") for path in self.path.iterdir()):
             raise TrainingError(
                 "holds files that are no run", where=self.path, fix="give another output folder"

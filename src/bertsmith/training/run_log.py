@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from bertsmith.errors import TrainingError
+from bertsmith.training.run_recipe import how_to_mend
 
 __all__ = ["RunLog", "log_records", "read_run"]
 
@@ -135,7 +136,9 @@ def read_run(path: Path) -> RunLog:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         what = "is no run's folder" if path.is_dir() else "does not exist"
         if not isinstance(error, OSError):
-            raise TrainingError("can't be read", where=path / "recipe.yaml") from error
+            recipe_path = path / "recipe.yaml"
+            fix = how_to_mend(recipe_path)
+            raise TrainingError("can't be read", where=recipe_path, fix=fix) from error
         raise TrainingError(
             what, where=path, fix="give what pretrain or finetune wrote to -o"
         ) from error

@@ -1,5 +1,6 @@
 """A run's `recipe.yaml`: reading, writing, and what two of them differ in."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import yaml
 
 from bertsmith.errors import RecipeError
 
-__all__ = ["first_difference", "read_recipe", "recipe_yaml", "require_same"]
+__all__ = ["first_difference", "how_to_mend", "read_recipe", "recipe_yaml", "require_same"]
 
 _HEAD = "# The whole recipe of this run; --recipe takes this file. `run` is what it was run on.\n"
 
@@ -26,10 +27,21 @@ def read_recipe(path: Path) -> dict[str, Any]:
     try:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError("can't be read", where=path) from error
+        raise RecipeError("can't be read", where=path, fix=how_to_mend(path)) from error
     if not isinstance(recipe, dict):
-        raise RecipeError("is no recipe", where=path)
+        raise RecipeError("is no recipe", where=path, fix=how_to_mend(path))
     return recipe
+
+
+def how_to_mend(path: Path) -> str | None:
+    """What to do about a run's recipe that is damaged or missing: each checkpoint has a copy.
+
+    Args:
+        path: where it stands, or should.
+    """
+    copies = path.parent.glob("checkpoints/step-*/recipe.yaml")
+    newest = max(copies, key=lambda copy: (len(copy.parent.name), copy.parent.name), default=None)
+    return None if newest is None else shlex.join(["cp", str(newest), str(path)]) + " mends it"
 
 
 def require_same(
@@ -49,6 +61,13 @@ def require_same(
     difference = first_difference(saved, wanted, free_to_change)
     if difference is None:
         return
+    before, now = _init_of(saved), _init_of(wanted)
+    if before != now:  # it decides the model's settings, too
+        raise RecipeError(
+            f"this folder holds a run {_started(before)}, not {_started(now)}",
+            where=run,
+            fix="start as it was to go on, or give another output folder",
+        )
     if difference.startswith("run.store."):
         raise RecipeError(
             "this run was started on another store, or the store has changed since "
@@ -61,6 +80,15 @@ def require_same(
         where=run,
         fix="use the same settings to go on, or another output folder",
     )
+
+
+def _init_of(recipe: dict[str, Any]) -> Any:
+    run = recipe.get("run")
+    return run.get("init") if isinstance(run, dict) else None
+
+
+def _started(init: Any) -> str:
+    return "without --init" if init is None else f"with --init {init}"
 
 
 def first_difference(
@@ -87,4 +115,10 @@ def first_difference(
             if difference:
                 return difference
         return None
-    return None if saved == wanted else f"{path} = {saved!r}, not {wanted!r}"
+    return None if saved == wanted else f"{path} = {_shown(saved)}, not {_shown(wanted)}"
+
+
+def _shown(value: object) -> str:
+    """A value as YAML has it, where Python has another word."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else repr(value)

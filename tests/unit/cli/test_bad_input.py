@@ -266,6 +266,18 @@ def test_values_that_no_program_can_use(bertsmith, tmp_path, store, change):
     complains(bertsmith("pretrain", store, "-o", tmp_path / "run", "--set", change), "training.")
 
 
+def test_a_budget_and_steps(bertsmith, tmp_path, store):
+    """The command asks; else the one would be passed over in silence."""
+    steps = ("--set", "training.num_steps=3")
+    for more in (("--budget", "5s"), ("--set", "training.budget_seconds=5")):
+        result = bertsmith("pretrain", store, "-o", tmp_path / "run", *steps, *more)
+        complains(result, "training.num_steps=3: contradicts", "give one of the two")
+    assert not (tmp_path / "run").exists()
+    both = ("--set", "training.warmup_ratio=0.5", "--set", "training.num_warmup_steps=3")
+    missing = ("--model", tmp_path, "--data", tmp_path, "-o", tmp_path / "run")
+    complains(bertsmith("finetune", "sst2", *missing, "--recipe", "small", *both), "contradicts")
+
+
 def test_an_output_that_cannot_be_written(bertsmith, tmp_path, corpus):
     (tmp_path / "folder").mkdir()
     complains(bertsmith("vocab", corpus, "-o", tmp_path / "folder", "--size", "160"), "folder")

@@ -184,7 +184,19 @@ def test_a_score_at_chance_is_told(bertsmith, tmp_path, model, no_word):
 def test_evaluate_needs_a_head(bertsmith, model, sentiment):
     code, _, err = bertsmith("evaluate", "sst2", "--model", model, "--data", sentiment)
     assert code == 2
-    assert "fine-tune it first" in err
+    command = f"bertsmith finetune sst2 --model '{model}' --data '{sentiment}' -o runs/sst2\n"
+    assert err.replace("'", "").endswith(f"; fine-tune it first: {command}".replace("'", ""))
+
+
+def test_frozen_layers_from_scratch(bertsmith, tmp_path, model, sentiment):
+    arguments = ("--model", model, "--data", sentiment, "--set", "training.freeze_layers=1")
+    short = ("--set", "training.num_epochs=1", "-o")
+    told = []
+    for name, more in (("a", ()), ("b", ("--from-scratch",))):
+        code, _, err = bertsmith("finetune", "sst2", *arguments, *more, *short, tmp_path / name)
+        assert code == 0
+        told.append("1 layer stay at their random weights; leave it out, or --from-scratch" in err)
+    assert told == [False, True]
 
 
 def test_finetune_from_scratch_differs(bertsmith, tmp_path, model, sentiment):

@@ -20,6 +20,28 @@ def sets(*changes):
     return [part for change in changes for part in ("--set", change)]
 
 
+def test_layers_that_are_frozen_while_they_are_random(bertsmith, tmp_path, store, model):
+    steps = ("--set", "training.num_steps=2")
+
+    def pretrained(folder, layers, *further):
+        options = (
+            *(LOOP if further else FAST),
+            *steps,
+            "--set",
+            f"training.freeze_layers={layers}",
+            *further,
+        )
+        result = bertsmith("pretrain", store, "--recipe", "tiny", "-o", tmp_path / folder, *options)
+        assert result[0] == 0, result
+        return result[2]
+
+    told = "stay at their random weights; give --init, or leave it out\n"
+    line = f"bertsmith: training.freeze_layers=1: the embeddings and 1 layer {told}"
+    assert pretrained("a", 1) == line
+    assert pretrained("b", 0) == f"bertsmith: training.freeze_layers=0: the embeddings {told}"
+    assert "random" not in pretrained("c", 1, "--init", model)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -196,6 +197,38 @@ def test_another_recipe(bertsmith, store, stopped):
     assert content(stopped) == before
 
 
+def test_a_run_of_another_start(bertsmith, store, stopped, model):
+    before = content(stopped)
+    assert complaint(bertsmith(*arguments(store, stopped), "--init", model)) == (
+        f"{stopped}: this folder holds a run without --init, not with --init {model}; "
+        "start as it was to go on, or give another output folder"
+    )
+    another = arguments(store, stopped, "--set", "training.num_warmup_steps=1")
+    told = "this folder holds a run with training.num_warmup_steps = null, not 1;"
+    assert told in complaint(bertsmith(*another))
+    assert content(stopped) == before
+
+
+def test_a_recipe_that_is_damaged_or_missing(bertsmith, store, stopped):
+    """Every checkpoint has a copy, and the line says so."""
+    path = stopped / "recipe.yaml"
+    copy = max(stopped.glob("checkpoints/step-*")) / "recipe.yaml"
+    before = path.read_bytes()
+    for damage, fault in ((b"training: [", "can't be read"), (b"- 1", "is no recipe")):
+        path.write_bytes(damage)
+        told = complaint(bertsmith(*arguments(store, stopped)))
+        assert told == f"{path}: {fault}; {shlex.join(['cp', str(copy), str(path)])} mends it"
+    path.write_bytes(b"training: \xb3")
+    told = complaint(bertsmith("doctor", "run", stopped))
+    assert told.startswith(f"{path}: can't be read; cp ")
+    path.unlink()
+    told = complaint(bertsmith(*arguments(store, stopped)))
+    assert told.startswith(f"{path}: is missing; cp ")
+    shutil.copy(copy, path)
+    assert path.read_bytes() == before
+    assert bertsmith(*arguments(store, stopped))[0] == 0
+
+
 def test_a_checkpoint_of_another_run(bertsmith, store, stopped, tmp_path):
     other = tmp_path / "other"
     assert bertsmith(*arguments(store, other, steps=9))[0] == 0
@@ -337,7 +370,8 @@ def test_a_stopped_run_is_no_model_yet(bertsmith, store, stopped, tmp_path):
 
 
 def test_a_budget_for_a_few_updates_only_is_told(bertsmith, store, tmp_path):
-    code, out, err = bertsmith(*arguments(store, tmp_path / "a"), "--budget", "0.001s")
+    options = ("--recipe", "tiny", *OFTEN, "--budget", "0.001s")
+    code, out, err = bertsmith("pretrain", store, "-o", tmp_path / "a", *options)
     assert code == 0
     assert "a: 1 step in" in out
     assert err == (

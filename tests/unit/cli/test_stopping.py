@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from bertsmith.cli.stopping import Stopped, exit_code, raise_on_signals, stop_behind
+from cli_runs import FAST
 
 PROGRAM = """
 import os, signal, sys, weakref
@@ -88,3 +89,40 @@ def test_who_ignores_a_signal_still_does(monkeypatch, before, number):
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+AT_ONCE = """
+import signal, sys
+from bertsmith.cli import main
+from bertsmith.training.update import Updater
+
+before, update = int(sys.argv.pop(1)), Updater.__call__
+
+def stopping(self, *arguments):
+    global before
+    if before == 0:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    before -= 1
+    return update(self, *arguments)
+
+Updater.__call__ = stopping
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("num_updates", "told"),
+    [(0, "nothing is kept"), (3, "the same command goes on from its last checkpoint")],
+)
+def test_a_second_ctrl_c_says_what_is_kept(store, tmp_path, num_updates, told):
+    changes = ("training.num_steps=9", "training.checkpoint_every_seconds=1e-6")
+    options = [*FAST, *(part for change in changes for part in ("--set", change))]
+    command = [sys.executable, "-c", AT_ONCE, str(num_updates), "pretrain", str(store)]
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path / "run"), "--recipe", "tiny", *options],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (130, f"bertsmith: stopped at once; {told}\n")
+    assert (tmp_path / "run" / "checkpoints").exists() == (num_updates > 0)

@@ -1,9 +1,13 @@
+from types import NoneType
+from typing import get_args
+
 import pytest
 from pydantic import Field
 
 from bertsmith._settings import Settings
 from bertsmith.errors import RecipeError
 from bertsmith.recipes import describe_settings, load_recipe, preset_names
+from bertsmith.tasks import FinetuneRecipe
 from bertsmith.training import PretrainRecipe
 
 
@@ -37,7 +41,10 @@ def test_file_then_changes_in_order(yaml_file):
         ("lr=1", "did you mean training.learning_rate?"),
         ("training.steps=3", "did you mean training.num_steps?"),
         ("training.epochs=3", "did you mean training.num_steps?"),
-        ("training.zzz=1", "unknown key training.zzz; known are "),
+        (
+            "training.zzz=1",
+            "unknown key training.zzz; known in training are num_steps, learning_rate",
+        ),
         ("trainings.num_steps=3", "unknown key trainings"),
         ("training.num_steps=0", "training.num_steps = 0: Input should be greater than"),
         ("training.num_steps=many", "training.num_steps = 'many': Input should be a valid integer"),
@@ -51,6 +58,80 @@ def test_bad_changes_are_told_in_one_line(yaml_file, change, message):
         load_recipe(Recipe, "pretrain", yaml_file, [change])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def number_settings(kind, prefix=""):
+    """The settings that are numbers, and nothing else but null."""
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield from number_settings(field.annotation, f"{prefix}{name}.")
+        elif (set(get_args(field.annotation)) or {field.annotation}) <= {int, float, NoneType}:
+            yield f"{prefix}{name}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "preset", "least"),
+    [(PretrainRecipe, "pretrain", "tiny", 35), (FinetuneRecipe, "finetune", "default", 16)],
+)
+def test_truth_values_are_no_numbers(kind, stage, preset, least):
+    paths = list(number_settings(kind))
+    assert len(paths) >= least
+    for path in paths:
+        for text, value in (("yes", True), ("off", False)):
+            with pytest.raises(RecipeError) as error:
+                load_recipe(kind, stage, preset, [f"{path}={text}"])
+            told = f"{path} = {value}: Input should be a number, and this is {value}"
+            assert str(error.value).lower().endswith(told.lower())
+    with pytest.raises(RecipeError, match=r"phases\.0\.share = True: .* a number"):
+        load_recipe(PretrainRecipe, "pretrain", "tiny", ["phases=[{share: true}]"])
+
+
+def test_truth_values_where_they_belong():
+    changes = ["training.compile=no", "training.keep_best=yes", "examples.next_sentence=off"]
+    recipe = load_recipe(PretrainRecipe, "pretrain", "tiny", changes)
+    assert recipe.training.compile is False
+    assert recipe.training.keep_best is True
+    assert recipe.examples.next_sentence is False
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "training:\n  seed: 1\n  learning_rate: 1\n  seed: 2\n",
+            ":4: seed stands twice, first in line 2; leave one out",
+        ),
+        ("training: {seed: 1}\ntraining: {num_steps: 3}\n", ":2: training stands twice"),
+        ("phases:\n- {share: 1, 'share': 1}\n", ":2: share stands twice; leave one out"),
+    ],
+)
+def test_a_key_that_stands_twice(tmp_path, text, told):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as error:
+        load_recipe(PretrainRecipe, "pretrain", str(path))
+    assert str(error.value).startswith(f"{path}{told}")
+
+
+def test_a_key_that_stands_twice_in_a_change():
+    change = "training={seed: 1, seed: 2}"
+    with pytest.raises(RecipeError) as error:
+        load_recipe(PretrainRecipe, "pretrain", "tiny", [change])
+    assert str(error.value) == f"--set {change}: seed stands twice; leave one out"
+
+
+def test_what_a_group_has_otherwise_than_the_one_it_takes_over_stands_once(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "phases:\n- &short {share: 0.4, max_seq_length: 64}\n"
+        "- &long {<<: *short, share: 0.5}\n- {<<: *long, share: 0.1}\n"
+    )
+    phases = load_recipe(PretrainRecipe, "pretrain", str(path)).phases
+    assert [(phase.share, phase.max_seq_length) for phase in phases] == [
+        (0.4, 64),
+        (0.5, 64),
+        (0.1, 64),
+    ]
 
 
 def test_neither_preset_nor_file():
@@ -139,6 +220,17 @@ def test_a_phase_of_another_length_does_not_inherit_the_number_of_predictions():
         (["phases=[{share: 0}]"], "phases.0.share = 0: Input should be greater than 0"),
         (["phases=[{}]"], "phases.0.share"),
         ([PHASES, "phases.1.lr=3"], "unknown key phases.1.lr"),
+        (
+            [PHASES, "phases.1.foo=3"],
+            "tiny: unknown key phases.1.foo; known in phases.1 are share, max_seq_length, "
+            "max_predictions_per_seq, global_batch_size, micro_batch_size",
+        ),
+        ([PHASES, "phases.1.shares=1"], "did you mean phases.1.share?"),
+        (["xyz.foo=3"], "unknown key xyz; known are model, examples, training, phases"),
+        (
+            ["training.compile=foo"],
+            "tiny: training.compile = 'foo': Input should be a valid boolean or 'auto'",
+        ),
         ([PHASES, "phases.2.share=3"], "there is no 2 in this list; known are 0 to 1"),
         ([PHASES, "phases.last.share=3"], "there is no last in this list"),
         (["phases=[]", "phases.0=3"], "there is no 0 in this list; known are none"),

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch.distributed import HashStore
 
 from bertsmith import _process
@@ -38,6 +39,16 @@ def epochs(num_features, rank=0, world_size=1, *, size=4, micro=1):
 
 def tokens(batches):
     return [token for batch in batches for token in batch.input_ids.tolist()]
+
+
+def test_sums_keep_their_order():
+    """The bar and the log show them in it: the loss first."""
+    dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    try:
+        sums = TWO[0].sums({"mlm_loss": 3.0, "mlm_accuracy": 0.5, "loss": 4.0})
+    finally:
+        dist.destroy_process_group()
+    assert list(sums.items()) == [("mlm_loss", 3.0), ("mlm_accuracy", 0.5), ("loss", 4.0)]
 
 
 def test_ranks_divide_every_batch_of_an_epoch_and_share_an_odd_one():

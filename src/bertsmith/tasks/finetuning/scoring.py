@@ -1,5 +1,6 @@
 """Scoring a fine-tuned model."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,10 +48,12 @@ def evaluate(
     model = task.model_class.from_pretrained(model_source).to(find_device())
     report = model.loading_report
     if report is not None and report.missing:
+        command = ["bertsmith", "finetune", task_name, "--model", model_source]
+        command += ["--data", str(data), "-o", f"runs/{task_name}"]
         raise ModelError(
             f"has no head for {task_name}",
             where=model_source,
-            fix=f"fine-tune it first: bertsmith finetune {task_name} --model {model_source}",
+            fix=f"fine-tune it first: {shlex.join(command)}",
         )
     trained_for = _trained_for(model_source)
     if trained_for not in (None, task_name):

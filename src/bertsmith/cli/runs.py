@@ -1,0 +1,32 @@
+"""What commands that train have to say."""
+
+from pathlib import Path
+
+from bertsmith._words import counted
+from bertsmith.cli.output import warn
+
+__all__ = ["warn_of_frozen_noise", "warn_of_stop"]
+
+
+def warn_of_frozen_noise(freeze_layers: int | None, fix: str) -> None:
+    """Warns of layers that are frozen where they are fresh, and never learn anything.
+
+    Args:
+        freeze_layers: the run's setting.
+        fix: what to do instead.
+    """
+    if freeze_layers is not None:
+        layers = f" and {counted(freeze_layers, 'layer')}" if freeze_layers else ""
+        what = f"the embeddings{layers}"
+        warn(f"training.freeze_layers={freeze_layers}: {what} stay at their random weights; {fix}")
+
+
+def warn_of_stop(run: Path) -> None:
+    """Says what is kept of a run that stopped at once, as at a second Ctrl-C.
+
+    Args:
+        run: its folder.
+    """
+    is_saved = any(run.glob("checkpoints/step-*"))
+    from_there = "the same command goes on from its last checkpoint"
+    warn(f"stopped at once; {from_there if is_saved else 'nothing is kept'}")

@@ -1,0 +1,134 @@
+"""What a user writes after `--set`: one setting, by its path, and its value."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bertsmith.errors import RecipeError
+from bertsmith.recipes.yaml_text import parse_yaml
+
+__all__ = ["apply_change", "leaves", "named_settings", "refuse_contradictions"]
+
+# The former counts instead of the latter wherever it has a value.
+_INSTEAD_OF = {
+    "training.budget_seconds": "training.num_steps",
+    "training.num_warmup_steps": "training.warmup_ratio",
+}
+
+
+def apply_change(settings: dict[str, Any], change: str) -> None:
+    """Sets one setting, and clears the one that would count instead of it.
+
+    Args:
+        settings: all settings, in groups; changed in place.
+        change: `path=value`; the value is YAML.
+
+    Raises:
+        RecipeError: it isn't of that form, or there is no such place.
+
+    Example:
+        >>> recipe = {"training": {"num_steps": 900, "budget_seconds": 60.0}}
+        >>> apply_change(recipe, "training.num_steps=40")
+        >>> recipe
+        {'training': {'num_steps': 40, 'budget_seconds': None}}
+    """
+    keys, value = _parsed(change)
+    values: Any = settings
+    for key in keys[:-1]:
+        if isinstance(values, list):
+            below = values[_index(values, key, change)]
+        else:
+            below = values.setdefault(key, {})
+        if not isinstance(below, dict | list):
+            raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
+        values = below
+    last = _index(values, keys[-1], change) if isinstance(values, list) else keys[-1]
+    values[last] = value
+    for other, replaced in _INSTEAD_OF.items():
+        name = other.rpartition(".")[2]
+        if ".".join(keys) == replaced and name in values:
+            values[name] = None
+
+
+def named_settings(changes: Sequence[str]) -> dict[str, Any]:
+    """The settings that changes name, by path, each with its last value.
+
+    Example:
+        >>> named_settings(["training={seed: 1}", "phases=null", "training.seed=2"])
+        {'training.seed': 2, 'phases': None}
+    """
+    named: dict[str, Any] = {}
+    for change in changes:
+        keys, value = _parsed(change)
+        named.update(leaves(value, ".".join(keys)))
+    return named
+
+
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """The values below a group of settings, by path.
+
+    Example:
+        >>> leaves({"training": {"seed": 1}, "phases": None})
+        {'training.seed': 1, 'phases': None}
+    """
+    if not isinstance(value, dict):
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, below in value.items():
+        found.update(leaves(below, f"{path}.{key}" if path else str(key)))
+    return found
+
+
+def refuse_contradictions(changes: Sequence[str], budget: str | None = None) -> None:
+    """Refuses what one command line says twice: the length of a run, or of its warm-up.
+
+    Args:
+        changes: what each --set says.
+        budget: what --budget says; None where it isn't given.
+
+    Raises:
+        RecipeError: two of them set the same.
+
+    Example:
+        >>> refuse_contradictions(["training.num_steps=40", "training.budget_seconds=null"])
+    """
+    named = named_settings(changes)
+    for other, replaced in _INSTEAD_OF.items():
+        if budget is not None and other == "training.budget_seconds":
+            told = next((path for path in (replaced, other) if path in named), None)
+            against = f"--budget {budget}"
+        else:
+            told = replaced if replaced in named and named.get(other) is not None else None
+            against = f"{other}={named.get(other)}"
+        if told is not None:
+            raise RecipeError(
+                f"contradicts {against}",
+                where=f"--set {told}={named[told]}",
+                fix="give one of the two",
+            )
+
+
+def _parsed(change: str) -> tuple[list[str], Any]:
+    path, equals, text = change.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(
+            "is no setting", where=f"--set {change}", fix="write training.learning_rate=1e-4"
+        )
+    return keys, _number(parse_yaml(text, f"--set {change}"))
+
+
+def _index(values: list[Any], key: str, change: str) -> int:
+    if key.isdecimal() and int(key) < len(values):
+        return int(key)
+    known = f"0 to {len(values) - 1}" if values else "none"
+    raise RecipeError(f"there is no {key} in this list; known are {known}", where=f"--set {change}")
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-4 as text; people mean a number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

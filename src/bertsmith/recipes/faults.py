@@ -1,0 +1,83 @@
+"""What is wrong with a recipe, in one line."""
+
+import difflib
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ValidationError
+
+from bertsmith.errors import RecipeError
+from bertsmith.recipes.describe import describe_settings
+
+__all__ = ["recipe_error"]
+
+# What other libraries call a setting, and what it may be here.
+_OTHER_NAMES = {
+    "lr": ("learning_rate",),
+    "epochs": ("num_epochs", "num_steps"),
+    "num_train_epochs": ("num_epochs", "num_steps"),
+    "steps": ("num_steps",),
+    "max_steps": ("num_steps",),
+    "batch_size": ("global_batch_size", "micro_batch_size"),
+}
+
+
+def recipe_error(kind: type[BaseModel], error: ValidationError, where: str | None) -> RecipeError:
+    """Makes one line of the first thing that pydantic found.
+
+    Args:
+        kind: the recipe's class.
+        error: what pydantic found.
+        where: where the recipe comes from.
+    """
+    known = [name for name, _, _ in describe_settings(kind)]
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        # The number of a phase, which stands as N in the list of settings.
+        number = next((str(part) for part in first["loc"] if isinstance(part, int)), "N")
+        known = [name.replace(".N.", f".{number}.") for name in known]
+        if "." not in path:
+            known = list(dict.fromkeys([*kind.model_fields, *known]))
+        close = _meant(path, known)
+        fix = f"did you mean {close}?" if close else _known_beside(path, known)
+        return RecipeError(f"unknown key {path}", where=where, fix=fix)
+    messages = [first["msg"].removeprefix("Value error, ")]
+    parent = path.rpartition(".")[0]
+    if parent in known:  # a setting of several types; pydantic tells of each, by its name
+        path = parent
+        messages = [
+            found["msg"].partition(",")[0]
+            for found in error.errors()
+            if found["loc"][:-1] == first["loc"][:-1]
+        ]
+    message = " or ".join(
+        [messages[0], *(m.removeprefix("Input should be ") for m in messages[1:])]
+    )
+    # Of a whole group of settings the message names those that it is about.
+    value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    what = f"{path}{value}: {message}" if path else message
+    return RecipeError(what, where=where)
+
+
+def _known_beside(path: str, known: Sequence[str]) -> str:
+    """Names the settings of the group that an unknown one is in, or the groups."""
+    group = path.rpartition(".")[0]
+    start = f"{group}." if group else ""
+    names = [name.removeprefix(start) for name in known if name.startswith(start)]
+    names = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    return f"known{f' in {group}' if group else ''} are {', '.join(names)}"
+
+
+def _meant(path: str, known: Sequence[str]) -> str | None:
+    """The setting that an unknown one is likely to mean: by its own name, the group counts less."""
+    group, _, last = path.rpartition(".")
+    beside = [name for name in known if name.rpartition(".")[0] == group]
+    names = {name.rpartition(".")[2]: name for name in [*reversed(known), *reversed(beside)]}
+    for other in (last, *_OTHER_NAMES.get(last, ())):
+        if other in names:
+            return names[other]
+    for some in (beside, known):
+        lasts = [name.rpartition(".")[2] for name in some]
+        if close := difflib.get_close_matches(last, lasts, n=1, cutoff=0.6):
+            return names[close[0]]
+    return None

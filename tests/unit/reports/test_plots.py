@@ -1,0 +1,57 @@
+"""The axes of plots: numbers that can be read, and no run that hides another."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from bertsmith.reports.plots import Series, line_plot
+from bertsmith.reports.run_curves import curves
+from bertsmith.training import RunLog
+
+# Points of a character of the font, at most, and the plots of a report.
+_CHARACTER, _SIZE = 6.5, (5.0, 2.9)
+
+
+def numbers(svg, axis):
+    """The numbers beside an axis: (place in points, text)."""
+    found = []
+    for part in re.findall(rf'<g id="{axis}tick_.*?</text>', svg, flags=re.DOTALL):
+        text = re.search(r"<text[^>]*>([^<]*)</text>", part)
+        place = re.search(r"translate\(([\d.]+) ([\d.]+)\)", text[0]) or re.search(
+            r'x="([\d.]+)" y="([\d.]+)"', text[0]
+        )
+        found.append((float(place[1 if axis == "x" else 2]), text[1]))
+    return found
+
+
+@pytest.mark.parametrize(
+    "last", [3, 10, 999, 1_300, 2_000, 5_000, 9_999, 20_000, 60_000, 123_456, 400_000, 1_000_000]
+)
+def test_numbers_below_a_plot_keep_apart(last):
+    svg = line_plot([Series("", [0, last], [0.0, 1.0])], x_label="updates", y_label="%", size=_SIZE)
+    found = numbers(svg, "x")
+    assert len(found) >= 3
+    for (left, text), (right, next_text) in pairwise(found):
+        assert right - left > _CHARACTER * (len(text) + len(next_text)) / 2 + 2
+
+
+def a_run(path, losses):
+    records = [
+        {"kind": "train", "step": 20 * number, "seconds": number, "mlm_loss": loss}
+        for number, loss in enumerate(losses, 1)
+    ]
+    return RunLog(path, {}, records)
+
+
+def test_a_run_that_blew_up_hides_no_other(tmp_path):
+    healthy = a_run(tmp_path / "a", [10.2, 8.0, 7.0, 6.5, 6.1, 5.9])
+    blown = a_run(tmp_path / "b", [900_000.0, 300_000.0, 90_000.0, 70_000.0, 62_000.0, 62_000.0])
+    figure = curves([healthy, blown], ["a", "b"], "step")[0]
+    assert figure.caption.startswith("Masked LM: loss (logarithmic)")
+    texts = [text for _, text in numbers(figure.svg, "y") if text]
+    assert {"10", "1,000", "100,000"} <= set(texts)
+    # Alone, and beside one like it, it stays as it was.
+    other = a_run(tmp_path / "c", [30.0, 8.0, 7.0, 6.5, 6.1, 0.2])
+    for runs in ([blown], [healthy, other]):
+        assert "logarithmic" not in curves(runs, ["a", "b"][: len(runs)], "step")[0].caption
