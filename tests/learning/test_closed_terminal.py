@@ -1,5 +1,6 @@
 """A terminal that is closed, or an ssh connection that is lost: the run is saved and goes on."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -14,7 +15,7 @@ import pytest
 
 from pretraining_runs import FAST, records
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("hears_hangups")]
 
 
 def command(store, run, num_steps):
@@ -22,6 +23,16 @@ def command(store, run, num_steps):
     sets = [part for change in changes for part in ("--set", change)]
     recipe = ["--recipe", "tiny", *sets]
     return [sys.executable, "-m", "bertsmith", "pretrain", str(store), *recipe, "-o", str(run)]
+
+
+@contextlib.contextmanager
+def started(*args, **options):
+    """A process that a test which fails doesn't leave behind."""
+    with subprocess.Popen(*args, stderr=subprocess.PIPE, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def has_begun(run):
@@ -66,15 +77,16 @@ def test_a_closed_terminal(store, tmp_path):
         assert process.wait(timeout=60) == 129
     finally:
         process.kill()
+        process.wait()
     assert saved(run) > 0
 
 
 def test_a_signal_is_told_in_a_line(store, tmp_path):
     run = tmp_path / "run"
-    process = subprocess.Popen(command(store, run, 1_000_000), stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: has_begun(run))
-    process.send_signal(signal.SIGHUP)
-    _, err = process.communicate(timeout=60)
+    with started(command(store, run, 1_000_000)) as process:
+        wait_until(lambda: has_begun(run))
+        process.send_signal(signal.SIGHUP)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 129
     step = saved(run)
     assert err.splitlines()[-1] == (
@@ -85,12 +97,10 @@ def test_a_signal_is_told_in_a_line(store, tmp_path):
 
 def test_with_nohup_it_goes_on(store, tmp_path):
     run = tmp_path / "run"
-    process = subprocess.Popen(
-        ["nohup", *command(store, run, 300)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    wait_until(lambda: has_begun(run))
-    process.send_signal(signal.SIGHUP)
-    _, err = process.communicate(timeout=60)
+    nowhere = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    with started(["nohup", *command(store, run, 300)], **nowhere) as process:
+        wait_until(lambda: has_begun(run))
+        process.send_signal(signal.SIGHUP)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert records(run, "train")[-1]["step"] == 300

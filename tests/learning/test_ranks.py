@@ -187,6 +187,7 @@ def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_torchrun_saves(store, tmp_path, number):
     changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=1000"]

@@ -45,6 +45,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_stop_before_the_work(tmp_path, name, moment):
