@@ -66,7 +66,7 @@ def test_a_run_of_an_older_version_goes_on_to_the_bit(store, tmp_path, monkeypat
             store, recipe(*changes, "training.held_out_seed=null"), tmp_path / "old", warn=silent
         )
     as_of_an_older_version(tmp_path / "old")
-    with pytest.raises(RecipeError, match=r"training.held_out_seed = None, not 42"):
+    with pytest.raises(RecipeError, match=r"training.held_out_seed = null, not 42"):
         pretrain(
             store, recipe(*changes, "training.held_out_seed=42"), tmp_path / "old", warn=silent
         )

@@ -208,7 +208,7 @@ def test_finetune_from_scratch_differs(bertsmith, tmp_path, model, sentiment):
     assert weights[0] != weights[1]
     code, _, err = bertsmith("finetune", "sst2", *arguments, "-o", tmp_path / "a", "--from-scratch")
     assert code == 2
-    assert "from_scratch = False, not True" in err
+    assert "from_scratch = false, not true" in err
 
 
 def test_predict_reads_standard_input(model):
