@@ -28,9 +28,21 @@ _SEED, _HELD_OUT, _NUM_EVALUATION_EXAMPLES = 0, 0.01, 64
 _WARMUP = 0.25
 
 
-def ours(store: Path, size: str, length: int, batch: int, num_steps: int) -> dict[str, float]:
-    """`bertsmith pretrain`, evaluation at its end included."""
-    warmup = max(2, round(_WARMUP * num_steps))
+def ours(
+    store: Path, size: str, length: int, batch: int, num_steps: int, warmup: int | None = None
+) -> dict[str, float]:
+    """`bertsmith pretrain`, evaluation at its end included.
+
+    Args:
+        store: token store.
+        size: of the model.
+        length: of the examples, at most.
+        batch: sequences of an update.
+        num_steps: updates that are measured.
+        warmup: updates before; None takes a share of the others.
+    """
+    if warmup is None:
+        warmup = max(2, round(_WARMUP * num_steps))
     changes = [
         f"model.size={size}",
         f"examples={{max_seq_length: {length}, max_predictions_per_seq: "
