@@ -2,9 +2,10 @@
 
 import errno
 import os
+import signal
 from contextlib import suppress
 
-__all__ = ["leave_closed_terminal", "let_speak", "speaks"]
+__all__ = ["heard_stops", "leave_closed_terminal", "let_speak", "speaks"]
 
 _decided: bool | None = None
 
@@ -23,6 +24,17 @@ def let_speak(wanted: bool) -> None:
     """Decides it otherwise: where a process fails, the one that knows why has the word."""
     global _decided
     _decided = wanted
+
+
+def heard_stops() -> list[signal.Signals]:
+    """The signals that ask this process to stop: SIGTERM, and of SIGINT and SIGHUP what it hears.
+
+    A shell lets jobs in the background ignore SIGINT (Ctrl-C), and nohup SIGHUP, the end of the
+    terminal; they stay ignored.
+    """
+    can_be_ignored = (signal.SIGINT, signal.SIGHUP)
+    heard = [each for each in can_be_ignored if signal.getsignal(each) != signal.SIG_IGN]
+    return [signal.SIGTERM, *heard]
 
 
 def leave_closed_terminal() -> None:

@@ -1,10 +1,11 @@
 """The base of every settings class: pydantic, frozen, unknown keys refused."""
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "flat"]
 
 
 class Settings(BaseModel):
@@ -26,3 +27,19 @@ class Settings(BaseModel):
             if bool not in kinds and kinds & {int, float}:
                 raise ValueError(f"Input should be a number, and this is {str(value).lower()}")
         return value
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings in groups by their paths.
+
+    Example:
+        >>> flat({"training": {"seed": 1}, "phases": None})
+        {'training.seed': 1, 'phases': None}
+    """
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found

@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 
 import pytest
 
 from pretraining_runs import FAST, records
+from ranks_runs import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("hears_hangups")]
 
@@ -37,13 +37,6 @@ def started(*args, **options):
 
 def has_begun(run):
     return (run / "metrics.jsonl").exists() and bool(records(run, "train"))
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def saved(run):
@@ -72,7 +65,7 @@ def test_a_closed_terminal(store, tmp_path):
         return shown.count(b"pre-training") > 5
 
     try:
-        wait_until(bar_is_drawn)
+        wait_until(bar_is_drawn, process)
         os.close(ours)
         assert process.wait(timeout=60) == 129
     finally:
@@ -84,7 +77,7 @@ def test_a_closed_terminal(store, tmp_path):
 def test_a_signal_is_told_in_a_line(store, tmp_path):
     run = tmp_path / "run"
     with started(command(store, run, 1_000_000)) as process:
-        wait_until(lambda: has_begun(run))
+        wait_until(lambda: has_begun(run), process)
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 129
@@ -99,7 +92,7 @@ def test_with_nohup_it_goes_on(store, tmp_path):
     run = tmp_path / "run"
     nowhere = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     with started(["nohup", *command(store, run, 300)], **nowhere) as process:
-        wait_until(lambda: has_begun(run))
+        wait_until(lambda: has_begun(run), process)
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

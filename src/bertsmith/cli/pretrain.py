@@ -23,8 +23,6 @@ __all__ = ["command", "epilog", "score_rows"]
 
 # With fewer than these even the warm-up of a short run is hardly over.
 _FEW_UPDATES = 20
-# How far over ln V a loss is, in nats, that fresh weights don't have.
-_OVER = 0.5
 
 
 def epilog() -> str:
@@ -105,6 +103,7 @@ def _warn_of_few_updates(num_updates: int, budget_seconds: float | None) -> None
 
 def _warn_of_nothing_learned(result: "PretrainResult") -> None:
     """Tells a loss that knowing no context gives; a trial of few updates only if it blew up."""
+    from bertsmith.doctor.run_measures import OVER_IGNORANT
     from bertsmith.model.pretrained import read_config
 
     scores, num_updates = result.scores, result.state.step
@@ -113,7 +112,7 @@ def _warn_of_nothing_learned(result: "PretrainResult") -> None:
     if unigram is None or loss <= unigram:
         return
     knows_nothing = math.log(read_config(result.path).vocab_size)
-    if num_updates >= _FEW_UPDATES or loss > knows_nothing + _OVER:
+    if num_updates >= _FEW_UPDATES or loss > knows_nothing + OVER_IGNORANT:
         warn(
             f"{result.path}: the held-out {label} loss {loss:,.3f} is worse than that of a model "
             f"that knows no context ({unigram:.3f}); "

@@ -27,6 +27,8 @@ def warn_of_stop(run: Path) -> None:
     Args:
         run: its folder.
     """
-    is_saved = any(run.glob("checkpoints/step-*"))
+    from bertsmith.training import RunFolder
+
+    is_saved = bool(RunFolder(run).checkpoints())
     from_there = "the same command goes on from its last checkpoint"
     warn(f"stopped at once; {from_there if is_saved else 'nothing is kept'}")

@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from bertsmith._process import leave_closed_terminal
+from bertsmith._process import heard_stops, leave_closed_terminal
 
 __all__ = ["Stopped", "exit_code", "raise_on_signals", "stop_behind"]
 
@@ -64,11 +64,8 @@ def raise_on_signals() -> None:
     Ending at once would leave temporary files and worker processes. Pre-training has handlers of
     its own.
     """
-    signal.signal(signal.SIGTERM, _stop)
-    # A job in the background ignores the one, and what nohup starts the other.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
+    for number in heard_stops():
+        signal.signal(number, _stop)
     if sys.unraisablehook is not _raise_again:
         global _hook_before
         _hook_before, sys.unraisablehook = sys.unraisablehook, _raise_again

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bertsmith.doctor.learning_rates import highest_rate, sound_rate
+from bertsmith.doctor.learning_rates import hidden_size, highest_rate, sound_rate
 from bertsmith.training import RunFolder, RunLog
 
 __all__ = ["RunCommands"]
@@ -33,6 +33,21 @@ class RunCommands:
     def learning_rate(self) -> float:
         """The peak learning rate of the recipe."""
         return float(self.run.setting("training.learning_rate", 0.0))
+
+    @property
+    def highest_rate(self) -> float:
+        """The peak learning rate over which such a run rarely learns anything."""
+        return highest_rate(self.run)
+
+    @property
+    def sound_rate(self) -> float:
+        """A peak learning rate with which such a run mostly learns."""
+        return sound_rate(self.run)
+
+    @property
+    def hidden_size(self) -> int:
+        """The hidden size that the recipe of a pre-training run gives."""
+        return hidden_size(self.run)
 
     def fact(self, name: str) -> Any:
         """What the log says about the start; None where it doesn't."""
@@ -127,7 +142,7 @@ class RunCommands:
 
     def _lower(self, divisor: float) -> str:
         rate = self.learning_rate
-        lower = sound_rate(self.run) if rate > highest_rate(self.run) else rate / divisor
+        lower = self.sound_rate if rate > self.highest_rate else rate / divisor
         return f"training.learning_rate={lower:.2g}"
 
     def _unset(self, path: str) -> tuple[str, ...]:

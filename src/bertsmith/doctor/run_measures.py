@@ -8,7 +8,6 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
 
-from bertsmith.doctor.learning_rates import hidden_size, highest_rate, sound_rate
 from bertsmith.doctor.run_commands import RunCommands
 
 __all__ = ["ABOVE_UNIGRAM", "OVER_IGNORANT", "RunMeasures"]
@@ -121,21 +120,6 @@ class RunMeasures(RunCommands):
             return min(1.0, float(record.get("seconds", 0.0)) / float(budget))
         steps = self.run.setting("training.num_steps")
         return min(1.0, record["step"] / float(steps)) if steps else 0.0
-
-    @property
-    def highest_rate(self) -> float:
-        """The peak learning rate over which such a run rarely learns anything."""
-        return highest_rate(self.run)
-
-    @property
-    def sound_rate(self) -> float:
-        """A peak learning rate with which such a run mostly learns."""
-        return sound_rate(self.run)
-
-    @property
-    def hidden_size(self) -> int:
-        """The hidden size that the recipe of a pre-training run gives."""
-        return hidden_size(self.run)
 
     @property
     def ignorant_loss(self) -> float:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bertsmith._settings import flat
 from bertsmith.errors import RecipeError
 from bertsmith.recipes.yaml_text import parse_yaml
 
-__all__ = ["apply_change", "leaves", "named_settings", "refuse_contradictions"]
+__all__ = ["apply_change", "named_settings", "refuse_contradictions"]
 
 # The former counts instead of the latter wherever it has a value.
 _INSTEAD_OF = {
@@ -59,23 +60,8 @@ def named_settings(changes: Sequence[str]) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for change in changes:
         keys, value = _parsed(change)
-        named.update(leaves(value, ".".join(keys)))
+        named |= flat({".".join(keys): value})
     return named
-
-
-def leaves(value: Any, path: str = "") -> dict[str, Any]:
-    """The values below a group of settings, by path.
-
-    Example:
-        >>> leaves({"training": {"seed": 1}, "phases": None})
-        {'training.seed': 1, 'phases': None}
-    """
-    if not isinstance(value, dict):
-        return {path: value}
-    found: dict[str, Any] = {}
-    for key, below in value.items():
-        found.update(leaves(below, f"{path}.{key}" if path else str(key)))
-    return found
 
 
 def refuse_contradictions(changes: Sequence[str], budget: str | None = None) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bertsmith._settings import Settings
+from bertsmith._settings import Settings, flat
 from bertsmith.errors import RecipeError
-from bertsmith.recipes.changes import leaves, named_settings
+from bertsmith.recipes.changes import named_settings
 
 __all__ = ["refuse_idle"]
 
@@ -35,7 +35,7 @@ def refuse_idle(
     training: Any = getattr(recipe, "training", None)
     named = named_settings(changes)
     # In a file both may stand, and the schedule that it is meant for be changed by a --set.
-    of_file = {} if _SCHEDULE in named else leaves(dict(written))
+    of_file = {} if _SCHEDULE in named else flat(written)
     for path, schedule in _OF_SCHEDULE.items():
         if (path not in named and path not in of_file) or training.schedule == schedule:
             continue

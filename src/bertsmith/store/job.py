@@ -1,12 +1,12 @@
 """What a store is made of, and what of it is done: the two kinds of files in a work folder."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from pydantic import ValidationError
 
+from bertsmith._settings import flat
 from bertsmith.corpus import Corpus, CorpusPosition
 from bertsmith.store.manifest import Shard
 
@@ -46,7 +46,7 @@ class StoreJob:
 
     def difference(self, other: "StoreJob") -> str:
         """Names the first thing in which the other job differs."""
-        before, after = _flat(self.settings), _flat(other.settings)
+        before, after = flat(self.settings), flat(other.settings)
         for name in dict.fromkeys([*before, *after]):
             if before.get(name) != after.get(name):
                 if name == "vocabulary_sha256":
@@ -98,14 +98,3 @@ class FinishedShard:
             return cls(shard=parsed, end=end, **values)
         except (TypeError, KeyError, AttributeError, ValidationError) as error:
             raise ValueError(str(error)) from error
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings of groups by their path, such as corpus.language."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found

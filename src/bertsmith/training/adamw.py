@@ -15,26 +15,14 @@ class AdamW(torch.optim.AdamW):
 
     Args:
         params: parameters or groups of them.
-        lr: learning rate.
-        betas: decay of the gradient's mean and of its square.
-        eps: added to the root of the second moment.
-        weight_decay: decoupled weight decay.
         uses_kernels: whether to use them where all of a step's tensors are what they take.
+        **settings: those of `torch.optim.AdamW`.
     """
 
-    def __init__(
-        self,
-        params: Any,
-        *,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
-        uses_kernels: bool = False,
-    ) -> None:
+    def __init__(self, params: Any, *, uses_kernels: bool = False, **settings: Any) -> None:
         self._uses_kernels = uses_kernels
         self._factor = 1.0
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+        super().__init__(params, **settings, fused=True)
 
     def clip(self, largest: float) -> Tensor | None:
         """Lets the next step use gradients scaled down to a global norm; they stay as they are.
@@ -63,6 +51,8 @@ class AdamW(torch.optim.AdamW):
             if not self.state[parameter]:
                 self.state[parameter] = self.fresh_state(parameter)
         if not self._has_kernels(parameters):
+            if factor != 1.0:  # what `clip` promised
+                torch._foreach_mul_(_gradients(parameters), factor)
             super().step(closure)
             return
         for group in self.param_groups:

@@ -9,6 +9,9 @@ from bertsmith.training.interruption import StopRequest
 
 __all__ = ["Agreement"]
 
+# What asks a run to stop; where ranks got several, the first of these counts.
+_STOPS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
 
 class Agreement:
     """The clock and the requests of a run, the same on all ranks.
@@ -50,13 +53,10 @@ class Agreement:
             {
                 "seconds": is_first * (time.monotonic() - self.started),
                 "save": is_first and self.is_save_due(),
-                "stop": stop.wanted,
-                "terminate": stop.wanted and stop.signal_number == signal.SIGTERM,
-                "hang_up": stop.wanted and stop.signal_number == signal.SIGHUP,
+                **{each.name: stop.wanted and stop.signal_number == each for each in _STOPS},
             }
         )
-        self.must_save, self.must_stop = agreed["save"] > 0, agreed["stop"] > 0
-        self.signal_number = signal.SIGHUP if agreed["hang_up"] else signal.SIGINT
-        if agreed["terminate"]:
-            self.signal_number = signal.SIGTERM
+        asked = [each for each in _STOPS if agreed[each.name] > 0]
+        self.must_save, self.must_stop = agreed["save"] > 0, bool(asked)
+        self.signal_number = asked[0] if asked else signal.SIGINT
         return agreed["seconds"]

@@ -1,6 +1,6 @@
 """What every rank of a run must have as the first one: settings, store, data, and the model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bertsmith._files import sha256_of_file
@@ -12,7 +12,7 @@ from bertsmith.training.run_recipe import first_difference
 __all__ = ["require_alike", "weight_hashes"]
 
 
-def require_alike(ranks: Ranks, own: Mapping[str, Any]) -> None:
+def require_alike(ranks: Ranks, content: Callable[[], Mapping[str, Any]]) -> None:
     """Refuses, on all ranks, a run whose processes were given different things.
 
     Machines are given commands and files one by one. Ranks that differ would wait for each other
@@ -20,14 +20,15 @@ def require_alike(ranks: Ranks, own: Mapping[str, Any]) -> None:
 
     Args:
         ranks: the processes of the run.
-        own: the recipe as this rank has it, and under `run` what it is run on, by content: where
-            files stand may differ.
+        content: gives the recipe as this rank has it, and under `run` what it is run on, by
+            content: where files stand may differ. One process alone isn't asked.
 
     Raises:
         RecipeError: a rank has something else than the first; both values are named.
     """
     if ranks.world_size == 1:
         return
+    own = content()
     wanted = ranks.on_first(lambda: own)
     for rank, difference in enumerate(ranks.gather(first_difference(own, wanted))):
         if difference is not None:

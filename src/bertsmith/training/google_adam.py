@@ -26,11 +26,7 @@ class GoogleAdam(AdamW):
 
     Args:
         params: parameters or groups of them.
-        lr: learning rate.
-        betas: decay of the gradient's mean and of its square.
-        eps: added to the root of the second moment.
-        weight_decay: decoupled weight decay.
-        uses_kernels: see `AdamW`.
+        **settings: those of `AdamW`.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(1))

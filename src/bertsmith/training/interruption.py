@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from bertsmith._process import leave_closed_terminal
+from bertsmith._process import heard_stops, leave_closed_terminal
 
 __all__ = ["Interrupted", "StopRequest", "stop_on_signals"]
 
@@ -60,17 +60,14 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turns SIGINT, SIGTERM and SIGHUP into a `StopRequest` while the body runs.
 
-    Outside the main thread, where Python allows no signal handlers, nothing is changed. A SIGINT
-    that is ignored stays so: that is how a shell starts a job in the background. So does a SIGHUP:
-    that is how `nohup` starts one.
+    Outside the main thread, where Python allows no signal handlers, nothing is changed. What is
+    ignored stays so, see `heard_stops`.
     """
     before = signal.getsignal(signal.SIGINT)
     request = StopRequest(before) if callable(before) else StopRequest()
-    can_be_ignored = (signal.SIGINT, signal.SIGHUP)
-    heard = [n for n in can_be_ignored if signal.getsignal(n) != signal.SIG_IGN]
     previous = {}
     try:
-        for number in (signal.SIGTERM, *heard):
+        for number in heard_stops():
             previous[number] = signal.signal(number, request)
     except ValueError:
         pass

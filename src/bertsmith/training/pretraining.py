@@ -86,7 +86,7 @@ def pretrain(
         store = TokenStore(store_path)
         saved = ranks.on_first(lambda: run.read_recipe() if run.recipe_path.exists() else None)
         recipe, free = as_started(recipe, saved, init)
-        require_alike(ranks, _content(store, recipe, init))
+        require_alike(ranks, lambda: _content(store, recipe, init))
         ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), free))
         if ranks.on_first(lambda: run.is_finished):
             warn(f"{output}: this run is finished; its result is shown again")

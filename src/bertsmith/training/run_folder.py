@@ -20,13 +20,19 @@ from typing import Any
 
 from bertsmith._files import atomic_file, locked
 from bertsmith.errors import TrainingError
+from bertsmith.training.checkpoint_folders import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    checkpoint_folders,
+    step_of,
+)
 from bertsmith.training.good_checkpoint import newest_good
 from bertsmith.training.run_log import log_records
 from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml, require_same
 
 __all__ = ["RunFolder"]
 
-_CHECKPOINT, _BEST, _DAMAGED = "step-", "best", "damaged-"
+_BEST, _DAMAGED = "best", "damaged-"
 
 
 class RunFolder:
@@ -38,7 +44,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints_path = path / "checkpoints"
+        self.checkpoints_path = path / CHECKPOINTS
         self.metrics_path = path / "metrics.jsonl"
         self.recipe_path = path / "recipe.yaml"
         #: Which store's files were compared with their hashes, and when they were written.
@@ -174,7 +180,7 @@ class RunFolder:
         with self.writing(self.metrics_path), atomic_file(self.metrics_path) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
         for folder in self.checkpoints():
-            if self.step_of(folder) > step:
+            if step_of(folder) > step:
                 aside = folder.with_name(f"{_DAMAGED}{folder.name}")
                 shutil.rmtree(aside, ignore_errors=True)
                 folder.rename(aside)
@@ -184,18 +190,11 @@ class RunFolder:
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step stands."""
-        return self.checkpoints_path / f"{_CHECKPOINT}{step:06d}"
-
-    @staticmethod
-    def step_of(checkpoint: Path) -> int:
-        """The step that a checkpoint is of."""
-        return int(checkpoint.name.removeprefix(_CHECKPOINT))
+        return self.checkpoints_path / f"{CHECKPOINT}{step:06d}"
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints, newest first, good or not; what else stands there doesn't count."""
-        folders = self.checkpoints_path.glob(f"{_CHECKPOINT}*")
-        own = [path for path in folders if path.name.removeprefix(_CHECKPOINT).isdecimal()]
-        return sorted(own, key=self.step_of, reverse=True)
+        return checkpoint_folders(self.path)
 
     def last_good_checkpoint(
         self, warn: Callable[[str], None], free_to_change: frozenset[str] = frozenset()
@@ -227,7 +226,7 @@ class RunFolder:
             new_link.symlink_to(self.checkpoint_path(best_step).name)
             new_link.replace(self.checkpoints_path / _BEST)
         for folder in self.checkpoints()[newest:]:
-            if self.step_of(folder) != best_step:
+            if step_of(folder) != best_step:
                 # Renamed first, so that no half of a checkpoint counts as one.
                 doomed = folder.rename(folder.with_name(f".{folder.name}.tmp"))
                 shutil.rmtree(doomed)

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from bertsmith.errors import RecipeError
+from bertsmith.training.checkpoint_folders import checkpoint_folders
 
 __all__ = ["first_difference", "how_to_mend", "read_recipe", "recipe_yaml", "require_same"]
 
@@ -39,8 +40,8 @@ def how_to_mend(path: Path) -> str | None:
     Args:
         path: where it stands, or should.
     """
-    copies = path.parent.glob("checkpoints/step-*/recipe.yaml")
-    newest = max(copies, key=lambda copy: (len(copy.parent.name), copy.parent.name), default=None)
+    copies = (folder / path.name for folder in checkpoint_folders(path.parent))
+    newest = next((copy for copy in copies if copy.exists()), None)
     return None if newest is None else shlex.join(["cp", str(newest), str(path)]) + " mends it"
 
 

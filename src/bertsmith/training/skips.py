@@ -7,6 +7,7 @@ from itertools import groupby
 from bertsmith._words import counted
 from bertsmith.errors import TrainingError
 from bertsmith.training.checkpoint import is_sound
+from bertsmith.training.checkpoint_folders import step_of
 from bertsmith.training.guard import SkippedUpdate, Verdict, skipped_updates
 from bertsmith.training.interfaces import StepBatches
 from bertsmith.training.run_folder import RunFolder
@@ -80,7 +81,7 @@ class SkipRecord:
                 update was made from it.
         """
         self.settle()
-        older = (p for p in self.run.checkpoints() if self.run.step_of(p) < first_bad_step - 1)
+        older = (p for p in self.run.checkpoints() if step_of(p) < first_bad_step - 1)
         good = next(filter(is_sound, older), None)
         if good is None:
             return "there is no good checkpoint; start anew with a lower training.learning_rate"

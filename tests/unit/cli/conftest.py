@@ -1,11 +1,14 @@
 """A corpus, a vocabulary, a store and a model of seconds, made by the commands themselves."""
 
+import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cli_runs import FAST, run, sentence
+from faulty_runs import arguments
 
 
 @pytest.fixture
@@ -51,4 +54,25 @@ def model(store, tmp_path_factory) -> Path:
         "pretrain", store, "--recipe", "tiny", "-o", path, *FAST, "--set", "training.num_steps=12"
     )
     assert code == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(store, tmp_path_factory):
+    """A run of 8 steps, with the checkpoints of its last two."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    assert run(*arguments(store, path)) == 0
+    return path
+
+
+@pytest.fixture
+def stopped(finished, tmp_path):
+    """The same run, as if the machine had gone down after step 8."""
+    path = tmp_path / "run"
+    shutil.copytree(finished, path, symlinks=True)
+    log = (path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    assert json.loads(log[-1])["kind"] == "end"
+    (path / "metrics.jsonl").write_text("".join(log[:-1]))
+    for name in ("config.json", "model.safetensors", "vocab.txt"):
+        (path / name).unlink()
     return path

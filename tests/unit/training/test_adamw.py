@@ -97,3 +97,19 @@ def test_elsewhere_nothing_is_clipped_here():
         assert optimizer.clip(1.0) is None
         optimizer.step()
         assert not torch.equal(double[0], torch.ones(3, dtype=torch.float64))
+
+
+def test_what_was_to_be_clipped_is_clipped_without_kernels_too():
+    """Where somebody asks for more after `clip`, PyTorch's own step gets shorter gradients."""
+    ours, theirs = parameters_of(), parameters_of()
+    optimizer = AdamW(ours, **SETTINGS, uses_kernels=True)
+    reference = torch.optim.AdamW(theirs, **SETTINGS, fused=True)
+    for each in (ours, theirs):
+        give_gradients(each, 0)
+    optimizer.clip(0.1)
+    optimizer.found_inf = torch.tensor(0.0)
+    optimizer.step()
+    nn.utils.clip_grad_norm_(theirs, 0.1)
+    reference.step()
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(optimizer.state[one], reference.state[other])

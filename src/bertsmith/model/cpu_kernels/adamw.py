@@ -7,26 +7,16 @@ to use them: 0.10 s of a step of BERT-base, however small its batch.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bertsmith.model.cpu_kernels.library import kernels
-from bertsmith.model.cpu_kernels.running import ask, call
+from bertsmith.model.cpu_kernels.running import ask, call, has_cpu_kernels, is_plain_float32
 
 __all__ = ["adamw_update", "gradient_norm", "is_updatable"]
 
 
 def is_updatable(*tensors: Tensor) -> bool:
     """Whether the kernels can take these: plain float32 tensors on the CPU, each in one piece."""
-    return (
-        all(
-            type(tensor) in (Tensor, nn.Parameter)
-            and tensor.device.type == "cpu"
-            and tensor.dtype == torch.float32
-            and tensor.is_contiguous()
-            for tensor in tensors
-        )
-        and kernels() is not None
-    )
+    return has_cpu_kernels() and all(map(is_plain_float32, tensors))
 
 
 def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:

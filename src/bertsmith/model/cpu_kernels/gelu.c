@@ -9,7 +9,11 @@ void gelu_forward(const bf16 *values, const float *restrict bias, bf16 *output, 
         bf16 *restrict to = output + t * F;
         int64_t c = 0;
 #ifdef HAS_VECTORS
-        for (; c + 32 <= F; c += 32) put(to + c, gelu_of_32(all_of(from + c), bias + c));
+        for (; c + 32 <= F; c += 32) {
+            __m512i row = all_of(from + c);
+            gelu_of_rows(&row, bias + c, 1);
+            put(to + c, row);
+        }
 #endif
 #pragma omp simd
         for (int64_t i = c; i < F; i++) to[i] = narrow(gelu_of(wide(from[i]) + bias[i]));
@@ -28,9 +32,11 @@ void gelu_backward(const bf16 *grad_output, const bf16 *values, const float *res
             bf16 *restrict to = gradient + t * F;
             int64_t c = 0;
 #ifdef HAS_VECTORS
-            for (; c + 32 <= F; c += 32)
-                put(to + c, gelu_gradient_of_32(all_of(above + c), all_of(from + c), bias + c,
-                                                bias_sum + c));
+            for (; c + 32 <= F; c += 32) {
+                __m512i row = all_of(above + c), numbers = all_of(from + c);
+                gelu_gradient_of_rows(&row, &numbers, bias + c, bias_sum + c, 1);
+                put(to + c, row);
+            }
 #endif
 #pragma omp simd
             for (int64_t i = c; i < F; i++) {

@@ -71,17 +71,6 @@ gelu_gradient_of_rows(__m512i *rows, const __m512i *numbers, const float *bias, 
     }
     EACH(number) rows[i] = joined(x[2 * i], x[2 * i + 1]);
 }
-
-static inline __m512i gelu_of_32(__m512i numbers, const float *bias) {
-    gelu_of_rows(&numbers, bias, 1);
-    return numbers;
-}
-
-static inline __m512i gelu_gradient_of_32(__m512i above, __m512i numbers, const float *bias,
-                                          float *bias_sums) {
-    gelu_gradient_of_rows(&above, &numbers, bias, bias_sums, 1);
-    return above;
-}
 #endif
 
 #endif

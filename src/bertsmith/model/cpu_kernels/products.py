@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
@@ -21,6 +21,7 @@ from bertsmith.model.cpu_kernels.running import (
     call,
     empty,
     has_cpu_kernels,
+    is_plain_float32,
     must_agree,
     quiet,
     thread_sums,
@@ -122,11 +123,8 @@ def takes_values(values: Tensor) -> bool:
 def is_packable(weight: Tensor) -> bool:
     """Whether a kernel can pack a matrix for the tiles: float32 [N, K], K a multiple of 32."""
     return (
-        type(weight) in (Tensor, nn.Parameter)
-        and weight.device.type == "cpu"
-        and weight.dtype == torch.float32
+        is_plain_float32(weight)
         and weight.dim() == 2
-        and weight.is_contiguous()
         and weight.numel() > 0
         and weight.shape[1] % _EDGE == 0
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bertsmith.model.cpu_kernels.library import kernels
 from bertsmith.model.dropout import dropout_numbers, dropout_seed
@@ -17,6 +17,7 @@ __all__ = [
     "empty",
     "has_cpu_kernels",
     "in_rows",
+    "is_plain_float32",
     "must_agree",
     "quiet",
     "thread_sums",
@@ -29,6 +30,16 @@ def has_cpu_kernels(*tensors: Tensor) -> bool:
         all(t.device.type == "cpu" and t.dtype == torch.bfloat16 for t in tensors)
         and not torch.compiler.is_compiling()
         and kernels() is not None
+    )
+
+
+def is_plain_float32(tensor: Tensor) -> bool:
+    """Whether numbers lie as kernels read them: a float32 tensor on the CPU, in one piece."""
+    return (
+        type(tensor) in (Tensor, nn.Parameter)
+        and tensor.device.type == "cpu"
+        and tensor.dtype == torch.float32
+        and tensor.is_contiguous()
     )
 
 

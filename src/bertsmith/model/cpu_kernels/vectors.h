@@ -75,6 +75,7 @@ static inline __attribute__((always_inline)) void stay_each(__m512i *index, __mm
         _mm512_cmpge_epu32_mask(index[i], _mm512_set1_epi32((int)dropout.threshold));
 }
 
+/* The same of one vector. */
 static inline __mmask16 stay(__m512i index, Dropout dropout) {
     __mmask16 stays;
     stay_each(&index, &stays, dropout, 1);

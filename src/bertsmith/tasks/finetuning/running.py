@@ -83,7 +83,7 @@ def finetune(
         for note in job.train.notes:
             warn(note)
         identity = job.identity()
-        require_alike(ranks, job.content(identity))
+        require_alike(ranks, lambda: job.content(identity))
         ranks.on_first(lambda: run.check_recipe(identity, FREE_TO_CHANGE))
         if ranks.on_first(lambda: run.is_finished):
             warn(f"{output}: this run is finished; its result is shown again")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bertsmith._files import atomic_file
+from bertsmith._settings import flat
 
 __all__ = ["TrackedRun", "Tracker", "numbers"]
 
@@ -32,7 +33,7 @@ class TrackedRun:
 
     def settings(self) -> dict[str, str]:
         """The recipe as one level of names, such as "training.learning_rate", and texts."""
-        return dict(_flat(self.recipe))
+        return {path: str(value) for path, value in flat(self.recipe).items()}
 
     def recall(self, tracker: str) -> str | None:
         """The id under which a tracker knows this run, if it was told before."""
@@ -76,13 +77,3 @@ def numbers(values: Mapping[str, Any]) -> dict[str, float]:
         {'mlm_loss': 7.5}
     """
     return {name: float(v) for name, v in values.items() if isinstance(v, float | int)}
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            pairs += _flat(value, f"{prefix}{name}.")
-        else:
-            pairs.append((f"{prefix}{name}", str(value)))
-    return pairs
