@@ -13,6 +13,7 @@ from bertsmith.model.classification import (
     BertForTokenClassification,
 )
 from bertsmith.model.config import SIZES, BertConfig
+from bertsmith.model.cross_entropy import Sums, chunked_sums, whole_sums
 from bertsmith.model.device import find_device
 from bertsmith.model.extension import extend_embeddings
 from bertsmith.model.initialization import sinusoidal_positions
@@ -22,6 +23,7 @@ from bertsmith.model.outputs import (
     ModelOutput,
     MultipleChoiceOutput,
     PreTrainingOutput,
+    PreTrainingSums,
     QuestionAnsweringOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
@@ -51,15 +53,19 @@ __all__ = [
     "PackedSequences",
     "PaddedLayout",
     "PreTrainingOutput",
+    "PreTrainingSums",
     "Precision",
     "PretrainedModel",
     "QuestionAnsweringOutput",
     "SequenceClassifierOutput",
+    "Sums",
     "TokenClassifierOutput",
+    "chunked_sums",
     "extend_embeddings",
     "find_device",
     "layout_for",
     "packed_attention",
     "resolve_precision",
     "sinusoidal_positions",
+    "whole_sums",
 ]

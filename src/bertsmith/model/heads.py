@@ -10,7 +10,8 @@ from torch.nn.functional import linear, pad
 from bertsmith.model import cpu_kernels
 from bertsmith.model.activations import activation
 from bertsmith.model.config import BertConfig
-from bertsmith.model.linear import products_and_bias
+from bertsmith.model.cross_entropy import Sums, chunked_sums
+from bertsmith.model.linear import is_plain, products_and_bias
 
 __all__ = ["MaskedLMHead", "Pooler"]
 
@@ -48,12 +49,36 @@ class MaskedLMHead(nn.Module):
 
     def forward(self, hidden_TD: Tensor, word_embeddings_VD: Tensor) -> Tensor:
         """Returns a logit for every token id, [T, V]."""
-        hidden_TD = self.layer_norm(self.activation(*products_and_bias(self.transform, hidden_TD)))
-        if cpu_kernels.fits_vocabulary(hidden_TD, word_embeddings_VD):
-            return cpu_kernels.vocabulary_logits(hidden_TD, word_embeddings_VD, self.bias)
+        return self._logits(self._transformed(hidden_TD), word_embeddings_VD)
+
+    def sums(
+        self, hidden_TD: Tensor, word_embeddings_VD: Tensor, labels_P: Tensor, sums: Sums
+    ) -> tuple[Tensor, Tensor]:
+        """Returns what `sums` gives for the logits of the first P tokens and their labels.
+
+        A kernel that can do both at once has the logits nowhere as a matrix.
+        """
+        num_labels = labels_P.shape[0]
+        if sums is not chunked_sums or not is_plain(self, MaskedLMHead):
+            return sums(self(hidden_TD, word_embeddings_VD)[:num_labels], labels_P)
+        transformed_TD = self._transformed(hidden_TD)
+        if cpu_kernels.fits_vocabulary(transformed_TD, word_embeddings_VD) and num_labels > 0:
+            return cpu_kernels.vocabulary_cross_entropy(
+                transformed_TD, word_embeddings_VD, self.bias, labels_P
+            )
+        return sums(self._logits(transformed_TD, word_embeddings_VD)[:num_labels], labels_P)
+
+    def _transformed(self, hidden_TD: Tensor) -> Tensor:
+        values_TD: Tensor = self.activation(*products_and_bias(self.transform, hidden_TD))
+        transformed_TD: Tensor = self.layer_norm(values_TD)
+        return transformed_TD
+
+    def _logits(self, transformed_TD: Tensor, word_embeddings_VD: Tensor) -> Tensor:
+        if cpu_kernels.fits_vocabulary(transformed_TD, word_embeddings_VD):
+            return cpu_kernels.vocabulary_logits(transformed_TD, word_embeddings_VD, self.bias)
         V = word_embeddings_VD.shape[0]
-        if hidden_TD.device.type == "cpu" or V % _COLUMNS == 0:
-            return linear(hidden_TD, word_embeddings_VD, self.bias)
+        if transformed_TD.device.type == "cpu" or V % _COLUMNS == 0:
+            return linear(transformed_TD, word_embeddings_VD, self.bias)
         missing = -V % _COLUMNS
         wide_VD, wide_V = pad(word_embeddings_VD, (0, 0, 0, missing)), pad(self.bias, (0, missing))
-        return linear(hidden_TD, wide_VD, wide_V)[:, :V]
+        return linear(transformed_TD, wide_VD, wide_V)[:, :V]

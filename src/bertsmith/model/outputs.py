@@ -9,7 +9,7 @@ tokens, V vocabulary.
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ModelOutput",
     "MultipleChoiceOutput",
     "PreTrainingOutput",
+    "PreTrainingSums",
     "QuestionAnsweringOutput",
     "SequenceClassifierOutput",
     "TokenClassifierOutput",
@@ -74,6 +75,21 @@ class PreTrainingOutput(ModelOutput):
     per_token = ("prediction_logits",)
 
     prediction_logits: Float[Tensor, "*tokens V"]
+    seq_relationship_logits: Float[Tensor, "B 2"]
+
+
+@dataclass(frozen=True)
+class PreTrainingSums:
+    """What a pre-training loss needs of both heads.
+
+    Attributes:
+        total: the masked-LM head's cross-entropy, summed over the labels; a float32 scalar.
+        num_correct: how many labels have the highest logit; an int64 scalar.
+        seq_relationship_logits: as in `PreTrainingOutput`, [B, 2].
+    """
+
+    total: Float[Tensor, ""]
+    num_correct: Int[Tensor, ""]
     seq_relationship_logits: Float[Tensor, "B 2"]
 
 

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.bert import BertModel
 from bertsmith.model.config import BertConfig
+from bertsmith.model.cross_entropy import Sums, chunked_sums
 from bertsmith.model.heads import MaskedLMHead
 from bertsmith.model.initialization import initialize
-from bertsmith.model.outputs import MaskedLMOutput, PreTrainingOutput
+from bertsmith.model.outputs import MaskedLMOutput, PreTrainingOutput, PreTrainingSums
 from bertsmith.model.packing import PackedSequences
 from bertsmith.model.rounding import num_rows_for, with_rows
 
@@ -68,6 +69,33 @@ class BertForPreTraining(PretrainedModel[PreTrainingOutput]):
             logits, self.nsp_head(output.pooler_output), hidden_states=output.hidden_states
         )
 
+    def forward_sums(
+        self,
+        packed: PackedSequences,
+        masked_positions: Int[Tensor, "P"],
+        labels: Int[Tensor, "P"],
+        sums: Sums = chunked_sums,
+    ) -> PreTrainingSums:
+        """Returns the cross-entropy of the masked-LM head, and the other's logits.
+
+        The same as `sums` of what `forward_packed` returns, without the logits [P, V] in memory
+        where a kernel can do without them.
+
+        Args:
+            packed: the batch. Its ids are not checked.
+            masked_positions: positions on the token axis, at least one.
+            labels: the tokens' ids there.
+            sums: how cross-entropy is worked out.
+        """
+        output = self.bert.forward_packed(packed)
+        total, num_correct = self.mlm_head.sums(
+            _at_positions(output.last_hidden_state, masked_positions),
+            self.bert.embeddings.output_weights(),
+            labels,
+            sums,
+        )
+        return PreTrainingSums(total, num_correct, self.nsp_head(output.pooler_output))
+
 
 class BertForMaskedLM(PretrainedModel[MaskedLMOutput]):
     """BERT with the masked-LM head alone, without a pooler.
@@ -106,7 +134,11 @@ def _masked_lm_logits(
     if positions is None:
         all_TV: Tensor = model.mlm_head(hidden_TD, output_weights)
         return all_TV
-    P = positions.shape[0]
-    rows = with_rows(positions, num_rows_for(P, positions.device))
-    logits_PV: Tensor = model.mlm_head(hidden_TD[rows], output_weights)
-    return logits_PV[:P]
+    logits_PV: Tensor = model.mlm_head(_at_positions(hidden_TD, positions), output_weights)
+    return logits_PV[: positions.shape[0]]
+
+
+def _at_positions(hidden_TD: Tensor, positions: Tensor) -> Tensor:
+    """States at the positions, and at the first token until there are `num_rows_for` them."""
+    rows = with_rows(positions, num_rows_for(positions.shape[0], positions.device))
+    return hidden_TD[rows]

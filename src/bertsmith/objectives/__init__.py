@@ -1,9 +1,9 @@
 """Objectives: a model and a batch in, sums and counts out."""
 
+from bertsmith.model import Sums, chunked_sums, whole_sums
 from bertsmith.objectives.base import LossSum, Measure, Objective
 from bertsmith.objectives.choices import MultipleChoice
 from bertsmith.objectives.classification import SequenceClassification
-from bertsmith.objectives.cross_entropy import Sums, chunked_sums, whole_sums
 from bertsmith.objectives.pretraining import LeftToRight, MaskedLM
 from bertsmith.objectives.regression import SequenceRegression
 from bertsmith.objectives.spans import AnswerSpans

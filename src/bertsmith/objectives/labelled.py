@@ -4,9 +4,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bertsmith.batches import LabelledBatch
+from bertsmith.model.cross_entropy import Sums, chunked_sums, wide
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives.base import LossSum, Measure
-from bertsmith.objectives.cross_entropy import Sums, chunked_sums, wide
 
 __all__ = ["cross_entropy_sum", "labels_of", "wide"]
 

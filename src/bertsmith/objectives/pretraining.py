@@ -3,13 +3,12 @@
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bertsmith.batches import PretrainingBatch
-from bertsmith.model import BertForPreTraining
+from bertsmith.model import BertForPreTraining, PreTrainingSums, Sums, chunked_sums
 from bertsmith.model.packing import PackedSequences
-from bertsmith.objectives.base import Measure
-from bertsmith.objectives.cross_entropy import Sums, chunked_sums
+from bertsmith.objectives.base import LossSum, Measure
 from bertsmith.objectives.labelled import cross_entropy_sum
 
 __all__ = ["LeftToRight", "MaskedLM"]
@@ -41,12 +40,10 @@ class MaskedLM:
     def __call__(self, model: nn.Module, batch: PackedSequences) -> dict[str, Measure]:
         """Runs `BertForPreTraining` with the MLM head on the masked positions alone."""
         batch = _pretraining_batch(batch)
-        outputs = cast(BertForPreTraining, model).forward_packed(
-            batch, masked_positions=batch.masked_positions
+        outputs = cast(BertForPreTraining, model).forward_sums(
+            batch, batch.masked_positions, batch.masked_labels, self.sums
         )
-        measures = {
-            "mlm": cross_entropy_sum(outputs.prediction_logits, batch.masked_labels, self.sums)
-        }
+        measures = {"mlm": _measure(outputs, batch.masked_labels)}
         if batch.next_sentence_labels is not None:
             measures["nsp"] = cross_entropy_sum(
                 outputs.seq_relationship_logits, batch.next_sentence_labels
@@ -80,9 +77,13 @@ class LeftToRight:
         is_last = torch.zeros(whole.num_tokens, dtype=torch.bool, device=whole.input_ids.device)
         is_last[whole.cu_seqlens[1:].long() - 1] = True
         positions = (~is_last).nonzero().squeeze(1)
-        outputs = cast(BertForPreTraining, model).forward_packed(whole, masked_positions=positions)
         labels = whole.input_ids[positions + 1]
-        return {"ltr": cross_entropy_sum(outputs.prediction_logits, labels, self.sums)}
+        outputs = cast(BertForPreTraining, model).forward_sums(whole, positions, labels, self.sums)
+        return {"ltr": _measure(outputs, labels)}
+
+
+def _measure(outputs: PreTrainingSums, labels: Tensor) -> Measure:
+    return Measure(LossSum(outputs.total, labels.shape[0]), outputs.num_correct)
 
 
 def _pretraining_batch(batch: PackedSequences) -> PretrainingBatch:

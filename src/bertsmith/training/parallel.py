@@ -133,7 +133,8 @@ class _Shards:
         # next backward pass, and after an evaluation the model's parameters wouldn't be those that
         # the optimizer knows.
         fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
-        register_fsdp_forward_method(model, "forward_packed")
+        for method in ("forward_packed", "forward_sums"):
+            register_fsdp_forward_method(model, method)
 
     def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
         return self.objective(self.model, batch)

@@ -5,8 +5,8 @@ import torch
 
 from bertsmith.model import BertConfig, cpu_kernels
 from bertsmith.model.cpu_kernels.running import ask, call
+from bertsmith.model.cross_entropy import chunked_sums
 from bertsmith.model.heads import MaskedLMHead
-from bertsmith.objectives.cross_entropy import chunked_sums
 from kernel_checks import draw, needs_tiles
 
 CPU = torch.device("cpu")

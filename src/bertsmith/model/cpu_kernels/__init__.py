@@ -21,6 +21,7 @@ from bertsmith.model.cpu_kernels.products import (
 from bertsmith.model.cpu_kernels.residual_norm import residual_norm
 from bertsmith.model.cpu_kernels.running import has_cpu_kernels
 from bertsmith.model.cpu_kernels.vocabulary import fits_vocabulary, vocabulary_logits
+from bertsmith.model.cpu_kernels.vocabulary_loss import vocabulary_cross_entropy
 
 __all__ = [
     "adamw_update",
@@ -37,6 +38,7 @@ __all__ = [
     "product",
     "product_and_values",
     "residual_norm",
+    "vocabulary_cross_entropy",
     "vocabulary_logits",
     "why_no_kernels",
 ]

@@ -1,4 +1,4 @@
-/* Cross-entropy of rows of bf16 logits; see objectives/cross_entropy.py. */
+/* Cross-entropy of rows of bf16 logits; see model/cross_entropy.py. */
 #include "common.h"
 
 /* norms[r] = log of the sum of e^logit; losses[r] = that less the label's logit; hits[r] = whether

@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.running import call, empty, in_rows
 
-__all__ = ["cross_entropy_sums"]
+__all__ = ["check_labels", "cross_entropy_sums"]
 
 
 def cross_entropy_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,12 +23,19 @@ def cross_entropy_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         TypeError: labels of another type or shape.
         ValueError: not as many labels as rows.
     """
-    if len(labels) != len(logits):
-        raise ValueError(f"{len(labels)} labels for {len(logits)} rows of logits")
-    if labels.dtype != torch.int64 or labels.dim() != 1:
-        raise TypeError(f"labels are int64 in a row, not {labels.dtype} of {list(labels.shape)}")
+    check_labels(labels, *logits.shape)
     total, hits = _Sums.apply(_with_spare_rows(logits), labels)  # type: ignore[no-untyped-call]
     return total, hits
+
+
+def check_labels(labels: Tensor, rows: int, num_classes: int) -> None:
+    """Refuses labels that aren't int64 numbers of classes, one for each row of logits."""
+    if len(labels) != rows:
+        raise ValueError(f"{len(labels)} labels for {rows} rows of logits")
+    if labels.dtype != torch.int64 or labels.dim() != 1:
+        raise TypeError(f"labels are int64 in a row, not {labels.dtype} of {list(labels.shape)}")
+    if bool(((labels < 0) | (labels >= num_classes)).any()):
+        raise IndexError(f"a label is not one of {num_classes} classes")
 
 
 def _with_spare_rows(logits: Tensor) -> Tensor:
@@ -68,8 +75,6 @@ class _Sums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         rows, num_classes = len(labels), logits.shape[1]
-        if bool(((labels < 0) | (labels >= num_classes)).any()):
-            raise IndexError(f"a label is not one of {num_classes} classes")
         logits, labels = in_rows(logits), labels.contiguous()
         norms, losses = empty(2, rows)
         hits = logits.new_empty(rows, dtype=torch.uint8)

@@ -23,6 +23,7 @@ _SOURCES = (
     "products.c",
     "tiled_attention.c",
     "vocabulary.c",
+    "vocabulary_loss.c",
     "adamw.c",
 )
 _HEADERS = ("common.h", "gelu.h", "softmax.h", "tiles.h", "tiled_softmax.h", "vectors.h")

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from bertsmith.model.cpu_kernels.products import has_tiles, is_packable, takes_values
 from bertsmith.model.cpu_kernels.running import ask, call, empty, in_rows, must_agree, quiet
 
-__all__ = ["fits_vocabulary", "vocabulary_logits"]
+__all__ = ["check_vocabulary", "fits_vocabulary", "vocabulary_logits"]
 
 _LINE = 32  # bf16 numbers in a line of a cache
 
@@ -43,13 +43,18 @@ def vocabulary_logits(values_TD: Tensor, matrix_VD: Tensor, bias_V: Tensor) -> T
         TypeError: what `fits_vocabulary` doesn't take.
         ValueError: a matrix or bias of another width.
     """
+    check_vocabulary(values_TD, matrix_VD, bias_V)
+    logits: Tensor = _Logits.apply(values_TD, matrix_VD, bias_V.float())  # type: ignore[no-untyped-call]
+    return logits
+
+
+def check_vocabulary(values_TD: Tensor, matrix_VD: Tensor, bias_V: Tensor) -> None:
+    """Refuses what a kernel would read wrongly, see `vocabulary_logits`."""
     is_given = values_TD.dtype == torch.bfloat16 and values_TD.dim() == 2 and len(values_TD) > 0
     if not (is_given and is_packable(matrix_VD) and has_tiles()):
         raise TypeError("a kernel takes bf16 values [T, D] and a contiguous float32 matrix")
     must_agree("the matrix", matrix_VD.shape[1:], values_TD.shape[1:])
     must_agree("the bias", bias_V.shape, matrix_VD.shape[:1])
-    logits: Tensor = _Logits.apply(values_TD, matrix_VD, bias_V.float())  # type: ignore[no-untyped-call]
-    return logits
 
 
 class _Logits(torch.autograd.Function):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-import bertsmith.objectives.cross_entropy as room
+import bertsmith.model.cross_entropy as room
 from bertsmith.objectives import chunked_sums, whole_sums
 
 
