@@ -83,10 +83,15 @@ class BertForPreTraining(PretrainedModel[PreTrainingOutput]):
 
         Args:
             packed: the batch. Its ids are not checked.
-            masked_positions: positions on the token axis, at least one.
+            masked_positions: positions on the token axis.
             labels: the tokens' ids there.
             sums: how cross-entropy is worked out.
+
+        Raises:
+            ValueError: not as many labels as positions.
         """
+        if len(labels) != len(masked_positions):
+            raise ValueError(f"{len(labels)} labels for {len(masked_positions)} positions")
         output = self.bert.forward_packed(packed)
         total, num_correct = self.mlm_head.sums(
             _at_positions(output.last_hidden_state, masked_positions),

@@ -134,7 +134,8 @@ class _Shards:
         # the optimizer knows.
         fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
         for method in ("forward_packed", "forward_sums"):
-            register_fsdp_forward_method(model, method)
+            if hasattr(model, method):
+                register_fsdp_forward_method(model, method)
 
     def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
         return self.objective(self.model, batch)

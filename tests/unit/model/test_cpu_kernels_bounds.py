@@ -86,6 +86,12 @@ def loss(values):
     return cpu_kernels.cross_entropy_sums(values, LABELS)[0]
 
 
+def vocabulary_loss(values, matrix, bias):
+    if not cpu_kernels.fits_vocabulary(values, matrix):
+        return values.sum() + 0 * (matrix.sum() + bias.sum())
+    return cpu_kernels.vocabulary_cross_entropy(values, matrix, bias, LABELS)[0]
+
+
 LABELS = torch.arange(40)
 ROWS, COLUMN = draw(40, 64), draw(64, seed=1).float()
 KERNELS = {
@@ -94,6 +100,7 @@ KERNELS = {
     "loss": (loss, [ROWS]),
     "attention": (attended, [draw(40, 3, 2, 32), draw(192).float()]),
     "attention without tiles": (attended, [draw(40, 3, 2, 16), draw(96).float()]),
+    "vocabulary": (vocabulary_loss, [ROWS, draw(45, 64).float(), draw(45).float()]),
     "products": (fed, [ROWS, *(draw(*x).float() for x in ((96, 64), (96,), (64, 96)))]),
 }
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch.nn.functional import cross_entropy
 
 from bertsmith.model import (
@@ -12,6 +13,8 @@ from bertsmith.model import (
     cpu_kernels,
     whole_sums,
 )
+from bertsmith.model.cpu_kernels import vocabulary_loss
+from bertsmith.model.cpu_kernels.running import ask, call
 from bertsmith.model.heads import MaskedLMHead
 from bertsmith.model.precision import autocast
 from kernel_checks import draw, needs_tiles
@@ -83,7 +86,7 @@ def test_sum_and_gradients(T, V, D):
 def test_any_number_of_threads_gives_the_same_bits():
     before, found = torch.get_num_threads(), []
     inputs = given(70, 1500, 96)
-    for num_threads in (1, 2, 3, 7):
+    for num_threads in (1, 2, 3, 7, 24):
         torch.set_num_threads(num_threads)
         try:
             numbers, hits = found_by(loss, inputs)
@@ -94,11 +97,20 @@ def test_any_number_of_threads_gives_the_same_bits():
         assert all(torch.equal(one, other) for one, other in zip(found[0], others, strict=True))
 
 
-def test_without_a_way_back_the_sums_are_the_same():
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_a_way_back_the_sums_are_the_same_and_logits_are_nowhere(mode, monkeypatch):
     inputs = given(70, 700, 64)
     total, hits = loss(*inputs)
-    with torch.no_grad():
+    kept = []
+
+    def watched(name, *arguments):
+        kept.append(arguments[4])
+        call(name, *arguments)
+
+    monkeypatch.setattr(vocabulary_loss, "call", watched)
+    with mode():
         again = loss(*inputs)
+    assert kept == [None]
     assert torch.equal(total, again[0])
     assert torch.equal(hits, again[1])
     assert not again[0].requires_grad
@@ -126,6 +138,85 @@ def test_logits_far_apart():
     found, hits = found_by(loss, inputs)
     assert_alike(found, expected_of(*inputs))
     assert hits == (labels == 3).sum()
+
+
+def test_logits_far_below_zero():
+    """What stands behind the last row has logits of its own, and the last row's norm."""
+    values, bias = torch.ones(33, 64).bfloat16().requires_grad_(), torch.zeros(700)
+    matrix, labels = torch.full((700, 64), -4.0).requires_grad_(), torch.arange(33)
+    inputs = values, matrix, bias.requires_grad_(), labels
+    found, expected = found_by(loss, inputs)[0], expected_of(*inputs)
+    assert found[1].isfinite().all()  # all rows of the matrix are alike: nothing is left of it
+    found[1] = expected[1]
+    assert_alike(found, expected)
+
+
+@pytest.mark.parametrize("disabled", [slice(512, None), slice(0, 512), slice(3, 9)])
+@pytest.mark.parametrize("V", [513, 1030])
+def test_rows_that_can_never_be(V, disabled):
+    values, matrix, bias, labels = given(40, V, 64)
+    with torch.no_grad():
+        bias[disabled] = -torch.inf
+        labels[:] = 1 if disabled.start else 512
+    inputs = values, matrix, bias, labels
+    found, hits = found_by(loss, inputs)
+    assert_alike(found, expected_of(*inputs))
+    assert hits == found_by(in_steps, inputs)[1]
+
+
+def test_going_back_twice_gives_the_same_bits():
+    *inputs, labels = given(40, 700, 64)
+    total, _ = loss(*inputs, labels)
+    first = torch.autograd.grad(total, inputs, retain_graph=True)
+    again = torch.autograd.grad(total, inputs)
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_values_and_labels_that_are_apart_in_memory():
+    values, matrix, bias, labels = given(40, 700, 64)
+    spread = torch.stack([labels, labels], 1)[:, 0]
+    turned = values.detach().T.contiguous().T.requires_grad_()
+    found, hits = found_by(loss, (turned, matrix, bias, spread))
+    expected, other_hits = found_by(loss, (values, matrix, bias, labels))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert hits == other_hits
+
+
+class Guarded:
+    """Places with numbers on both sides that nobody may write to."""
+
+    def __init__(self):
+        self.places = []
+
+    def empty(self, *shape, dtype=torch.float32):
+        size = torch.Size(shape).numel()
+        place = torch.full((size + 128,), 7, dtype=dtype)
+        self.places.append(place)
+        return place[64 : 64 + size].view(shape)
+
+    def are_as_before(self):
+        return all((place[:64] == 7).all() and (place[-64:] == 7).all() for place in self.places)
+
+
+@pytest.mark.parametrize("V", [45, 513])
+def test_nothing_is_written_beside(V):
+    T, D, threads, bf16 = 33, 64, torch.get_num_threads(), torch.bfloat16
+    values, matrix, bias, labels = (x.detach() for x in given(T, V, D))
+    guarded = Guarded()
+    logits = guarded.empty(ask("vocabulary_logits_room", T, V), dtype=bf16)
+    parts = guarded.empty(ask("vocabulary_parts_room", T, V))
+    norms, losses = guarded.empty(T), guarded.empty(T)
+    hits = guarded.empty(T, dtype=torch.uint8)
+    room = guarded.empty(ask("vocabulary_loss_room", D, threads), dtype=bf16)
+    given_too = values, matrix, bias, labels
+    call("vocabulary_loss", *given_too, logits, parts, norms, losses, hits, room, T, V, D)
+    gradients = guarded.empty(T, D, dtype=bf16), guarded.empty(V, D), guarded.empty(V)
+    room = guarded.empty(ask("vocabulary_loss_backward_room", T, D), dtype=bf16)
+    known = values, matrix, labels, logits, norms, 1.0
+    call("vocabulary_loss_backward", *known, *gradients, room, T, V, D)
+    assert guarded.are_as_before()
+    expected = expected_of(values, matrix, bias, labels, 1.0)
+    assert_alike([losses.sum().double(), *(each.double() for each in gradients)], expected)
 
 
 def test_rows_without_a_label_have_no_gradient():
@@ -170,9 +261,9 @@ def test_labels_that_are_no_rows():
     for number in (-1, 100):
         with pytest.raises(IndexError, match="not one of 100 classes"):
             loss(values, matrix, bias, torch.full_like(labels, number))
-    with pytest.raises(ValueError, match="5 labels for 4 rows"):
+    with pytest.raises(ValueError, match="5 labels for 4 values"):
         loss(values, matrix, bias, torch.zeros(5, dtype=torch.int64))
-    with pytest.raises(ValueError, match="0 labels"):
+    with pytest.raises(ValueError, match="0 labels for 4 values"):
         loss(values, matrix, bias, labels[:0])
     with pytest.raises(TypeError, match="labels are int64"):
         loss(values, matrix, bias, labels.int())
@@ -214,8 +305,7 @@ def test_a_model_has_the_same_loss_and_gradients_by_way_of_its_logits():
     config = BertConfig.of_size("tiny", vocab_size=600)
     model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0)).eval()
     packed = PackedSequences.from_lists([list(range(5, 50)), list(range(100, 160))])
-    positions = torch.tensor([3, 9, 27, 44, 50, 77, 104])
-    labels = torch.tensor([500, 3, 599, 0, 17, 511, 512])
+    positions, labels = torch.arange(65) + 20, torch.arange(65) * 9 % 600  # 66 rows of logits
 
     def gradients(total):
         model.zero_grad()
@@ -230,5 +320,16 @@ def test_a_model_has_the_same_loss_and_gradients_by_way_of_its_logits():
         expected = gradients(total + logits.seq_relationship_logits.float().sum())
     torch.testing.assert_close(sums.total, total, rtol=1e-5, atol=0)
     assert sums.num_correct == hits
+    assert sums.num_correct.dtype == torch.int64
     for name, other in expected.items():
         assert (found[name] - other).norm() <= 2**-6 * other.norm(), name
+
+
+def test_a_model_wants_a_label_for_each_position_and_may_have_none():
+    model = BertForPreTraining(BertConfig.of_size("tiny", vocab_size=600)).eval()
+    packed = PackedSequences.from_lists([list(range(5, 50))])
+    # The second is what the tests' checks of shapes say before it comes to that.
+    with pytest.raises((ValueError, TypeCheckError), match=r"3 labels for 4 positions|'labels'"):
+        model.forward_sums(packed, torch.arange(4), torch.arange(3))
+    sums = model.forward_sums(packed, torch.arange(0), torch.arange(0))
+    assert (sums.total, sums.num_correct) == (0, 0)

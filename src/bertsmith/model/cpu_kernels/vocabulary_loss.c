@@ -2,7 +2,7 @@
 
    T values of K numbers, K a multiple of 32; V rows of the matrix, any number of them. The vocabulary
    is taken in chunks of 512 rows: what is made of a chunk's logits is made while they are in a
-   second-level cache, and their gradient never gets further. Logits stand in blocks of 32 x 32,
+   cache, and there is their gradient for two chunks at a time. Logits stand in blocks of 32 x 32,
    [chunk][T / 32][16]; behind the last row of the matrix they are -infinity. No sum depends on how
    many threads there are. */
 #include "tiles.h"
@@ -16,8 +16,10 @@
 
 static inline int64_t chunks_of(int64_t V) { return (V + CHUNK - 1) / CHUNK; }
 
-/* Numbers of scratch, bf16, and of the logits themselves. */
+/* Numbers of logits, bf16, of parts, float32, and of scratch, bf16, forward and backward. */
 int64_t vocabulary_logits_room(int64_t T, int64_t V) { return chunks_of(V) * steps_of(T) * STRIP; }
+
+int64_t vocabulary_parts_room(int64_t T, int64_t V) { return chunks_of(V) * T * 2; }
 
 int64_t vocabulary_loss_room(int64_t K, int64_t threads) {
     return EDGE * K + threads * (CHUNK * K + STRIP);
@@ -49,7 +51,8 @@ static inline Part part_of(const bf16 *row) {
         highest = _mm512_max_ps(highest, _mm512_max_ps(half_of(both, 0), half_of(both, 1)));
     }
     Part part = {_mm512_reduce_max_ps(highest), 0};
-    __m512 top = _mm512_set1_ps(part.highest);
+    /* Of nothing but -infinity the sum is nothing, not that of e^(-infinity + infinity). */
+    __m512 top = _mm512_set1_ps(part.highest == -INFINITY ? 0.0f : part.highest);
     EACH(4) totals[i] = _mm512_setzero_ps();
     for (int64_t panel = 0; panel < PANELS; panel += 2) {
         __m512 x[4];
@@ -99,11 +102,11 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
                 bf16 *to = logits ? logits + (chunk * strips + i) * STRIP : unkept;
                 for (int64_t panel = 0; panel <= PANELS; panel++) {
                     /* What was summed up before is used while the next is. */
-                    const float *before = sums[(panel + 1) % 2], *b = biases + (panel - 1) * EDGE;
-                    bf16 *place = to + (panel - 1) * BLOCK;
-                    int64_t row = panel == 0 ? EDGE : 0;
-                    __m512 low = _mm512_setzero_ps(), high = low;
-                    if (panel > 0) low = _mm512_loadu_ps(b), high = _mm512_loadu_ps(b + 16);
+                    int64_t done = panel == 0 ? 0 : panel - 1, row = panel == 0 ? EDGE : 0;
+                    const float *before = sums[done % 2];
+                    bf16 *place = to + done * BLOCK;
+                    __m512 low = _mm512_loadu_ps(biases + done * EDGE);
+                    __m512 high = _mm512_loadu_ps(biases + done * EDGE + 16);
                     if (panel < PANELS) {
                         Strip strip = {from, 16 * K, 2 * K, EDGE};
                         clear_sums();
@@ -128,7 +131,7 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
                     found[chunk * T + t] = part_of(line);
                     if (label < 0 || label >= CHUNK) continue;
                     float own = wide(line[place_of(label)]);
-                    int is_first = 1;
+                    int is_first = own == found[chunk * T + t].highest;
                     for (int64_t k = 0; k < label && is_first; k++)
                         is_first = wide(line[place_of(k)]) != own;
                     losses[t] = own;
@@ -156,48 +159,48 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
     }
 }
 
-/* The gradient of a strip of logits, in blocks, and of its transpose, whose strips are `apart`; bias
-   gets its sums over the rows. */
+/* The gradient of a block of logits, and of its transpose; bias gets its sums over the rows. The
+   block's columns are those of labels from v on, and `columns` of them are there, as are `rows`. */
 static inline void gradient_of(const bf16 *logits, const int64_t *labels, const float *norms,
-                               float factor, int64_t rows, int64_t v, bf16 *to, bf16 *turned,
-                               int64_t apart, float *bias) {
-    for (int64_t panel = 0; panel < PANELS; panel++) {
-        const bf16 *from = logits + panel * BLOCK;
-        bf16 *block = to + panel * BLOCK;
-        __m512 low = _mm512_setzero_ps(), high = low;
-        for (int64_t row = 0; row < EDGE; row += 2) {
-            __m512 x[4];
-            for (int i = 0; i < 2; i++) {
-                __m512 norm = _mm512_set1_ps(norms[at_most(row + i, rows - 1)]);
-                __m512i both = all_of(from + (row + i) * EDGE);
-                x[2 * i] = _mm512_sub_ps(half_of(both, 0), norm);
-                x[2 * i + 1] = _mm512_sub_ps(half_of(both, 1), norm);
-            }
-            exponentials(x, 4);
-            EACH(4) x[i] = _mm512_mul_ps(x[i], _mm512_set1_ps(row + i / 2 < rows ? factor : 0.0f));
-            low = _mm512_add_ps(low, _mm512_add_ps(x[0], x[2]));
-            high = _mm512_add_ps(high, _mm512_add_ps(x[1], x[3]));
-            put(block + row * EDGE, joined(x[0], x[1]));
-            put(block + (row + 1) * EDGE, joined(x[2], x[3]));
+                               float factor, int64_t rows, int64_t v, int64_t columns, bf16 *to,
+                               bf16 *turned, float *bias) {
+    __m512 scale = _mm512_set1_ps(factor), low = _mm512_setzero_ps(), high = low;
+    __mmask16 first = seen_from(0, columns), second = seen_from(16, columns);
+    for (int64_t row = 0; row < EDGE; row += 2) {
+        __m512 x[4];
+        for (int i = 0; i < 2; i++) {
+            __m512 norm = _mm512_set1_ps(norms[at_most(row + i, rows - 1)]);
+            __m512i both = all_of(logits + (row + i) * EDGE);
+            x[2 * i] = _mm512_sub_ps(half_of(both, 0), norm);
+            x[2 * i + 1] = _mm512_sub_ps(half_of(both, 1), norm);
         }
-        _mm512_storeu_ps(bias + panel * EDGE, low);
-        _mm512_storeu_ps(bias + panel * EDGE + 16, high);
+        exponentials(x, 4);
+        /* What isn't there may be any number, or none: it is left out, not multiplied by zero. */
+        for (int i = 0; i < 2; i++) {
+            int is_there = row + i < rows;
+            x[2 * i] = _mm512_maskz_mul_ps(is_there ? first : 0, x[2 * i], scale);
+            x[2 * i + 1] = _mm512_maskz_mul_ps(is_there ? second : 0, x[2 * i + 1], scale);
+        }
+        low = _mm512_add_ps(low, _mm512_add_ps(x[0], x[2]));
+        high = _mm512_add_ps(high, _mm512_add_ps(x[1], x[3]));
+        put(to + row * EDGE, joined(x[0], x[1]));
+        put(to + (row + 1) * EDGE, joined(x[2], x[3]));
     }
+    _mm512_storeu_ps(bias, low);
+    _mm512_storeu_ps(bias + 16, high);
     for (int64_t row = 0; row < rows; row++) {
-        int64_t label = labels[row] - v;
-        if (label < 0 || label >= CHUNK) continue;
-        int64_t at = row * EDGE + place_of(label);
+        int64_t label = labels[row] - v, at = row * EDGE + label;
+        if (label < 0 || label >= EDGE) continue;
         to[at] = narrow((exponential(wide(logits[at]) - norms[row]) - 1.0f) * factor);
         bias[label] -= factor;
     }
-    for (int64_t panel = 0; panel < PANELS; panel++)
-        pack_columns(to + panel * BLOCK, 0, EDGE, EDGE, 0, 0, 1, turned + panel * apart);
+    pack_columns(to, 0, EDGE, EDGE, 0, 0, 1, turned);
 }
 
 /* Gradients of the sum of losses times `factor`: of the values, bf16 [T, K]; of the matrix, float32
    [V, K]; of the bias, [V]. The first or the other two may be NULL.
 
-   Each thread has columns of the values' gradient and rows of the matrix's for its own. */
+   Each thread has columns of the values' gradient and blocks of the matrix's for its own. */
 void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int64_t *labels,
                               const bf16 *logits, const float *norms, float factor,
                               bf16 *values_gradient, float *matrix_gradient, float *bias_gradient,
@@ -213,7 +216,8 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
     {
         int64_t here = omp_get_thread_num(), all = omp_get_num_threads();
         int64_t first = panels * here / all, end = panels * (here + 1) / all;
-        int64_t first_row = PANELS * here / all, end_row = PANELS * (here + 1) / all;
+        int64_t blocks = matrix_gradient ? PANELS * panels : 0; /* of the matrix in a chunk */
+        int64_t first_block = blocks * here / all, end_block = blocks * (here + 1) / all;
         float rest[BLOCK] __attribute__((aligned(64)));
         if (values_gradient)
             memset(sums + first * strips * BLOCK, 0,
@@ -232,12 +236,15 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
             float *parts = biases + chunk % 2 * strips * CHUNK;
             /* Whoever has passed the end of this loop finds that all are done with the chunk before,
                and so with the buffers of the next. */
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) collapse(2)
             for (int64_t i = 0; i < strips; i++)
-                gradient_of(logits + (chunk * strips + i) * STRIP, labels + i * EDGE,
-                            norms + i * EDGE, factor, at_most(EDGE, T - i * EDGE), v,
-                            above + i * STRIP, above_turned + i * BLOCK, strips * BLOCK,
-                            parts + i * CHUNK);
+                for (int64_t panel = 0; panel < PANELS; panel++)
+                    gradient_of(logits + (chunk * strips + i) * STRIP + panel * BLOCK,
+                                labels + i * EDGE, norms + i * EDGE, factor,
+                                at_most(EDGE, T - i * EDGE), v + panel * EDGE, V - v - panel * EDGE,
+                                above + i * STRIP + panel * BLOCK,
+                                above_turned + (panel * strips + i) * BLOCK,
+                                parts + i * CHUNK + panel * EDGE);
             if (values_gradient) {
                 for (int64_t step = 0; step < PANELS; step++)
                     for (int64_t panel = first; panel < end; panel++)
@@ -260,34 +267,36 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                     }
                 }
             }
-            for (int64_t j = first_row; j < end_row && matrix_gradient; j++) {
+            for (int64_t block = first_block; block < end_block; block++) {
+                int64_t j = block / panels, panel = block % panels;
                 int64_t row = v + j * EDGE, num = at_most(EDGE, V - row);
                 if (num <= 0) break;
-                __m512 low = _mm512_setzero_ps(), high = low;
-                for (int64_t i = 0; i < strips; i++) {
-                    low = _mm512_add_ps(low, _mm512_loadu_ps(parts + i * CHUNK + j * EDGE));
-                    high = _mm512_add_ps(high, _mm512_loadu_ps(parts + i * CHUNK + j * EDGE + 16));
+                if (panel == 0) {
+                    const float *part = parts + j * EDGE;
+                    __m512 low = _mm512_setzero_ps(), high = low;
+                    for (int64_t i = 0; i < strips; i++, part += CHUNK) {
+                        low = _mm512_add_ps(low, _mm512_loadu_ps(part));
+                        high = _mm512_add_ps(high, _mm512_loadu_ps(part + 16));
+                    }
+                    _mm512_mask_storeu_ps(bias_gradient + row, seen_from(0, num), low);
+                    _mm512_mask_storeu_ps(bias_gradient + row + 16, seen_from(16, num), high);
                 }
-                _mm512_mask_storeu_ps(bias_gradient + row, seen_from(0, num), low);
-                _mm512_mask_storeu_ps(bias_gradient + row + 16, seen_from(16, num), high);
-                const bf16 *next = packed;
-                for (int64_t panel = 0; panel < panels; panel++) {
-                    Strip strip = {above_turned + j * strips * BLOCK, HALF, 64, BLOCK};
-                    float *to = matrix_gradient + row * K + panel * EDGE;
-                    for (int64_t k = 0; k < num; k++) {
-                        __builtin_prefetch(to + k * K, 1);
-                        __builtin_prefetch(to + k * K + 16, 1);
-                    }
-                    clear_sums();
-                    for (int64_t step = 0; step < strips; step++) multiply(&strip, &next);
-                    if (num == EDGE) {
-                        store_sums(to, K);
-                    } else {
-                        store_sums(rest, EDGE);
-                        written(NULL);
-                        for (int64_t k = 0; k < num; k++)
-                            memcpy(to + k * K, rest + k * EDGE, sizeof(float) * EDGE);
-                    }
+                Strip strip = {above_turned + j * strips * BLOCK, HALF, 64, BLOCK};
+                const bf16 *next = packed + panel * strips * BLOCK;
+                float *to = matrix_gradient + row * K + panel * EDGE;
+                for (int64_t k = 0; k < num; k++) {
+                    __builtin_prefetch(to + k * K, 1);
+                    __builtin_prefetch(to + k * K + 16, 1);
+                }
+                clear_sums();
+                for (int64_t step = 0; step < strips; step++) multiply(&strip, &next);
+                if (num == EDGE) {
+                    store_sums(to, K);
+                } else {
+                    store_sums(rest, EDGE);
+                    written(NULL);
+                    for (int64_t k = 0; k < num; k++)
+                        memcpy(to + k * K, rest + k * EDGE, sizeof(float) * EDGE);
                 }
             }
         }
@@ -298,6 +307,4 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                     narrowed(sums + (panel * strips * EDGE + t) * EDGE));
     }
 }
-#else
-int64_t vocabulary_logits_room(int64_t T, int64_t V) { return 0; }
 #endif

@@ -2,7 +2,7 @@
 
 Logits of all masked positions are tens of megabytes, and so is their gradient. Each pass over them
 takes as long as the product that made them. Here they are written once and read once: their
-softmax is summed up, and their gradient used, 512 rows of the matrix at a time, in the caches.
+softmax is summed up, and their gradient made and used, 512 rows of the matrix at a time.
 
 Shape suffixes: T values, P of them with a label, V rows of the matrix, D hidden.
 """
@@ -18,8 +18,6 @@ from bertsmith.model.cpu_kernels.running import ask, call, empty, quiet
 from bertsmith.model.cpu_kernels.vocabulary import check_vocabulary
 
 __all__ = ["vocabulary_cross_entropy"]
-
-_CHUNK = 512  # rows of the matrix at a time, as in vocabulary_loss.c
 
 
 def vocabulary_cross_entropy(
@@ -39,12 +37,14 @@ def vocabulary_cross_entropy(
     Raises:
         IndexError: a label that is no row.
         TypeError: what `fits_vocabulary` doesn't take, or labels of another type or shape.
-        ValueError: a matrix or bias of another width, more labels than values.
+        ValueError: a matrix or bias of another width, no labels, or more than values.
     """
     check_vocabulary(values_TD, matrix_VD, bias_V)
-    num_labels = min(len(labels_P), len(values_TD))
-    check_labels(labels_P, max(num_labels, 1), len(matrix_VD))
-    given = values_TD, matrix_VD, bias_V.float(), labels_P
+    if not 0 < len(labels_P) <= len(values_TD):
+        raise ValueError(f"{len(labels_P)} labels for {len(values_TD)} values")
+    check_labels(labels_P, len(labels_P), len(matrix_VD))
+    # Inside of a function autograd is off, and what it needs is said of parameters then, too.
+    given = values_TD, matrix_VD, bias_V.float(), labels_P, torch.is_grad_enabled()
     total, hits = _LossSum.apply(*given)  # type: ignore[no-untyped-call]
     return total, hits
 
@@ -52,17 +52,22 @@ def vocabulary_cross_entropy(
 class _LossSum(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, values_TD: Tensor, matrix_VD: Tensor, bias_V: Tensor, labels_P: Tensor
+        ctx: Any,
+        values_TD: Tensor,
+        matrix_VD: Tensor,
+        bias_V: Tensor,
+        labels_P: Tensor,
+        has_way_back: bool,
     ) -> tuple[Tensor, Tensor]:
         values_TD, labels_P = values_TD.contiguous(), labels_P.contiguous()
         P, (V, D) = len(labels_P), matrix_VD.shape
         # In blocks that only the kernels know how to read; nowhere if there is no way back.
         logits = None
-        if any(ctx.needs_input_grad):
+        if has_way_back and any(ctx.needs_input_grad):
             logits = values_TD.new_empty(ask("vocabulary_logits_room", P, V))
         norms, losses = empty(2, P)
         hits = torch.empty(P, dtype=torch.uint8, device="cpu")
-        parts = empty(-(-V // _CHUNK), P, 2)
+        parts = empty(ask("vocabulary_parts_room", P, V))
         room = values_TD.new_empty(ask("vocabulary_loss_room", D, torch.get_num_threads()))
         given = values_TD, matrix_VD, quiet(bias_V), labels_P
         call("vocabulary_loss", *given, logits, parts, norms, losses, hits, room, P, V, D)
@@ -88,4 +93,4 @@ class _LossSum(torch.autograd.Function):
         given = values_TD, matrix_VD, labels_P, logits, norms, float(grad_total)
         found = grad_values, grad_matrix, grad_bias
         call("vocabulary_loss_backward", *given, *found, room, P, V, D)
-        return *found, None
+        return *found, None, None
