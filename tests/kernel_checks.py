@@ -35,6 +35,21 @@ def in_double(function, inputs, upper):
     return gradients(function, [value.double() for value in inputs], upper.double())
 
 
+def gradient_of(wanted, inputs, backward):
+    """The gradient of the one of the named inputs that wants one; none of the others gets any.
+
+    Args:
+        wanted: its name.
+        inputs: tensors that are no results of anything.
+        backward: goes back from a result of them.
+    """
+    for name, tensor in inputs.items():
+        tensor.requires_grad_(name == wanted)
+    backward()
+    assert [name for name, tensor in inputs.items() if tensor.grad is not None] == [wanted]
+    return inputs[wanted].grad.double()
+
+
 def assert_all_close(found, expected, **bounds):
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, **bounds)

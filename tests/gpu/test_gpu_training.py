@@ -9,11 +9,13 @@ from bertsmith.model import (
     BertForPreTraining,
     PackedSequences,
     PaddedLayout,
+    chunked_sums,
     layout_for,
+    whole_sums,
 )
 from bertsmith.model.attention import VarlenLayout, self_attention
 from bertsmith.model.residual_norm import ResidualNorm
-from bertsmith.objectives import MaskedLM, chunked_sums, whole_sums
+from bertsmith.objectives import MaskedLM
 from bertsmith.training import LoopSettings, compile_parts, sums_for
 from bertsmith.training.update import Updater
 from bertsmith.training.window import Window

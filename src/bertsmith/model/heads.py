@@ -59,14 +59,16 @@ class MaskedLMHead(nn.Module):
         A kernel that can do both at once has the logits nowhere as a matrix.
         """
         num_labels = labels_P.shape[0]
-        if sums is not chunked_sums or not is_plain(self, MaskedLMHead):
-            return sums(self(hidden_TD, word_embeddings_VD)[:num_labels], labels_P)
-        transformed_TD = self._transformed(hidden_TD)
-        if cpu_kernels.fits_vocabulary(transformed_TD, word_embeddings_VD) and num_labels > 0:
-            return cpu_kernels.vocabulary_cross_entropy(
-                transformed_TD, word_embeddings_VD, self.bias, labels_P
-            )
-        return sums(self._logits(transformed_TD, word_embeddings_VD)[:num_labels], labels_P)
+        if num_labels > 0 and sums is chunked_sums and is_plain(self, MaskedLMHead):
+            transformed_TD = self._transformed(hidden_TD)
+            if cpu_kernels.fits_vocabulary(transformed_TD, word_embeddings_VD):
+                return cpu_kernels.vocabulary_cross_entropy(
+                    transformed_TD, word_embeddings_VD, self.bias, labels_P
+                )
+            logits_TV = self._logits(transformed_TD, word_embeddings_VD)
+        else:
+            logits_TV = self(hidden_TD, word_embeddings_VD)
+        return sums(logits_TV[:num_labels], labels_P)
 
     def _transformed(self, hidden_TD: Tensor) -> Tensor:
         values_TD: Tensor = self.activation(*products_and_bias(self.transform, hidden_TD))

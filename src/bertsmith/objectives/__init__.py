@@ -1,6 +1,5 @@
 """Objectives: a model and a batch in, sums and counts out."""
 
-from bertsmith.model import Sums, chunked_sums, whole_sums
 from bertsmith.objectives.base import LossSum, Measure, Objective
 from bertsmith.objectives.choices import MultipleChoice
 from bertsmith.objectives.classification import SequenceClassification
@@ -20,8 +19,5 @@ __all__ = [
     "Objective",
     "SequenceClassification",
     "SequenceRegression",
-    "Sums",
     "TokenLabels",
-    "chunked_sums",
-    "whole_sums",
 ]

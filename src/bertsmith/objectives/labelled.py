@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bertsmith.batches import LabelledBatch
-from bertsmith.model.cross_entropy import Sums, chunked_sums, wide
+from bertsmith.model.cross_entropy import chunked_sums, wide
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives.base import LossSum, Measure
 
@@ -25,14 +25,12 @@ def labels_of(batch: PackedSequences) -> Tensor:
 def cross_entropy_sum(
     logits: Float[Tensor, "items classes"],
     labels: Int[Tensor, "items"],
-    sums: Sums = chunked_sums,
 ) -> Measure:
     """Sums `-log softmax(logits)[label]` over all items, in float32 at least, and counts the hits.
 
     Args:
         logits: scores of the classes, [items, classes].
         labels: class ids, int64 [items].
-        sums: how it is worked out.
 
     Returns:
         The sum with its count and the number of items whose highest score is their label's.
@@ -43,5 +41,5 @@ def cross_entropy_sum(
         >>> round(measure.loss.mean.item(), 4), measure.loss.count, measure.num_correct.item()
         (1.3863, 3, 1)
     """
-    total, hits = sums(logits, labels)
+    total, hits = chunked_sums(logits, labels)
     return Measure(LossSum(total, labels.shape[0]), hits)

@@ -5,9 +5,9 @@ import importlib.util
 import torch
 from torch import nn
 
+from bertsmith.model import Sums, chunked_sums, whole_sums
 from bertsmith.model.encoder import Embeddings, EncoderLayer
 from bertsmith.model.heads import MaskedLMHead
-from bertsmith.objectives import Sums, chunked_sums, whole_sums
 
 __all__ = ["compile_parts", "resolve_compile", "sums_for"]
 

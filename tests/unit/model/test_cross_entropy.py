@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import bertsmith.model.cross_entropy as room
-from bertsmith.objectives import chunked_sums, whole_sums
+from bertsmith.model import chunked_sums, whole_sums
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,16 @@ def give_gradients(parameters, seed, scale=1.0):
         parameter.grad = torch.randn(parameter.shape, generator=generator) * scale
 
 
+def beside_pytorchs():
+    """Two sets of the same parameters with the same gradients, and the optimizer of each."""
+    ours, theirs = parameters_of(), parameters_of()
+    optimizer = AdamW(ours, **SETTINGS, uses_kernels=True)
+    reference = torch.optim.AdamW(theirs, **SETTINGS, fused=True)
+    for each in (ours, theirs):
+        give_gradients(each, 0)
+    return ours, theirs, optimizer, reference
+
+
 @pytest.mark.parametrize("largest", [0.0, 0.5, 100.0])
 def test_clipping_and_updates_are_pytorchs(largest):
     ours, theirs = parameters_of(), parameters_of()
@@ -64,11 +74,7 @@ def test_a_factor_is_for_one_step():
 
 
 def test_the_state_is_one_for_both():
-    ours, theirs = parameters_of(), parameters_of()
-    optimizer = AdamW(ours, **SETTINGS, uses_kernels=True)
-    reference = torch.optim.AdamW(theirs, **SETTINGS, fused=True)
-    for each in (ours, theirs):
-        give_gradients(each, 0)
+    ours, theirs, optimizer, reference = beside_pytorchs()
     optimizer.step()
     reference.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     with torch.no_grad():
@@ -101,11 +107,7 @@ def test_elsewhere_nothing_is_clipped_here():
 
 def test_what_was_to_be_clipped_is_clipped_without_kernels_too():
     """Where somebody asks for more after `clip`, PyTorch's own step gets shorter gradients."""
-    ours, theirs = parameters_of(), parameters_of()
-    optimizer = AdamW(ours, **SETTINGS, uses_kernels=True)
-    reference = torch.optim.AdamW(theirs, **SETTINGS, fused=True)
-    for each in (ours, theirs):
-        give_gradients(each, 0)
+    ours, theirs, optimizer, reference = beside_pytorchs()
     optimizer.clip(0.1)
     optimizer.found_inf = torch.tensor(0.0)
     optimizer.step()

@@ -23,15 +23,15 @@ def cross_entropy_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         TypeError: labels of another type or shape.
         ValueError: not as many labels as rows.
     """
-    check_labels(labels, *logits.shape)
+    if len(labels) != len(logits):
+        raise ValueError(f"{len(labels)} labels for {len(logits)} rows of logits")
+    check_labels(labels, logits.shape[1])
     total, hits = _Sums.apply(_with_spare_rows(logits), labels)  # type: ignore[no-untyped-call]
     return total, hits
 
 
-def check_labels(labels: Tensor, rows: int, num_classes: int) -> None:
-    """Refuses labels that aren't int64 numbers of classes, one for each row of logits."""
-    if len(labels) != rows:
-        raise ValueError(f"{len(labels)} labels for {rows} rows of logits")
+def check_labels(labels: Tensor, num_classes: int) -> None:
+    """Refuses labels that aren't numbers of classes, int64 in a row."""
     if labels.dtype != torch.int64 or labels.dim() != 1:
         raise TypeError(f"labels are int64 in a row, not {labels.dtype} of {list(labels.shape)}")
     if bool(((labels < 0) | (labels >= num_classes)).any()):

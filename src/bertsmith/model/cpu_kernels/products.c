@@ -146,11 +146,7 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
     int64_t columns = whole.columns, panels = columns / EDGE, steps = length / EDGE;
     int64_t strips = steps_of(T), at_once = panels_at_once(panels, steps);
     bf16 *last = scratch + columns * length; /* the last strip, with zeros behind its rows */
-    if (!in_blocks) {
-        memset(last, 0, EDGE * length * sizeof(bf16));
-        memcpy(last, values + (strips - 1) * EDGE * length,
-               (T - (strips - 1) * EDGE) * length * sizeof(bf16));
-    }
+    if (!in_blocks) copy_last_strip(values, T, length, last);
 #pragma omp parallel num_threads((int)threads)
     {
         float sums[2][BLOCK] __attribute__((aligned(64)));

@@ -172,5 +172,34 @@ static inline void multiply(Strip *strip, const bf16 **panel) {
     *panel += BLOCK;
 }
 
+/* The last strip of `values`, [T, length], with zeros behind its rows. */
+static inline void copy_last_strip(const bf16 *values, int64_t T, int64_t length, bf16 *to) {
+    int64_t first = (steps_of(T) - 1) * EDGE;
+    memset(to, 0, sizeof(bf16) * (size_t)(EDGE * length));
+    memcpy(to, values + first * length, sizeof(bf16) * (size_t)((T - first) * length));
+}
+
+/* Sums of a packed strip and a panel, of which the first `rows` are there, with `width` numbers from
+   row to row. */
+static inline void sum_up_rows(const bf16 *strip, const bf16 *panel, int64_t steps, int64_t rows,
+                               float *to, int64_t width) {
+    float all[BLOCK] __attribute__((aligned(64)));
+    Strip here = {strip, HALF, 64, BLOCK};
+    for (int64_t row = 0; row < rows; row++) {
+        __builtin_prefetch(to + row * width, 1);
+        __builtin_prefetch(to + row * width + 16, 1);
+    }
+    clear_sums();
+    for (int64_t step = 0; step < steps; step++) multiply(&here, &panel);
+    if (rows == EDGE) {
+        store_sums(to, width);
+        return;
+    }
+    store_sums(all, EDGE);
+    written(NULL);
+    for (int64_t row = 0; row < rows; row++)
+        memcpy(to + row * width, all + row * EDGE, sizeof(float) * EDGE);
+}
+
 #endif
 #endif

@@ -154,7 +154,6 @@ void vocabulary_weight_gradient(const bf16 *above, const bf16 *values, float *gr
     {
         bf16 *packed = scratch + steps * EDGE * (K + 2 * EDGE * omp_get_thread_num());
         bf16 *copy = packed + steps * BLOCK;
-        float sums[BLOCK] __attribute__((aligned(64)));
         take_tiles();
 #pragma omp for schedule(static)
         for (int64_t step = 0; step < steps; step++)
@@ -180,27 +179,12 @@ void vocabulary_weight_gradient(const bf16 *above, const bf16 *values, float *gr
             }
             _mm512_mask_storeu_ps(bias_gradient + v, seen_from(0, num), low);
             _mm512_mask_storeu_ps(bias_gradient + v + 16, seen_from(16, num), high);
-            const bf16 *next = scratch;
             for (int64_t panel = 0; panel < panels; panel++) {
                 if (v + EDGE < V) /* the next columns: a line in each row, which nobody foresees */
                     for (int64_t t = panel * lines; t < at_most((panel + 1) * lines, T); t++)
                         _mm_prefetch((const char *)(above + t * stride + v + EDGE), _MM_HINT_T1);
-                Strip strip = {packed, HALF, 64, BLOCK};
-                float *to = gradient + v * K + panel * EDGE;
-                for (int64_t row = 0; row < num; row++) {
-                    __builtin_prefetch(to + row * K, 1);
-                    __builtin_prefetch(to + row * K + 16, 1);
-                }
-                clear_sums();
-                for (int64_t step = 0; step < steps; step++) multiply(&strip, &next);
-                if (num == EDGE) {
-                    store_sums(to, K);
-                } else {
-                    store_sums(sums, EDGE);
-                    written(NULL);
-                    for (int64_t row = 0; row < num; row++)
-                        memcpy(to + row * K, sums + row * EDGE, sizeof(float) * EDGE);
-                }
+                sum_up_rows(packed, scratch + panel * steps * BLOCK, steps, num,
+                            gradient + v * K + panel * EDGE, K);
             }
         }
         _tile_release();

@@ -79,9 +79,7 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
     int64_t steps = K / EDGE, strips = steps_of(T), chunks = chunks_of(V);
     Part *found = (Part *)parts;
     bf16 *last = scratch; /* the last strip, with zeros behind its rows */
-    memset(last, 0, sizeof(bf16) * (size_t)(EDGE * K));
-    memcpy(last, values + (strips - 1) * EDGE * K,
-           sizeof(bf16) * (size_t)((T - (strips - 1) * EDGE) * K));
+    copy_last_strip(values, T, K, last);
 #pragma omp parallel num_threads((int)threads)
     {
         bf16 *panels = scratch + EDGE * K + omp_get_thread_num() * (CHUNK * K + STRIP);
@@ -218,7 +216,6 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
         int64_t first = panels * here / all, end = panels * (here + 1) / all;
         int64_t blocks = matrix_gradient ? PANELS * panels : 0; /* of the matrix in a chunk */
         int64_t first_block = blocks * here / all, end_block = blocks * (here + 1) / all;
-        float rest[BLOCK] __attribute__((aligned(64)));
         if (values_gradient)
             memset(sums + first * strips * BLOCK, 0,
                    sizeof(float) * (size_t)((end - first) * strips * BLOCK));
@@ -281,23 +278,8 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                     _mm512_mask_storeu_ps(bias_gradient + row, seen_from(0, num), low);
                     _mm512_mask_storeu_ps(bias_gradient + row + 16, seen_from(16, num), high);
                 }
-                Strip strip = {above_turned + j * strips * BLOCK, HALF, 64, BLOCK};
-                const bf16 *next = packed + panel * strips * BLOCK;
-                float *to = matrix_gradient + row * K + panel * EDGE;
-                for (int64_t k = 0; k < num; k++) {
-                    __builtin_prefetch(to + k * K, 1);
-                    __builtin_prefetch(to + k * K + 16, 1);
-                }
-                clear_sums();
-                for (int64_t step = 0; step < strips; step++) multiply(&strip, &next);
-                if (num == EDGE) {
-                    store_sums(to, K);
-                } else {
-                    store_sums(rest, EDGE);
-                    written(NULL);
-                    for (int64_t k = 0; k < num; k++)
-                        memcpy(to + k * K, rest + k * EDGE, sizeof(float) * EDGE);
-                }
+                sum_up_rows(above_turned + j * strips * BLOCK, packed + panel * strips * BLOCK,
+                            strips, num, matrix_gradient + row * K + panel * EDGE, K);
             }
         }
         _tile_release();

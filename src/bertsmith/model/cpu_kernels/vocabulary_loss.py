@@ -42,7 +42,7 @@ def vocabulary_cross_entropy(
     check_vocabulary(values_TD, matrix_VD, bias_V)
     if not 0 < len(labels_P) <= len(values_TD):
         raise ValueError(f"{len(labels_P)} labels for {len(values_TD)} values")
-    check_labels(labels_P, len(labels_P), len(matrix_VD))
+    check_labels(labels_P, len(matrix_VD))
     # Inside of a function autograd is off, and what it needs is said of parameters then, too.
     given = values_TD, matrix_VD, bias_V.float(), labels_P, torch.is_grad_enabled()
     total, hits = _LossSum.apply(*given)  # type: ignore[no-untyped-call]
