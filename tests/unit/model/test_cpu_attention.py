@@ -37,8 +37,9 @@ def test_attention(causal, num_more_rows, H):
         bounds = {"rtol": 2**-6, "atol": 2**-6 if H == 16 else 2**-5}
         assert_all_close([value[:T] for value in found[:2]], expected[:2], **bounds)
         assert all(not value[T:].any() for value in found[:2])
-    # A sum of 56 rows, of bf16 numbers that were rounded on the way.
-    torch.testing.assert_close(found[2], expected[2], rtol=2**-6, atol=2**-4)
+    # Scores up to 16 were rounded to bf16, which moves a probability by 3 %; and this is a sum of
+    # 56 rows, of which the keys' cancel.
+    torch.testing.assert_close(found[2], expected[2], rtol=2**-6, atol=2**-3)
 
 
 @pytest.mark.parametrize("causal", [False, True])
