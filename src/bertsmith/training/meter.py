@@ -93,7 +93,7 @@ class Meter:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         kernels = {}
-        if self.device.type == "cpu" and self.precision == "bf16":
+        if self.device.type == "cpu":
             kernels["cpu_kernels"] = "yes" if has_cpu_kernels() else "no"
         return {
             "device": device_name(self.device),

@@ -53,9 +53,7 @@ class Updater:
             if isinstance(module, Encoder):
                 module.recomputes = settings.activation_checkpointing
         self.run = parallelize(model, objective, settings.parallel, self.ranks)
-        # Kernels are for bf16; elsewhere a step's products take so long that they would do nothing.
-        uses_kernels = self.precision == "bf16"
-        self.optimizer = build_optimizer(model, settings, uses_kernels=uses_kernels)
+        self.optimizer = build_optimizer(model, settings, uses_kernels=True)
         self.guard = Guard(settings, self.device)
         self.scaler = LossScaler(self.device, enabled=self.precision == "fp16")
 

@@ -1,9 +1,11 @@
+import contextlib
+
 import jaxtyping
 import pytest
 import torch
 
 from bertsmith import model as room
-from bertsmith.model import BertConfig
+from bertsmith.model import BertConfig, cpu_kernels
 from bertsmith.model.precision import autocast
 
 HEADS = [
@@ -83,3 +85,21 @@ def in_bf16():
     """Autocast to bf16 on the CPU."""
     with autocast("bf16", torch.device("cpu")):
         yield
+
+
+@pytest.fixture
+def without_kernels(monkeypatch):
+    """A context in which there are no C kernels."""
+
+    @contextlib.contextmanager
+    def context():
+        monkeypatch.setenv("BERTSMITH_CPU_KERNELS", "off")
+        cpu_kernels.library._load.cache_clear()
+        try:
+            assert not cpu_kernels.has_cpu_kernels()
+            yield
+        finally:
+            monkeypatch.undo()
+            cpu_kernels.library._load.cache_clear()
+
+    return context

@@ -1,17 +1,20 @@
-"""Kernels in C for training in bf16 on a CPU, compiled where they run.
+"""Kernels in C for training on a CPU, compiled where they run.
 
-Between the matrix products of a small model PyTorch's own steps take two thirds of the time: each
-reads and writes all of memory, and several run on one thread. These do in one pass what stands
-between two products, and where a processor has AMX the products too. Without a C compiler
-everything works as before, more slowly.
+Between the matrix products of a small model PyTorch's own steps take two thirds of the time under
+bf16: each reads and writes all of memory, and several run on one thread. These do in one pass what
+stands between two products, in bf16 or float32; and the products too where a processor has AMX,
+or where Intel's library makes little of one. Without a C compiler everything works as before, more
+slowly.
 """
 
 from bertsmith.model.cpu_kernels.adamw import adamw_update, gradient_norm, is_updatable
 from bertsmith.model.cpu_kernels.attention import padded_attention
 from bertsmith.model.cpu_kernels.cross_entropy import cross_entropy_sums
+from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.gelu import gelu
 from bertsmith.model.cpu_kernels.library import why_no_kernels
 from bertsmith.model.cpu_kernels.products import (
+    biased_product,
     feed_forward,
     feed_forward_and_values,
     fits_tiles,
@@ -25,9 +28,11 @@ from bertsmith.model.cpu_kernels.vocabulary_loss import vocabulary_cross_entropy
 
 __all__ = [
     "adamw_update",
+    "biased_product",
     "cross_entropy_sums",
     "feed_forward",
     "feed_forward_and_values",
+    "fits_floats",
     "fits_tiles",
     "fits_vocabulary",
     "gelu",

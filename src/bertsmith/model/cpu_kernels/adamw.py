@@ -16,7 +16,7 @@ __all__ = ["adamw_update", "gradient_norm", "is_updatable"]
 
 def is_updatable(*tensors: Tensor) -> bool:
     """Whether the kernels can take these: plain float32 tensors on the CPU, each in one piece."""
-    return has_cpu_kernels() and all(map(is_plain_float32, tensors))
+    return all(map(is_plain_float32, tensors)) and has_cpu_kernels()
 
 
 def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:

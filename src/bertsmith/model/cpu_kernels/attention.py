@@ -1,4 +1,4 @@
-"""Attention of packed bf16 sequences: on tiles, or what stands between PyTorch's products.
+"""Attention of packed sequences: on tiles, or what stands between PyTorch's products.
 
 Shape suffixes: R rows, of which the first T are tokens, B sequences, S longest length, N heads,
 H head size.
@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import HashedDropout, call, must_agree, quiet, thread_sums
+from bertsmith.model.cpu_kernels.running import (
+    HashedDropout,
+    call,
+    is_wide,
+    must_agree,
+    quiet,
+    thread_sums,
+)
 from bertsmith.model.cpu_kernels.tiled_attention import (
     AttendedBatch,
     TiledAttention,
@@ -31,13 +38,13 @@ def padded_attention(
     causal: bool = False,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """Returns the attended values, bf16 [R, N, H]; rows behind the tokens are zeros.
+    """Returns the attended values, [R, N, H], of the same type; rows behind the tokens are zeros.
 
-    Probabilities are worked out in float32 and rounded to bf16 before they weigh the values.
+    Probabilities are worked out in float32 and rounded to that type before they weigh the values.
 
     Args:
         query_key_value: of every token and head, or the products of the linear layer that gives
-            them without its bias, bf16 [R, 3, N, H].
+            them without its bias, bf16 or float32 [R, 3, N, H].
         cu_seqlens: cumulative lengths, starting at 0 and ending at T, int32 [B + 1].
         max_seqlen: length S of the longest sequence.
         num_tokens: number of tokens T; rows behind them mean nothing.
@@ -85,7 +92,8 @@ class _Attention(torch.autograd.Function):
         is_one = batch.dropout.threshold == 0
         dropped = probabilities if is_one else torch.empty_like(probabilities)
         ctx.batch = batch
-        ctx.numbers = (batch.B, N, batch.S, int(batch.causal), *batch.dropout.numbers)
+        shape = batch.B, N, batch.S, int(batch.causal)
+        ctx.numbers = *shape, *batch.dropout.numbers, is_wide(query_key_value)
         call("softmax_forward", probabilities, dropped, batch.cu_seqlens, *ctx.numbers)
         ctx.save_for_backward(heads, probabilities, dropped)
         output = query_key_value.new_empty(R, N, H)
@@ -120,7 +128,8 @@ def _pad(packed: Tensor, cu_seqlens: Tensor, S: int, bias: Tensor | None = None)
     _, parts, N, H = packed.shape
     B = len(cu_seqlens) - 1
     padded = packed.new_empty(parts, B * N, S, H)
-    call("pad_heads", packed.contiguous(), bias, padded, cu_seqlens, parts, B, N, S, H, H**-0.5)
+    numbers = parts, B, N, S, H, H**-0.5, is_wide(packed)
+    call("pad_heads", packed.contiguous(), bias, padded, cu_seqlens, *numbers)
     return padded
 
 
@@ -133,5 +142,5 @@ def _pack(
     up there.
     """
     (parts, heads, S, H), B = padded.shape, batch.B
-    numbers = parts, B, heads // B, S, H, batch.num_more_rows, H**-0.5
+    numbers = parts, B, heads // B, S, H, batch.num_more_rows, H**-0.5, is_wide(padded)
     call("pack_heads", padded, packed, bias_sums, batch.cu_seqlens, *numbers)

@@ -1,4 +1,4 @@
-/* What all kernels share: bf16 numbers, an exponential, and dropout by hashing. */
+/* What all kernels share: numbers as bf16 or float32, an exponential, and dropout by hashing. */
 #ifndef BERTSMITH_COMMON_H
 #define BERTSMITH_COMMON_H
 
@@ -30,6 +30,29 @@ static inline bf16 narrow(float value) {
     memcpy(&bits, &value, 4);
     return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
+
+/* What stands between products takes both kinds of numbers: float32 where `is_wide`, else bf16. A
+   function that is given a constant for that is compiled for the one kind. */
+#define FOR_ITS_KIND static inline __attribute__((always_inline))
+
+FOR_ITS_KIND float number_at(const void *numbers, int64_t i, int is_wide) {
+    return is_wide ? ((const float *)numbers)[i] : wide(((const bf16 *)numbers)[i]);
+}
+
+FOR_ITS_KIND void put_number(void *numbers, int64_t i, float value, int is_wide) {
+    if (is_wide)
+        ((float *)numbers)[i] = value;
+    else
+        ((bf16 *)numbers)[i] = narrow(value);
+}
+
+/* How many bytes so many numbers have. */
+FOR_ITS_KIND int64_t bytes_of(int64_t numbers, int is_wide) {
+    return numbers * (is_wide ? (int64_t)sizeof(float) : (int64_t)sizeof(bf16));
+}
+
+/* The numbers from the i-th on. */
+#define NUMBERS_FROM(numbers, i, is_wide) ((void *)((char *)(numbers) + bytes_of(i, is_wide)))
 
 /* e^x to about 1e-7 of its value from -87 to 87, beyond that as there; NaN where x is. Its inverse is
    no denormal number: with those a processor takes four times as long. */

@@ -1,4 +1,4 @@
-"""Cross-entropy summed over rows of bf16 logits, in one pass over memory each way."""
+"""Cross-entropy summed over rows of logits, in one pass over memory each way."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import call, empty, in_rows
+from bertsmith.model.cpu_kernels.running import call, empty, in_rows, is_wide
 
 __all__ = ["check_labels", "cross_entropy_sums"]
 
@@ -15,7 +15,7 @@ def cross_entropy_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of the rows' losses, float32, and how many have their highest score at their label.
 
     Args:
-        logits: bf16 [rows, classes], each row in one piece.
+        logits: bf16 or float32 [rows, classes], each row in one piece.
         labels: class ids, int64 [rows].
 
     Raises:
@@ -78,7 +78,7 @@ class _Sums(torch.autograd.Function):
         logits, labels = in_rows(logits), labels.contiguous()
         norms, losses = empty(2, rows)
         hits = logits.new_empty(rows, dtype=torch.uint8)
-        numbers = rows, num_classes, logits.stride(0)
+        numbers = rows, num_classes, logits.stride(0), is_wide(logits)
         call("cross_entropy_forward", logits, labels, norms, losses, hits, *numbers)
         ctx.save_for_backward(logits, labels, norms)
         num_hits = hits.sum(dtype=torch.int64)
@@ -94,6 +94,6 @@ class _Sums(torch.autograd.Function):
             logits.shape, (stride, 1), dtype=logits.dtype, device=logits.device
         )
         gradient[len(labels) :] = 0
-        numbers = len(labels), V, stride
+        numbers = len(labels), V, stride, is_wide(logits)
         call("cross_entropy_backward", logits, labels, norms, float(grad_total), gradient, *numbers)
         return gradient, None

@@ -1,4 +1,4 @@
-"""GELU by its tanh formula on bf16 numbers, with the bias of the layer before it."""
+"""GELU by its tanh formula, with the bias of the layer before it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import call, must_agree, quiet, thread_sums
+from bertsmith.model.cpu_kernels.running import call, is_wide, must_agree, quiet, thread_sums
 
 __all__ = ["gelu"]
 
@@ -15,7 +15,8 @@ def gelu(values: Tensor, bias: Tensor | None = None) -> Tensor:
     """Returns GELU of `values + bias`, worked out in float32.
 
     Args:
-        values: what goes in, or the products of a linear layer without its bias, bf16 [..., F].
+        values: what goes in, or the products of a linear layer without its bias, bf16 or float32
+            [..., F].
         bias: the layer's bias, [F]; None adds nothing.
     """
     added = values.new_zeros(values.shape[-1:], dtype=torch.float32) if bias is None else bias
@@ -29,7 +30,7 @@ class _Gelu(torch.autograd.Function):
         must_agree("a bias", bias.shape, values.shape[-1:])
         values, bias = values.contiguous(), quiet(bias)
         output = torch.empty_like(values)
-        call("gelu_forward", values, bias, output, *_rows(values))
+        call("gelu_forward", values, bias, output, *_rows(values), is_wide(values))
         ctx.save_for_backward(values, bias)
         return output
 
@@ -39,9 +40,8 @@ class _Gelu(torch.autograd.Function):
         values, bias = ctx.saved_tensors
         gradient = torch.empty_like(values)
         sums = thread_sums(len(bias))
-        call(
-            "gelu_backward", grad_output.contiguous(), values, bias, gradient, sums, *_rows(values)
-        )
+        given = grad_output.contiguous(), values, bias, gradient, sums
+        call("gelu_backward", *given, *_rows(values), is_wide(values))
         return gradient, sums.sum(0)
 
 

@@ -21,6 +21,7 @@ _SOURCES = (
     "attention.c",
     "cross_entropy.c",
     "products.c",
+    "float_products.c",
     "tiled_attention.c",
     "vocabulary.c",
     "vocabulary_loss.c",

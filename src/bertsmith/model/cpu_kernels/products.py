@@ -1,8 +1,8 @@
-"""Products of bf16 values and a linear layer's weights, on the tiles of AMX where there are some.
+"""Products of values and a linear layer's weights, where PyTorch's own are slow.
 
-PyTorch's own get a third of what the tiles can do, and a sixth where the sum goes over the tokens,
-as it does for the weights' gradients. These read the weights as they are, in float32, and give
-their gradient in float32.
+Of bf16 values, on the tiles of AMX: PyTorch's get a third of what those can do, and a sixth where
+the sum goes over the tokens, as it does for the weights' gradients. These read the weights as they
+are, in float32, and give their gradient in float32. Of float32 values by `float_products`.
 
 Shape suffixes: T tokens, N outputs, K inputs; in a feed-forward layer D hidden, F intermediate.
 """
@@ -16,11 +16,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
+from bertsmith.model.cpu_kernels.float_products import fits_floats, multiply_into
 from bertsmith.model.cpu_kernels.running import (
     ask,
     call,
     empty,
     has_cpu_kernels,
+    in_rows,
     is_plain_float32,
     must_agree,
     quiet,
@@ -28,6 +30,7 @@ from bertsmith.model.cpu_kernels.running import (
 )
 
 __all__ = [
+    "biased_product",
     "feed_forward",
     "feed_forward_and_values",
     "fits_tiles",
@@ -42,10 +45,10 @@ _EDGE = 32
 
 
 def product(values: Tensor, weight: Tensor) -> Tensor:
-    """Returns `values @ weight.T`, [..., N], as autocast to bf16 does; sums are float32.
+    """Returns `values @ weight.T`, [..., N], in the values' type; sums are float32.
 
     Args:
-        values: bf16 [..., K].
+        values: [..., K], bf16 under autocast to bf16 or float32 without.
         weight: a linear layer's weights, [N, K].
     """
     return product_and_values(values, weight)[0]
@@ -57,10 +60,23 @@ def product_and_values(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     Who uses the values once more takes those: then both gradients of the values are added where
     the product's is written, not in a pass over both.
     """
-    if not fits_tiles(values, weight):
+    if not (fits_tiles(values, weight) or fits_floats(values, weight)):
         return linear(values, weight), values
     both: tuple[Tensor, Tensor] = _Product.apply(values, weight)  # type: ignore[no-untyped-call]
     return both
+
+
+def biased_product(values_TK: Tensor, weight_NK: Tensor, bias_N: Tensor) -> Tensor:
+    """Returns `values @ weight.T + bias`, [T, N].
+
+    Args:
+        values_TK: what `fits_floats` with the weight.
+        weight_NK: float32.
+        bias_N: float32.
+    """
+    must_agree("the bias", bias_N.shape, weight_NK.shape[:1])
+    output: Tensor = _BiasedProduct.apply(values_TK, weight_NK, bias_N)  # type: ignore[no-untyped-call]
+    return output
 
 
 def feed_forward(
@@ -113,6 +129,7 @@ def takes_values(values: Tensor) -> bool:
     """Whether there are tiles, and bf16 values for them under autocast to bf16."""
     return (
         has_cpu_kernels(values)
+        and values.dtype == torch.bfloat16
         and has_tiles()
         and values.numel() > 0
         and torch.is_autocast_enabled("cpu")
@@ -160,6 +177,26 @@ class _Product(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             grad_weight = _weight_gradient(above_TN, values_TK)
         return grad_values, grad_weight
+
+
+class _BiasedProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values_TK: Tensor, weight_NK: Tensor, bias_N: Tensor) -> Tensor:
+        ctx.save_for_backward(values_TK, weight_NK)
+        output_TN = values_TK.new_empty(len(values_TK), len(weight_NK))
+        return multiply_into(output_TN, values_TK, weight_NK.T, bias_N)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        values_TK, weight_NK = ctx.saved_tensors
+        above_TN = in_rows(grad_output)
+        grad_values = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_values = multiply_into(torch.empty_like(values_TK), above_TN, weight_NK)
+        if ctx.needs_input_grad[1]:
+            grad_weight = _weight_gradient(above_TN, values_TK)
+        return grad_values, grad_weight, above_TN.sum(0) if ctx.needs_input_grad[2] else None
 
 
 class _FeedForward(torch.autograd.Function):
@@ -213,8 +250,12 @@ def _forward(
 ) -> Tensor:
     """`values @ weight.T` of [T, K], [*leading, N]: no view, so that one may write over it."""
     T, (N, K) = math.prod(leading), weight.shape
-    output, scratch = values.new_empty(*leading, N), _scratch(values, N, K)
-    call("product_alone", values, weight, output, scratch, T, N, K, int(in_blocks), 1)
+    output = values.new_empty(*leading, N)
+    if values.dtype == torch.float32:
+        multiply_into(output.view(T, N), values, weight.T)
+    else:
+        scratch = _scratch(values, N, K)
+        call("product_alone", values, weight, output, scratch, T, N, K, int(in_blocks), 1)
     return output
 
 
@@ -228,14 +269,19 @@ def _backward(
 ) -> Tensor:
     """`above @ weight` of [T, N], and others of the result's shape added to it, if any are."""
     T, (N, K) = math.prod(shape[:-1]), weight.shape
-    output, scratch = above.new_empty(shape), _scratch(above, K, N)
+    if others is not None and others.dtype != above.dtype:
+        return _backward(above, weight, shape, None, in_blocks=in_blocks) + others
+    output = above.new_empty(shape)
+    if above.dtype == torch.float32:
+        start = None if others is None else in_rows(others.reshape(T, K))
+        multiply_into(output.view(T, K), above, weight, start)
+        return output
+    scratch = _scratch(above, K, N)
     if others is None:
         call("product_alone", above, weight, output, scratch, T, K, N, int(in_blocks), 0)
-    elif others.dtype == above.dtype:
+    else:
         given = above, weight, others.contiguous(), output, scratch
         call("product_added", *given, T, K, N, int(in_blocks))
-    else:
-        return _backward(above, weight, shape, None, in_blocks=in_blocks) + others
     return output
 
 
@@ -249,6 +295,8 @@ def _weight_gradient(
     # What stands in blocks has its rows rounded up.
     T, N, K = min(len(above_TN), len(values_TK)), above_TN.shape[1], values_TK.shape[1]
     gradient_NK = empty(N, K)
+    if above_TN.dtype == torch.float32:
+        return multiply_into(gradient_NK, above_TN.T, values_TK)
     scratch = above_TN.new_empty((N + K) * _whole(T))
     blocks = int(above_in_blocks), int(values_in_blocks)
     given = above_TN, values_TK, gradient_NK, scratch

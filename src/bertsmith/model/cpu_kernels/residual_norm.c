@@ -2,19 +2,21 @@
 #include "vectors.h"
 
 /* The sums of one row, in float32. */
-static inline void sum_row(const bf16 *restrict values, const float *restrict values_bias,
-                           const bf16 *restrict residual, float *restrict sums, int64_t row,
-                           int64_t D, Dropout dropout) {
+FOR_ITS_KIND void sum_row(const void *values, const float *restrict values_bias,
+                          const void *residual, float *restrict sums, int64_t row, int64_t D,
+                          Dropout dropout, int is_wide) {
     uint32_t first = (uint32_t)(row * D);
     if (dropout.threshold == 0) {
 #pragma omp simd
         for (int64_t c = 0; c < D; c++)
-            sums[c] = wide(residual[c]) + (wide(values[c]) + values_bias[c]);
+            sums[c] = number_at(residual, c, is_wide) +
+                      (number_at(values, c, is_wide) + values_bias[c]);
     } else {
 #pragma omp simd
         for (int64_t c = 0; c < D; c++)
-            sums[c] = wide(residual[c]) +
-                      (wide(values[c]) + values_bias[c]) * kept(dropout, first + (uint32_t)c);
+            sums[c] = number_at(residual, c, is_wide) +
+                      (number_at(values, c, is_wide) + values_bias[c]) *
+                          kept(dropout, first + (uint32_t)c);
     }
 }
 
@@ -43,7 +45,7 @@ static inline float total_of(const __m512 *parts) {
                                               _mm512_add_ps(parts[2], parts[3])));
 }
 
-static void forward_row(const bf16 *values, const float *values_bias, const bf16 *residual,
+static void forward_vectors(const bf16 *values, const float *values_bias, const bf16 *residual,
                         const float *weight, const float *bias, bf16 *output, float *mean,
                         float *factor, int64_t t, int64_t D, float eps, Dropout dropout) {
     float sums[D] __attribute__((aligned(64)));
@@ -76,7 +78,7 @@ static inline void add_to(float *sum, __m512 values) {
     _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), values));
 }
 
-static void backward_row(const bf16 *above, const bf16 *values, const float *values_bias,
+static void backward_vectors(const bf16 *above, const bf16 *values, const float *values_bias,
                          const bf16 *residual, const float *weight, float mean, float factor,
                          bf16 *to_values, bf16 *to_residual, float *weight_sum, float *bias_sum,
                          float *values_bias_sum, int64_t t, int64_t D, Dropout dropout) {
@@ -114,99 +116,126 @@ static void backward_row(const bf16 *above, const bf16 *values, const float *val
 }
 #endif
 
-void residual_norm_forward(const bf16 *values, const float *restrict values_bias,
-                           const bf16 *residual, const float *restrict weight,
-                           const float *restrict bias, bf16 *output, float *means, float *factors,
-                           int64_t T, int64_t D, float eps, int64_t seed, int64_t threshold,
-                           float scale, int64_t threads) {
+FOR_ITS_KIND void forward_row(const void *values, const float *values_bias, const void *residual,
+                              const float *restrict weight, const float *restrict bias,
+                              void *output, float *mean, float *factor, int64_t t, int64_t D,
+                              float eps, Dropout dropout, int is_wide) {
+#ifdef HAS_VECTORS
+    if (!is_wide && D % WIDTH == 0) {
+        forward_vectors(values, values_bias, residual, weight, bias, output, mean, factor, t, D,
+                        eps, dropout);
+        return;
+    }
+#endif
+    float sums[D];
+    sum_row(values, values_bias, residual, sums, t, D, dropout, is_wide);
+    float total = 0, squares = 0;
+#pragma omp simd reduction(+ : total)
+    for (int64_t c = 0; c < D; c++) total += sums[c];
+    *mean = total / (float)D;
+    float middle = *mean;
+#pragma omp simd reduction(+ : squares)
+    for (int64_t c = 0; c < D; c++) squares += (sums[c] - middle) * (sums[c] - middle);
+    *factor = 1.0f / sqrtf(squares / (float)D + eps);
+    float scale = *factor;
+#pragma omp simd
+    for (int64_t c = 0; c < D; c++)
+        put_number(output, c, (sums[c] - middle) * scale * weight[c] + bias[c], is_wide);
+}
+
+FOR_ITS_KIND void backward_row(const void *above, const void *values, const float *values_bias,
+                               const void *residual, const float *restrict weight, float mean,
+                               float factor, void *to_values, void *to_residual,
+                               float *restrict weight_sum, float *restrict bias_sum,
+                               float *restrict values_bias_sum, int64_t t, int64_t D,
+                               Dropout dropout, int is_wide) {
+#ifdef HAS_VECTORS
+    if (!is_wide && D % WIDTH == 0) {
+        backward_vectors(above, values, values_bias, residual, weight, mean, factor, to_values,
+                         to_residual, weight_sum, bias_sum, values_bias_sum, t, D, dropout);
+        return;
+    }
+#endif
+    float normed[D], upper[D], along = 0, total = 0;
+    sum_row(values, values_bias, residual, normed, t, D, dropout, is_wide);
+#pragma omp simd reduction(+ : along, total)
+    for (int64_t c = 0; c < D; c++) {
+        float gradient = number_at(above, c, is_wide);
+        normed[c] = (normed[c] - mean) * factor;
+        weight_sum[c] += gradient * normed[c];
+        bias_sum[c] += gradient;
+        upper[c] = gradient * weight[c];
+        along += upper[c] * normed[c];
+        total += upper[c];
+    }
+    along /= (float)D;
+    total /= (float)D;
+    uint32_t first = (uint32_t)(t * D);
+    if (dropout.threshold == 0) {
+#pragma omp simd
+        for (int64_t c = 0; c < D; c++) {
+            float gradient = (upper[c] - total - normed[c] * along) * factor;
+            put_number(to_residual, c, gradient, is_wide);
+            values_bias_sum[c] += gradient;
+        }
+    } else {
+#pragma omp simd
+        for (int64_t c = 0; c < D; c++) {
+            float gradient = (upper[c] - total - normed[c] * along) * factor;
+            put_number(to_residual, c, gradient, is_wide);
+            gradient *= kept(dropout, first + (uint32_t)c);
+            put_number(to_values, c, gradient, is_wide);
+            values_bias_sum[c] += gradient;
+        }
+    }
+}
+
+void residual_norm_forward(const void *values, const float *values_bias, const void *residual,
+                           const float *weight, const float *bias, void *output, float *means,
+                           float *factors, int64_t T, int64_t D, float eps, int64_t seed,
+                           int64_t threshold, float scale, int64_t is_wide, int64_t threads) {
     Dropout dropout = {(uint32_t)seed, (uint32_t)threshold, scale};
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t t = 0; t < T; t++) {
-#ifdef HAS_VECTORS
-        if (D % WIDTH == 0) {
-            forward_row(values + t * D, values_bias, residual + t * D, weight, bias, output + t * D,
-                        means + t, factors + t, t, D, eps, dropout);
-            continue;
-        }
-#endif
-        float sums[D];
-        sum_row(values + t * D, values_bias, residual + t * D, sums, t, D, dropout);
-        float total = 0, squares = 0;
-#pragma omp simd reduction(+ : total)
-        for (int64_t c = 0; c < D; c++) total += sums[c];
-        float mean = total / (float)D;
-#pragma omp simd reduction(+ : squares)
-        for (int64_t c = 0; c < D; c++) squares += (sums[c] - mean) * (sums[c] - mean);
-        float factor = 1.0f / sqrtf(squares / (float)D + eps);
-        bf16 *restrict row = output + t * D;
-#pragma omp simd
-        for (int64_t c = 0; c < D; c++)
-            row[c] = narrow((sums[c] - mean) * factor * weight[c] + bias[c]);
-        means[t] = mean;
-        factors[t] = factor;
+        const void *values_row = NUMBERS_FROM(values, t * D, is_wide);
+        const void *residual_row = NUMBERS_FROM(residual, t * D, is_wide);
+        void *to = NUMBERS_FROM(output, t * D, is_wide);
+        if (is_wide)
+            forward_row(values_row, values_bias, residual_row, weight, bias, to, means + t, factors + t, t,
+                        D, eps, dropout, 1);
+        else
+            forward_row(values_row, values_bias, residual_row, weight, bias, to, means + t, factors + t, t,
+                        D, eps, dropout, 0);
     }
 }
 
 /* The sums are zeros, [threads, D]: each thread's part of the gradients of the weight and of the
    two biases. */
-void residual_norm_backward(const bf16 *grad_output, const bf16 *values,
-                            const float *restrict values_bias, const bf16 *residual,
-                            const float *restrict weight, const float *means,
-                            const float *factors, bf16 *grad_values, bf16 *grad_residual,
+void residual_norm_backward(const void *grad_output, const void *values, const float *values_bias,
+                            const void *residual, const float *weight, const float *means,
+                            const float *factors, void *grad_values, void *grad_residual,
                             float *weight_sums, float *bias_sums, float *values_bias_sums,
                             int64_t T, int64_t D, int64_t seed, int64_t threshold, float scale,
-                            int64_t threads) {
+                            int64_t is_wide, int64_t threads) {
     Dropout dropout = {(uint32_t)seed, (uint32_t)threshold, scale};
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t part = 0; part < threads; part++) {
-        float *restrict weight_sum = weight_sums + part * D;
-        float *restrict bias_sum = bias_sums + part * D;
-        float *restrict values_bias_sum = values_bias_sums + part * D;
-        float normed[D], upper[D];
+        float *weight_sum = weight_sums + part * D, *bias_sum = bias_sums + part * D;
+        float *values_bias_sum = values_bias_sums + part * D;
         for (int64_t t = T * part / threads; t < T * (part + 1) / threads; t++) {
-            const bf16 *restrict above = grad_output + t * D;
-#ifdef HAS_VECTORS
-            if (D % WIDTH == 0) {
-                backward_row(above, values + t * D, values_bias, residual + t * D, weight, means[t],
-                             factors[t], grad_values + t * D, grad_residual + t * D, weight_sum,
-                             bias_sum, values_bias_sum, t, D, dropout);
-                continue;
-            }
-#endif
-            sum_row(values + t * D, values_bias, residual + t * D, normed, t, D, dropout);
-            float mean = means[t], factor = factors[t], along = 0, total = 0;
-#pragma omp simd reduction(+ : along, total)
-            for (int64_t c = 0; c < D; c++) {
-                float gradient = wide(above[c]);
-                normed[c] = (normed[c] - mean) * factor;
-                weight_sum[c] += gradient * normed[c];
-                bias_sum[c] += gradient;
-                upper[c] = gradient * weight[c];
-                along += upper[c] * normed[c];
-                total += upper[c];
-            }
-            along /= (float)D;
-            total /= (float)D;
-            bf16 *restrict to_residual = grad_residual + t * D;
-            bf16 *restrict to_values = grad_values + t * D;
-            uint32_t first = (uint32_t)(t * D);
-            if (dropout.threshold == 0) {
-#pragma omp simd
-                for (int64_t c = 0; c < D; c++) {
-                    float gradient = (upper[c] - total - normed[c] * along) * factor;
-                    to_residual[c] = narrow(gradient);
-                    values_bias_sum[c] += gradient;
-                }
-            } else {
-#pragma omp simd
-                for (int64_t c = 0; c < D; c++) {
-                    float gradient = (upper[c] - total - normed[c] * along) * factor;
-                    to_residual[c] = narrow(gradient);
-                    gradient *= kept(dropout, first + (uint32_t)c);
-                    to_values[c] = narrow(gradient);
-                    values_bias_sum[c] += gradient;
-                }
-            }
+            const void *above_row = NUMBERS_FROM(grad_output, t * D, is_wide);
+            const void *values_row = NUMBERS_FROM(values, t * D, is_wide);
+            const void *residual_row = NUMBERS_FROM(residual, t * D, is_wide);
+            void *to_values = NUMBERS_FROM(grad_values, t * D, is_wide);
+            void *to_residual = NUMBERS_FROM(grad_residual, t * D, is_wide);
+            if (is_wide)
+                backward_row(above_row, values_row, values_bias, residual_row, weight, means[t], factors[t],
+                             to_values, to_residual, weight_sum, bias_sum, values_bias_sum, t, D,
+                             dropout, 1);
+            else
+                backward_row(above_row, values_row, values_bias, residual_row, weight, means[t], factors[t],
+                             to_values, to_residual, weight_sum, bias_sum, values_bias_sum, t, D,
+                             dropout, 0);
         }
     }
 }

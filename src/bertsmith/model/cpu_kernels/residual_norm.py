@@ -1,4 +1,4 @@
-"""`LayerNorm(residual + dropout(values + bias))` on bf16 rows, in one pass over memory each way."""
+"""`LayerNorm(residual + dropout(values + bias))` row by row, in one pass over memory each way."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     call,
     empty,
+    is_wide,
     must_agree,
     quiet,
     thread_sums,
@@ -27,12 +28,12 @@ def residual_norm(
     dropout_p: float,
     values_bias: Tensor | None = None,
 ) -> Tensor:
-    """Returns the normed sums, bf16 [T, D]; what is between is float32.
+    """Returns the normed sums, [T, D], bf16 or float32 as they came; what is between is float32.
 
     Args:
         values: what the sub-layer made of the residual, or the products of its last linear layer
-            without the bias, bf16 [T, D].
-        residual: the sub-layer's input, bf16 [T, D].
+            without the bias, bf16 or float32 [T, D].
+        residual: the sub-layer's input, of the same type, [T, D].
         weight: LayerNorm's weight, [D].
         bias: its bias, [D].
         eps: added to the variance inside the root.
@@ -64,13 +65,15 @@ class _ResidualNorm(torch.autograd.Function):
         must_agree("the residual", residual.shape, (T, D))
         for vector in (values_bias, weight, bias):
             must_agree("a bias or weight", vector.shape, (D,))
+        if residual.dtype != values.dtype:
+            raise TypeError(f"the residual is {residual.dtype}, not {values.dtype}")
         values, residual = values.contiguous(), residual.contiguous()
         values_bias, weight, bias = (quiet(x) for x in (values_bias, weight, bias))
         output = torch.empty_like(residual)
         means, factors = empty(2, T)
         call(
             "residual_norm_forward", values, values_bias, residual, weight, bias,
-            output, means, factors, T, D, eps, *dropout.numbers,
+            output, means, factors, T, D, eps, *dropout.numbers, is_wide(values),
         )  # fmt: skip
         ctx.dropout = dropout
         ctx.save_for_backward(values, values_bias, residual, weight, means, factors)
@@ -88,6 +91,7 @@ class _ResidualNorm(torch.autograd.Function):
         call(
             "residual_norm_backward", grad_output.contiguous(), values, values_bias, residual,
             weight, means, factors, grad_values, grad_residual, *sums, T, D, *ctx.dropout.numbers,
+            is_wide(values),
         )  # fmt: skip
         grad_weight, grad_bias, grad_values_bias = (each.sum(0) for each in sums)
         return grad_values, grad_values_bias, grad_residual, grad_weight, grad_bias, None, None

@@ -18,6 +18,7 @@ __all__ = [
     "has_cpu_kernels",
     "in_rows",
     "is_plain_float32",
+    "is_wide",
     "must_agree",
     "quiet",
     "thread_sums",
@@ -25,12 +26,35 @@ __all__ = [
 
 
 def has_cpu_kernels(*tensors: Tensor) -> bool:
-    """Whether the kernels can take these tensors: bf16, on a CPU, outside of `torch.compile`."""
+    """Whether the kernels can take these tensors: on a CPU, outside of `torch.compile` and tracing.
+
+    All of them are bf16; or all are float32, and autocast doesn't ask for another type.
+    """
     return (
-        all(t.device.type == "cpu" and t.dtype == torch.bfloat16 for t in tensors)
+        all(type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu" for t in tensors)
+        and _have_one_type(tensors)
         and not torch.compiler.is_compiling()
+        and torch._C._get_tracing_state() is None
         and kernels() is not None
     )
+
+
+def _have_one_type(tensors: tuple[Tensor, ...]) -> bool:
+    types = {tensor.dtype for tensor in tensors}
+    if types == {torch.float32}:
+        return not torch.is_autocast_enabled("cpu")
+    return types <= {torch.bfloat16}
+
+
+def is_wide(numbers: Tensor) -> int:
+    """What kernels for both types are told about a tensor: 1 for float32, 0 for bf16.
+
+    Raises:
+        TypeError: another type, which they would read as one of these.
+    """
+    if numbers.dtype not in (torch.float32, torch.bfloat16):
+        raise TypeError(f"a kernel takes bf16 or float32, not {numbers.dtype}")
+    return int(numbers.dtype == torch.float32)
 
 
 def is_plain_float32(tensor: Tensor) -> bool:

@@ -38,8 +38,9 @@ class AttendedBatch:
 
 
 def fits_attention(query_key_value: Tensor) -> bool:
-    """Whether there are tiles, and heads, the last dimension, whose size they can take."""
-    return has_tiles() and query_key_value.shape[-1] % 32 == 0
+    """Whether there are tiles, and bf16 heads, the last dimension, whose size they can take."""
+    is_narrow = query_key_value.dtype == torch.bfloat16
+    return is_narrow and has_tiles() and query_key_value.shape[-1] % 32 == 0
 
 
 class TiledAttention(torch.autograd.Function):
