@@ -6,6 +6,9 @@ import platform
 import resource
 from pathlib import Path
 
+import torch
+
+from bertsmith.model import resolve_precision
 from bertsmith.model.cpu_kernels import why_no_kernels
 
 __all__ = ["keep_freed_memory", "slowness"]
@@ -68,7 +71,13 @@ def slowness(precision: str) -> str | None:
     Args:
         precision: what matrix products run in.
     """
-    reason = why_no_kernels() if precision == "bf16" else None
-    if reason is None:
-        return None
-    return f"training goes without the C kernels, at about half the speed: {reason}; install gcc"
+    if precision == "bf16" and resolve_precision("auto", torch.device("cpu")) != "bf16":
+        return (
+            "this processor has no instructions for bf16, and does without them at a fraction of "
+            "fp32's speed; set training.precision=auto"
+        )
+    if reason := why_no_kernels():
+        return (
+            f"training goes without the C kernels, at about half the speed: {reason}; install gcc"
+        )
+    return None

@@ -58,7 +58,7 @@ def test_attention_is_the_same_without_tiles(monkeypatch, causal, dropout_p):
         return cpu_kernels.padded_attention(x, *layout, **numbers)
 
     found = gradients(ours, inputs, upper)
-    monkeypatch.setattr("bertsmith.model.cpu_kernels.tiled_attention.has_tiles", lambda: False)
+    monkeypatch.setattr("bertsmith.model.cpu_kernels.head_attention.has_tiles", lambda: False)
     # The same values are dropped; PyTorch's products round to bf16 on the way.
     expected = gradients(ours, inputs, upper)
     assert_all_close(found[:2], expected[:2], rtol=2**-5, atol=2**-4)

@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy, gelu, layer_norm
 
 from bertsmith.model import BertConfig, BertForPreTraining, PackedSequences, cpu_kernels
 from bertsmith.model.attention import PaddedLayout, packed_attention
+from bertsmith.model.cpu_kernels import head_attention
 from bertsmith.model.precision import autocast
 from kernel_checks import assert_all_close, gradients, in_double, needs_kernels
 
@@ -113,6 +114,16 @@ def test_cross_entropy(num_classes):
     assert hits == (logits.argmax(1) == labels).sum() >= 9
 
 
+@pytest.fixture(params=["whole", "between products"])
+def attention_kind(request, monkeypatch):
+    """Attention a head at a time, by our own products, and what stands between PyTorch's."""
+    is_whole = request.param == "whole"
+    if is_whole and not cpu_kernels.running.ask("float_product_room"):
+        pytest.skip("no such vectors")
+    monkeypatch.setattr(head_attention, "has_float_products", lambda: is_whole)
+
+
+@pytest.mark.usefixtures("attention_kind")
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("num_more_rows", [0, 3])
 @pytest.mark.parametrize("H", [16, 20, 64])
@@ -140,6 +151,7 @@ def test_attention(causal, num_more_rows, H):
     torch.testing.assert_close(found[2], expected[2], rtol=1e-4, atol=1e-4)  # of 56 rows
 
 
+@pytest.mark.usefixtures("attention_kind")
 def test_attention_with_dropout():
     T, p = 94, 0.25
     heads = draw(T, 3, 1, 64)
@@ -169,6 +181,27 @@ def test_attention_with_dropout():
     heads[:, 0] = draw(T, 1, 64, seed=2)
     upper = draw(T, 1, 64, seed=1)
     assert_all_close(gradients(ours, [heads], upper), in_double(plain, [heads], upper), **BOUNDS)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_both_ways_of_attention_drop_the_same(monkeypatch, causal):
+    if not cpu_kernels.running.ask("float_product_room"):
+        pytest.skip("no such vectors")
+    inputs = [draw(170, 3, 3, 20), draw(3 * 3 * 20, seed=1)]
+    upper = draw(170, 3, 20, seed=2)
+
+    def ours(x, bias):
+        torch.manual_seed(7)
+        numbers = {"dropout_p": 0.3, "causal": causal, "bias": bias}
+        return cpu_kernels.padded_attention(x, ends_of(70, 32, 2, 66), 70, 170, **numbers)
+
+    found = []
+    for is_whole in (True, False):
+        monkeypatch.setattr(
+            head_attention, "has_float_products", lambda is_whole=is_whole: is_whole
+        )
+        found.append(gradients(ours, inputs, upper))
+    assert_all_close(*found, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")

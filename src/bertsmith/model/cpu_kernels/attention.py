@@ -1,4 +1,4 @@
-"""Attention of packed sequences: on tiles, or what stands between PyTorch's products.
+"""Attention of packed sequences: whole, or what stands between PyTorch's products.
 
 Shape suffixes: R rows, of which the first T are tokens, B sequences, S longest length, N heads,
 H head size.
@@ -11,6 +11,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bertsmith.model.cpu_kernels.head_attention import (
+    AttendedBatch,
+    HeadAttention,
+    fits_attention,
+)
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     call,
@@ -18,11 +23,6 @@ from bertsmith.model.cpu_kernels.running import (
     must_agree,
     quiet,
     thread_sums,
-)
-from bertsmith.model.cpu_kernels.tiled_attention import (
-    AttendedBatch,
-    TiledAttention,
-    fits_attention,
 )
 
 __all__ = ["padded_attention"]
@@ -65,7 +65,7 @@ def padded_attention(
     zeros = query_key_value.new_zeros(columns, dtype=torch.float32)
     added = zeros if bias is None else bias.float()
     must_agree("the bias", added.shape, (columns,))
-    kind = TiledAttention if fits_attention(query_key_value) else _Attention
+    kind = HeadAttention if fits_attention(query_key_value) else _Attention
     output: Tensor = kind.apply(query_key_value, added, batch)  # type: ignore[no-untyped-call]
     return output
 

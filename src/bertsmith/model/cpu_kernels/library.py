@@ -22,12 +22,21 @@ _SOURCES = (
     "cross_entropy.c",
     "products.c",
     "float_products.c",
+    "float_attention.c",
     "tiled_attention.c",
     "vocabulary.c",
     "vocabulary_loss.c",
     "adamw.c",
 )
-_HEADERS = ("common.h", "gelu.h", "softmax.h", "tiles.h", "tiled_softmax.h", "vectors.h")
+_HEADERS = (
+    "common.h",
+    "float_products.h",
+    "gelu.h",
+    "softmax.h",
+    "tiles.h",
+    "tiled_softmax.h",
+    "vectors.h",
+)
 # Not -ffast-math: it would let NaN pass unseen, and change how the whole process rounds.
 _FLAGS = (
     "-O3",

@@ -1,4 +1,7 @@
-"""Attention on the tiles of AMX, a head of a sequence at a time; letters as in attention.py."""
+"""Attention a head of a sequence at a time, by our own products; letters as in attention.py.
+
+Those are of bf16 on AMX's tiles, or of float32 where `float_products` are the faster ones.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +10,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bertsmith.model.cpu_kernels.float_products import has_float_products
 from bertsmith.model.cpu_kernels.products import has_tiles
-from bertsmith.model.cpu_kernels.running import HashedDropout, ask, call, quiet, thread_sums
+from bertsmith.model.cpu_kernels.running import (
+    HashedDropout,
+    ask,
+    call,
+    is_wide,
+    quiet,
+    thread_sums,
+)
 
-__all__ = ["AttendedBatch", "TiledAttention", "fits_attention"]
+__all__ = ["AttendedBatch", "HeadAttention", "fits_attention"]
 
 
 @dataclass(frozen=True)
@@ -38,25 +49,28 @@ class AttendedBatch:
 
 
 def fits_attention(query_key_value: Tensor) -> bool:
-    """Whether there are tiles, and bf16 heads, the last dimension, whose size they can take."""
-    is_narrow = query_key_value.dtype == torch.bfloat16
-    return is_narrow and has_tiles() and query_key_value.shape[-1] % 32 == 0
+    """Whether our own products take heads, the last dimension, of that type and size."""
+    if is_wide(query_key_value):
+        return has_float_products()
+    return has_tiles() and query_key_value.shape[-1] % 32 == 0
 
 
-class TiledAttention(torch.autograd.Function):
+class HeadAttention(torch.autograd.Function):
     """Queries, keys and values [R, 3, N, H], their bias [3 * N * H] → attended values [R, N, H]."""
 
     @staticmethod
     def forward(ctx: Any, query_key_value: Tensor, bias: Tensor, batch: AttendedBatch) -> Tensor:
-        """Keeps the probabilities, bf16 [B * N, S, S]."""
+        """Keeps the probabilities, [B * N, S, S], in the type of what is given."""
         query_key_value, bias = query_key_value.contiguous(), quiet(bias)
         R, _, N, H = query_key_value.shape
         probabilities = query_key_value.new_empty(batch.B * N, batch.S, batch.S)
         output = query_key_value.new_empty(R, N, H)
         numbers = batch.B, N, batch.S, H, batch.num_more_rows, int(batch.causal), H**-0.5
         ctx.numbers, ctx.batch = (*numbers, *batch.dropout.numbers), batch
-        given = query_key_value, bias, probabilities, output, batch.cu_seqlens, _room(batch, H)
-        call("attention_forward", *given, *ctx.numbers)
+        ctx.kind = "float_attention" if is_wide(query_key_value) else "attention"
+        room = _room(ctx.kind, batch, H)
+        given = query_key_value, bias, probabilities, output, batch.cu_seqlens, room
+        call(f"{ctx.kind}_forward", *given, *ctx.numbers)
         ctx.save_for_backward(query_key_value, bias, probabilities)
         return output
 
@@ -68,12 +82,12 @@ class TiledAttention(torch.autograd.Function):
         gradient = torch.empty_like(query_key_value)
         sums = thread_sums(len(bias))
         given = query_key_value, bias, probabilities, grad_output.contiguous(), gradient, sums
-        room = _room(ctx.batch, query_key_value.shape[-1])
-        call("attention_backward", *given, ctx.batch.cu_seqlens, room, *ctx.numbers)
+        room = _room(ctx.kind, ctx.batch, query_key_value.shape[-1])
+        call(f"{ctx.kind}_backward", *given, ctx.batch.cu_seqlens, room, *ctx.numbers)
         return gradient, sums.sum(0), None
 
 
-def _room(batch: AttendedBatch, H: int) -> Tensor:
+def _room(kind: str, batch: AttendedBatch, H: int) -> Tensor:
     """Scratch of all threads."""
-    room = torch.get_num_threads() * ask("attention_room", batch.S, H)
+    room = torch.get_num_threads() * ask(f"{kind}_room", batch.S, H)
     return torch.empty(room, dtype=torch.uint8, device="cpu")
