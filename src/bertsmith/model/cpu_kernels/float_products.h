@@ -112,17 +112,27 @@ static void pack_panels(Matrix right, int64_t length, int64_t columns, float *pa
     }
 }
 
-/* Blocks of ROWS of `left`, [rows, length], one after the other, zeros behind the last. */
+/* Blocks of ROWS of `left`, [rows, length], one after the other, zeros behind the last. Its numbers
+   are read in the order in which they lie. */
 static void pack_strip(Matrix left, int64_t rows, int64_t length, float *packed) {
-    for (int64_t k = 0; k < length; k++)
-        for (int64_t m = 0; m < rows; m += ROWS) {
-            const float *from = left.from + m * left.row + k * left.column;
-            float *to = packed + m * length + k * ROWS;
-            if (m + ROWS <= rows)
-                for (int64_t i = 0; i < ROWS; i++) to[i] = from[i * left.row];
-            else
-                for (int64_t i = 0; i < ROWS; i++) to[i] = m + i < rows ? from[i * left.row] : 0;
+    int64_t whole = rows / ROWS * ROWS;
+    if (left.column == 1) {
+        for (int64_t m = 0; m < rows; m++) {
+            float *to = packed + m / ROWS * ROWS * length + m % ROWS;
+            for (int64_t k = 0; k < length; k++) to[k * ROWS] = left.from[m * left.row + k];
         }
+    } else {
+        for (int64_t k = 0; k < length; k++) {
+            const float *from = left.from + k * left.column;
+            float *to = packed + k * ROWS;
+            for (int64_t m = 0; m < whole; m += ROWS)
+                for (int64_t i = 0; i < ROWS; i++) to[m * length + i] = from[(m + i) * left.row];
+            for (int64_t m = whole; m < rows; m++)
+                to[whole * length + m - whole] = from[m * left.row];
+        }
+    }
+    for (int64_t i = rows - whole; rows > whole && i < ROWS; i++)
+        for (int64_t k = 0; k < length; k++) packed[whole * length + k * ROWS + i] = 0;
 }
 
 /* A block at the edge, of fewer rows or columns: by way of a whole one. */
@@ -148,7 +158,8 @@ static void multiply(Matrix left, Matrix right, const float *start, int64_t star
                      float *sums, int64_t stride, int64_t rows, int64_t columns, int64_t length,
                      float *panels) {
     float strip[STRIP * LENGTH] __attribute__((aligned(64)));
-    int as_they_lie = left.column == 1;
+    /* Rows that are 8 KB apart, or a multiple, push each other out of the caches. */
+    int as_they_lie = left.column == 1 && left.row % 2048 != 0;
     for (int64_t n = 0; n < columns; n += WIDTH) {
         int64_t width = at_most(WIDTH, columns - n);
         for (int64_t k = 0; k < length; k += LENGTH) {
