@@ -2,11 +2,19 @@
 
 import math
 
-from bertsmith.training.schedule import Horizon, learning_rate_factor, warmup_ratio_of
+from bertsmith.training.schedule import (
+    ClockHorizon,
+    Horizon,
+    learning_rate_factor,
+    warmup_ratio_of,
+)
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.snapshot import TrainingState
 
 __all__ = ["Course"]
+
+# How much of a run by the clock may go into evaluations in its midst.
+_EVALUATING_SHARE = 0.25
 
 
 class Course:
@@ -15,7 +23,8 @@ class Course:
     Args:
         settings: warm-up and decay of the learning rate.
         horizon: when the run ends.
-        num_evaluations: how often the model is evaluated, evenly over the run.
+        num_evaluations: how often the model is evaluated, evenly over the run; of a run by the
+            clock less often where that would take more than a quarter of its time.
 
     Raises:
         RecipeError: the warm-up is longer than the run.
@@ -32,6 +41,7 @@ class Course:
     def __init__(self, settings: LoopSettings, horizon: Horizon, num_evaluations: int) -> None:
         self.settings, self.horizon, self.num_evaluations = settings, horizon, num_evaluations
         self.warmup_ratio = warmup_ratio_of(settings, horizon)
+        self._evaluating = self._longest_evaluation = 0.0
 
     def done(self, state: TrainingState) -> float:
         """How much is done, in the horizon's unit."""
@@ -54,4 +64,17 @@ class Course:
     def is_evaluation_between(self, before: float, now: float) -> bool:
         """Whether an evaluation is due, after the share of the run that was done before."""
         reached = math.floor(now * self.num_evaluations + 1e-9)
-        return reached > math.floor(before * self.num_evaluations + 1e-9)
+        is_time = reached > math.floor(before * self.num_evaluations + 1e-9)
+        return is_time and (now >= 1.0 or self._can_afford_another(now))
+
+    def note_evaluation(self, seconds: float) -> None:
+        """Remembers how long an evaluation took, for the next ones."""
+        self._evaluating += seconds
+        self._longest_evaluation = max(self._longest_evaluation, seconds)
+
+    def _can_afford_another(self, now: float) -> bool:
+        """Whether a run by the clock still trains for most of its time if it is evaluated now."""
+        if not isinstance(self.horizon, ClockHorizon):
+            return True
+        evaluating = self._evaluating + self._longest_evaluation
+        return evaluating <= _EVALUATING_SHARE * now * self.horizon.num_seconds

@@ -195,9 +195,11 @@ class Trainer:
     def _evaluate(self, phase: int) -> bool:
         """Evaluates the model; returns whether this is a checkpoint to keep."""
         self.model.eval()
+        started = self.state.seconds
         scores = self.evaluation.run()
         self._require_numbers(scores)
         self._keep_time()
+        self.course.note_evaluation(self.state.seconds - started)
         self.run.log("evaluation", self.state.step, **scores, seconds=round(self.state.seconds, 3))
         if self.evaluation.best is not None:
             score = scores[self.evaluation.best]

@@ -62,7 +62,12 @@ class PretrainTraining(LoopSettings):
     budget_seconds: float | None = Field(
         None, gt=0, description="run for this long instead of num_steps; the schedule follows"
     )
-    num_evaluations: int = Field(10, ge=1, description="held-out evaluations over the run")
+    num_evaluations: int = Field(
+        10,
+        ge=1,
+        description="held-out evaluations over the run; fewer where they "
+        "would take more than a quarter of a --budget",
+    )
     num_evaluation_examples: int = Field(
         2000, ge=1, description="held-out sequences that each evaluation looks at, at most"
     )
