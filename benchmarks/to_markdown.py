@@ -10,10 +10,11 @@ from typing import Any
 
 from benchmarks.figures import HEADER, Figure
 
-__all__ = ["NOT_MEASURED", "PAGE", "RESULTS", "fill", "read_results", "to_markdown"]
+__all__ = ["NOT_MEASURED", "PAGE", "RESULTS", "TABLES", "fill", "read_results", "to_markdown"]
 
 _ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = _ROOT / "benchmarks/results", _ROOT / "docs/benchmarks.md"
+TABLES = ("data", "training", "training_float32", "gpu")
 NOT_MEASURED = "No figures are recorded yet."
 _START, _END = "<!-- benchmarks/results/{}.json -->", "<!-- end of the table -->"
 
@@ -41,7 +42,7 @@ def to_markdown(results: dict[str, Any]) -> str:
 
 
 def read_results(name: str) -> dict[str, Any] | None:
-    """What `save_results` wrote under a name: "data", "training", "gpu"; None for nothing."""
+    """What `save_results` wrote under a name, one of `TABLES`; None for nothing."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
@@ -73,7 +74,7 @@ def _row(cells: list[str]) -> str:
 def main() -> None:
     """Rewrites the page."""
     page = PAGE.read_text(encoding="utf-8")
-    for name in ("data", "training", "gpu"):
+    for name in TABLES:
         page = fill(page, name, read_results(name))
     PAGE.write_text(page, encoding="utf-8")
 

@@ -5,7 +5,8 @@
 Every measurement is a process of its own, in turn, a few rounds; medians count. Speeds are real
 tokens a second by the clock, with data loading, optimizer and evaluation in it. With
 BERTSMITH_DATA, a folder with `pretrain/`, `vocab/` and `finetune/glue`, the texts are real; without
-it they are the documentation on this machine, and fine-tuning is left out.
+it they are the documentation on this machine, and fine-tuning is left out. On a processor without
+instructions for bf16 only what is float32 is measured, and written to a file of its own.
 """
 
 import argparse
@@ -15,10 +16,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
 from benchmarks.figures import Figure, print_table, save_results
 from benchmarks.measuring import Measurement, alternate, measure, median
 from benchmarks.training import runs
 from benchmarks.training.workload import build_store
+
+from bertsmith.model import resolve_precision
 
 _CORES = 2
 
@@ -26,9 +30,12 @@ _CORES = 2
 def main() -> None:
     """Measures, prints the table and writes the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
+    has_bf16 = resolve_precision("auto", torch.device("cpu")) == "bf16"
+    groups = [name for name in GROUPS if has_bf16 != (name == "float32")]
+    results = Path("benchmarks/results") / f"training{'' if has_bf16 else '_float32'}.json"
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=groups)
     parser.add_argument("--rounds", type=int, default=3, help="how often speeds are measured")
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/training.json"))
+    parser.add_argument("--results", type=Path, default=results)
     arguments = parser.parse_args()
     # As the command line does it; for both sides alike.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -9,7 +9,14 @@ from docs_pages import ROOT, read
 
 sys.path.insert(0, str(ROOT))
 from benchmarks.figures import Figure, save_results
-from benchmarks.to_markdown import NOT_MEASURED, PAGE, fill, read_results, to_markdown
+from benchmarks.to_markdown import (
+    NOT_MEASURED,
+    PAGE,
+    TABLES,
+    fill,
+    read_results,
+    to_markdown,
+)
 
 
 @pytest.fixture
@@ -47,7 +54,7 @@ def test_marks_must_be_there():
         fill("# Benchmarks\n", "data", None)
 
 
-@pytest.mark.parametrize("name", ["data", "training", "gpu"])
+@pytest.mark.parametrize("name", TABLES)
 def test_the_page_agrees_with_what_was_measured(name):
     page = read(PAGE)
     assert fill(page, name, read_results(name)) == page, "run python -m benchmarks.to_markdown"
