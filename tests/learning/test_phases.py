@@ -11,7 +11,7 @@ from bertsmith.batches import PretrainingBatches
 from bertsmith.errors import CheckpointError, RecipeError
 from bertsmith.objectives import LossSum, MaskedLM, Measure
 from bertsmith.store import TokenStore
-from bertsmith.training import Interrupted, Ranks, Trainer, pretrain, read_run
+from bertsmith.training import Interrupted, Ranks, Trainer, pretrain, pretraining, read_run
 from bertsmith.training.phased_batches import PhasedBatches
 from phase_runs import PHASES, make_store, recipe, stop_after, train_with_stops, without_times
 from pretraining_runs import records, same, silent, weights
@@ -218,7 +218,9 @@ def test_with_a_budget_phases_follow_the_clock(store, tmp_path, monkeypatch):
         self.state.seconds = 0.4 * self.state.step
 
     monkeypatch.setattr(Trainer, "_keep_time", keep_time)
-    chosen = recipe(PHASES, "training.budget_seconds=6")
+    # So few held-out examples that there is time for them from the start.
+    few = "training.num_evaluation_examples=8"
+    chosen = recipe(PHASES, "training.budget_seconds=6", few)
     pretrain(store, chosen, tmp_path / "whole", warn=silent)
     evaluations = records(tmp_path / "whole", "evaluation")
     found = [(record["step"], record["max_seq_length"]) for record in evaluations]
@@ -229,6 +231,35 @@ def test_with_a_budget_phases_follow_the_clock(store, tmp_path, monkeypatch):
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     one, other = (records(tmp_path / name, "train") for name in ("whole", "parts"))
     assert without_times(one) == without_times(other)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"),
+    # Steps take a second. Evaluations are due after 4, 8, ... of 40 seconds; before the first one
+    # it is taken to be nearly as long as 2 steps, by its number of examples.
+    [(0.0, [8, 12, 16, 20, 24, 28, 32, 36, 40]), (3.0, [8, 21, 30, 31]), (60.0, [8])],
+)
+def test_with_a_budget_most_of_the_time_is_for_training(
+    store, tmp_path, monkeypatch, seconds, steps
+):
+    evaluated = []
+
+    def evaluate(*arguments, evaluate=pretraining.evaluate_objective):
+        evaluated.append(True)
+        return evaluate(*arguments)
+
+    def keep_time(self, keep=Trainer._keep_time):
+        keep(self)
+        self.state.seconds = self.state.step + seconds * len(evaluated)
+
+    monkeypatch.setattr(pretraining, "evaluate_objective", evaluate)
+    monkeypatch.setattr(Trainer, "_keep_time", keep_time)
+    chosen = recipe(
+        "training.budget_seconds=40", "training.num_evaluations=10",
+        "training.num_evaluation_examples=72",
+    )  # fmt: skip
+    pretrain(store, chosen, tmp_path / "run", warn=silent)
+    assert [record["step"] for record in records(tmp_path / "run", "evaluation")] == steps
 
 
 def test_a_budget_by_the_real_clock(store, tmp_path, monkeypatch):

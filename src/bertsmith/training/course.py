@@ -23,8 +23,7 @@ class Course:
     Args:
         settings: warm-up and decay of the learning rate.
         horizon: when the run ends.
-        num_evaluations: how often the model is evaluated, evenly over the run; of a run by the
-            clock less often where that would take more than a quarter of its time.
+        num_evaluations: how often the model is evaluated, evenly over the run.
 
     Raises:
         RecipeError: the warm-up is longer than the run.
@@ -41,7 +40,6 @@ class Course:
     def __init__(self, settings: LoopSettings, horizon: Horizon, num_evaluations: int) -> None:
         self.settings, self.horizon, self.num_evaluations = settings, horizon, num_evaluations
         self.warmup_ratio = warmup_ratio_of(settings, horizon)
-        self._evaluating = self._longest_evaluation = 0.0
 
     def done(self, state: TrainingState) -> float:
         """How much is done, in the horizon's unit."""
@@ -64,17 +62,22 @@ class Course:
     def is_evaluation_between(self, before: float, now: float) -> bool:
         """Whether an evaluation is due, after the share of the run that was done before."""
         reached = math.floor(now * self.num_evaluations + 1e-9)
-        is_time = reached > math.floor(before * self.num_evaluations + 1e-9)
-        return is_time and (now >= 1.0 or self._can_afford_another(now))
+        return reached > math.floor(before * self.num_evaluations + 1e-9)
 
-    def note_evaluation(self, seconds: float) -> None:
-        """Remembers how long an evaluation took, for the next ones."""
-        self._evaluating += seconds
-        self._longest_evaluation = max(self._longest_evaluation, seconds)
+    def can_afford_evaluation(self, state: TrainingState, seconds: float) -> bool:
+        """Whether a run by the clock trains for most of its time if it is evaluated once more.
 
-    def _can_afford_another(self, now: float) -> bool:
-        """Whether a run by the clock still trains for most of its time if it is evaluated now."""
-        if not isinstance(self.horizon, ClockHorizon):
+        The evaluation at the end of a run comes after its time.
+
+        Args:
+            state: where the run is.
+            seconds: how long the evaluation will take.
+
+        Example:
+            >>> course = Course(LoopSettings(), ClockHorizon(100.0), num_evaluations=10)
+            >>> [course.can_afford_evaluation(TrainingState(seconds=s), 9.0) for s in (30, 40)]
+            [False, True]
+        """
+        if self.fraction(state) >= 1.0 or not isinstance(self.horizon, ClockHorizon):
             return True
-        evaluating = self._evaluating + self._longest_evaluation
-        return evaluating <= _EVALUATING_SHARE * now * self.horizon.num_seconds
+        return state.evaluating_seconds + seconds <= _EVALUATING_SHARE * state.seconds

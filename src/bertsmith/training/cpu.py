@@ -71,13 +71,14 @@ def slowness(precision: str) -> str | None:
     Args:
         precision: what matrix products run in.
     """
-    if precision == "bf16" and resolve_precision("auto", torch.device("cpu")) != "bf16":
+    is_fast = resolve_precision("auto", torch.device("cpu")) == "bf16"
+    # What PyTorch can tell of instructions it tells of this kind of processors alone.
+    if precision == "bf16" and not is_fast and platform.machine() == "x86_64":
         return (
             "this processor has no instructions for bf16, and does without them at a fraction of "
             "fp32's speed; set training.precision=auto"
         )
-    if reason := why_no_kernels():
-        return (
-            f"training goes without the C kernels, at about half the speed: {reason}; install gcc"
-        )
+    # Elsewhere PyTorch has another library for its threads, to which GCC doesn't help.
+    if platform.system() == "Linux" and (reason := why_no_kernels()):
+        return f"training goes without the C kernels, more slowly: {reason}; install gcc"
     return None

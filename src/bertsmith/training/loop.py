@@ -81,6 +81,7 @@ class Trainer:
         self.meter = Meter(model, objective, self.update.device, self.update.precision)
         self.facts = facts
         self.state = TrainingState()
+        self._seconds_of_evaluation: float | None = None  # of the last one in this sitting
         if not self.ranks.is_first:  # dropout must not be the same everywhere
             seed_rank(settings.seed, 0, self.ranks)
 
@@ -144,7 +145,7 @@ class Trainer:
                 self.update(micro_batches, factor, window)
                 self._keep_time()
                 bar.reach(self.course.done(self.state))
-                is_due = self.course.is_evaluation_between(fraction, self._fraction())
+                is_due = self._is_evaluation_due(fraction)
                 ends_phase = self.batches.phase_at(self._fraction()) != phase
                 is_full = self.state.step % self.settings.log_every_steps == 0
                 if is_due or ends_phase or is_full:
@@ -192,6 +193,16 @@ class Trainer:
         )
         return {**shown_means(means), "tokens/s": f"{rate:,.0f}", **shown_machine(machine)}
 
+    def _is_evaluation_due(self, fraction: float) -> bool:
+        """Whether the model is to be evaluated, after the share of the run that was done before."""
+        if not self.course.is_evaluation_between(fraction, self._fraction()):
+            return False
+        seconds = self._seconds_of_evaluation
+        if seconds is None:
+            training = self.state.seconds - self.state.evaluating_seconds
+            seconds = self.evaluation.num_updates * training / self.state.step
+        return self.course.can_afford_evaluation(self.state, seconds)
+
     def _evaluate(self, phase: int) -> bool:
         """Evaluates the model; returns whether this is a checkpoint to keep."""
         self.model.eval()
@@ -199,7 +210,8 @@ class Trainer:
         scores = self.evaluation.run()
         self._require_numbers(scores)
         self._keep_time()
-        self.course.note_evaluation(self.state.seconds - started)
+        self._seconds_of_evaluation = self.state.seconds - started
+        self.state.evaluating_seconds += self._seconds_of_evaluation
         self.run.log("evaluation", self.state.step, **scores, seconds=round(self.state.seconds, 3))
         if self.evaluation.best is not None:
             score = scores[self.evaluation.best]

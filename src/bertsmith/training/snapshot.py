@@ -22,6 +22,7 @@ class TrainingState:
     Attributes:
         step: global batches that were trained on, skipped ones included.
         seconds: time spent so far, over all sittings.
+        evaluating_seconds: how much of it was spent on evaluations.
         best_score: the best value of the score that selects the model (higher is better), or None.
         best_loss: the lowest held-out loss of a phase, where the run keeps the checkpoint that
             has it.
@@ -34,6 +35,7 @@ class TrainingState:
 
     step: int = 0
     seconds: float = 0.0
+    evaluating_seconds: float = 0.0
     best_score: float | None = None
     best_loss: float | None = None
     best_step: int | None = None

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 def compiles_float_products():
     """Whether the processor has the instructions, whatever PyTorch's library makes of it."""
-    return bool(cpu_kernels.running.ask("float_product_room"))
+    return bool(cpu_kernels.running.ask("float_product_room", 1))
 
 
 pytestmark = pytest.mark.skipif(
@@ -52,7 +52,7 @@ def multiplied(left, right, start=None):
 # Blocks, panels, strips and stretches that are full or not; columns packed in several turns.
 @pytest.mark.parametrize("rows", [1, 6, 12, 97, 193])
 @pytest.mark.parametrize("columns", [1, 16, 33, 2080])
-@pytest.mark.parametrize("length", [1, 256, 300])
+@pytest.mark.parametrize("length", [1, 256, 300, 2048])  # rows 8 KB apart are packed
 @pytest.mark.parametrize("start", [None, "a row", "a matrix"])
 def test_products(rows, columns, length, start):
     added = {None: None, "a row": draw(columns, seed=2), "a matrix": draw(rows, columns, seed=2)}
@@ -75,6 +75,15 @@ def test_parts_of_larger_matrices():
     assert output.isnan().sum() == 40 * 100 - 37 * 40  # nothing beside it was written
 
 
+def test_numbers_that_lie_in_no_order():
+    left, right = draw(8, 1).expand(8, 9), draw(9, 2, 7)[:, 0]
+    expected = left.double() @ right.double()
+    torch.testing.assert_close(multiplied(left, right).double(), expected, rtol=1e-5, atol=1e-5)
+    right = draw(9, 14)[:, ::2]
+    expected = left.double() @ right.double()
+    torch.testing.assert_close(multiplied(left, right).double(), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_number_of_threads_changes_nothing():
     left, right = draw(130, 700), draw(700, 150, seed=1)
     found, before = [], torch.get_num_threads()
@@ -92,6 +101,8 @@ def test_what_lies_otherwise_is_refused():
     left, right, output = draw(8, 9), draw(9, 7), torch.empty(8, 7)
     with pytest.raises(ValueError, match=r"the right matrix has the shape \[8, 7\], not \[9, 7\]"):
         multiply_into(output, left, draw(8, 7))
+    with pytest.raises(ValueError, match="something to sum over"):
+        multiply_into(output, draw(8, 0), draw(0, 7))
     with pytest.raises(ValueError, match="the output has the shape"):
         multiply_into(torch.empty(8, 8), left, right)
     for start in (draw(8), draw(7, 7), draw(1, 8, 7)):
@@ -137,6 +148,9 @@ def test_a_bias_is_added_on_the_way():
     expected = [product + bias.detach().double(), *gradients, upper.double().sum(0)]
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=1e-4)
+    columns = values.detach().T.contiguous().T.requires_grad_()
+    again = cpu_kernels.biased_product(columns, weight, bias)
+    torch.testing.assert_close(torch.autograd.grad(again, columns, upper)[0], found[1])
     with pytest.raises(ValueError, match="the bias has the shape"):
         cpu_kernels.biased_product(values, weight, draw(131))
 

@@ -2,9 +2,17 @@
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, gelu, layer_norm
+from torch.utils.flop_counter import FlopCounterMode
 
-from bertsmith.model import BertConfig, BertForPreTraining, PackedSequences, cpu_kernels
+from bertsmith.model import (
+    BertConfig,
+    BertForPreTraining,
+    BertForSequenceClassification,
+    PackedSequences,
+    cpu_kernels,
+)
 from bertsmith.model.attention import PaddedLayout, packed_attention
 from bertsmith.model.cpu_kernels import head_attention
 from bertsmith.model.precision import autocast
@@ -33,7 +41,6 @@ def test_gelu():
         return gelu(x + bias, approximate="tanh")
 
     found = gradients(cpu_kernels.gelu, inputs, upper)
-    assert found[0].dtype == torch.float64
     assert cpu_kernels.gelu(values).dtype == torch.float32
     expected = in_double(plain, inputs, upper)
     assert_all_close(found[:2], expected[:2], rtol=1e-5, atol=1e-6)
@@ -118,7 +125,7 @@ def test_cross_entropy(num_classes):
 def attention_kind(request, monkeypatch):
     """Attention a head at a time, by our own products, and what stands between PyTorch's."""
     is_whole = request.param == "whole"
-    if is_whole and not cpu_kernels.running.ask("float_product_room"):
+    if is_whole and not cpu_kernels.running.ask("float_product_room", 1):
         pytest.skip("no such vectors")
     monkeypatch.setattr(head_attention, "has_float_products", lambda: is_whole)
 
@@ -185,7 +192,7 @@ def test_attention_with_dropout():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_both_ways_of_attention_drop_the_same(monkeypatch, causal):
-    if not cpu_kernels.running.ask("float_product_room"):
+    if not cpu_kernels.running.ask("float_product_room", 1):
         pytest.skip("no such vectors")
     inputs = [draw(170, 3, 3, 20), draw(3 * 3 * 20, seed=1)]
     upper = draw(170, 3, 20, seed=2)
@@ -222,6 +229,32 @@ def test_where_they_are_taken():
     assert traced == [False]
     with torch._subclasses.FakeTensorMode() as mode:
         assert not cpu_kernels.has_cpu_kernels(mode.from_tensor(values))
+    with FlopCounterMode(display=False):
+        assert not cpu_kernels.has_cpu_kernels(values)
+    with torch.inference_mode(), torch.device("meta"):
+        assert cpu_kernels.has_cpu_kernels(values)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_pytorch_differentiates_a_model_in_its_ways():
+    """What it transforms kernels know nothing of, and stand aside."""
+    config = BertConfig.of_size("tiny", vocab_size=50, labels=("a", "b"))
+    model = BertForSequenceClassification(config, generator=torch.Generator().manual_seed(0)).eval()
+    input_ids = torch.arange(5, 45).repeat(3, 1)
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    step = {name: draw(*p.shape, seed=3) for name, p in parameters.items()}
+
+    def loss(given):
+        return torch.func.functional_call(model, given, (input_ids,)).logits.square().sum()
+
+    model(input_ids).logits.square().sum().backward()
+    expected = sum((step[name] * p.grad).sum() for name, p in model.named_parameters())
+    found = torch.func.grad(loss)(parameters)
+    backward = sum((step[name] * found[name]).sum() for name in step)
+    torch.testing.assert_close(backward, expected, rtol=1e-3, atol=1e-3)
+    with sdpa_kernel(SDPBackend.MATH):
+        _, forward = torch.func.jvp(loss, (parameters,), (step,))
+    torch.testing.assert_close(forward, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])

@@ -12,10 +12,12 @@ CPU = torch.device("cpu")
 def on_a_processor(monkeypatch):
     """Says what PyTorch knows of the processor, and why there are no kernels, if there are none."""
 
-    def on(*, has_bf16, reason=None):
+    def on(*, has_bf16, reason=None, machine="x86_64", system="Linux"):
         for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
             monkeypatch.setattr(torch.cpu, name, lambda: has_bf16)
         monkeypatch.setattr(cpu, "why_no_kernels", lambda: reason)
+        monkeypatch.setattr(cpu.platform, "machine", lambda: machine)
+        monkeypatch.setattr(cpu.platform, "system", lambda: system)
 
     return on
 
@@ -35,6 +37,14 @@ def test_why_there_are_no_kernels(on_a_processor, precision):
     assert told is not None
     assert "without the C kernels" in told
     assert told.endswith("there is no C compiler (gcc, cc or clang); install gcc")
+
+
+def test_what_cannot_be_mended_is_not_said(on_a_processor):
+    """PyTorch doesn't know an ARM processor's instructions, and GCC has no threads for a Mac's."""
+    on_a_processor(has_bf16=False, machine="aarch64")
+    assert cpu.slowness("bf16") is None
+    on_a_processor(has_bf16=False, reason="clang did not", machine="arm64", system="Darwin")
+    assert cpu.slowness("fp32") is None
 
 
 def test_bf16_without_instructions_for_it(on_a_processor):

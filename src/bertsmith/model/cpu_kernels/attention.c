@@ -47,10 +47,7 @@ void pad_heads(const void *packed, const float *bias, void *padded, const int32_
                 for (int64_t s = 0; s < length; s++, to += H, from += parts * N * H) {
                     void *place = NUMBERS_FROM(padded, to, is_wide);
                     const void *values = NUMBERS_FROM(packed, from, is_wide);
-                    if (is_wide)
-                        copy_values(place, values, added, H, factor, 1);
-                    else
-                        copy_values(place, values, added, H, factor, 0);
+                    CALL_FOR(is_wide, copy_values, place, values, added, H, factor);
                 }
                 memset(NUMBERS_FROM(padded, to, is_wide), 0,
                        (size_t)bytes_of((S - length) * H, is_wide));
@@ -79,10 +76,7 @@ void pack_heads(const void *padded, void *packed, float *bias_sums, const int32_
                     float *sum =
                         bias_sums == NULL ? NULL : bias_sums + (share * parts * N + head) * H;
                     float factor = part == 0 ? scale : 1.0f;
-                    if (is_wide)
-                        copy_gradient(place, values, sum, H, factor, 1);
-                    else
-                        copy_gradient(place, values, sum, H, factor, 0);
+                    CALL_FOR(is_wide, copy_gradient, place, values, sum, H, factor);
                 }
             }
         }
@@ -127,10 +121,7 @@ void softmax_forward(void *scores, void *dropped, const int32_t *cu_seqlens, int
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t head = 0; head < B * N; head++) {
         int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N], first = head * S * S;
-        if (is_wide)
-            softmax_of_head(scores, dropped, first, length, S, causal, dropout, 1);
-        else
-            softmax_of_head(scores, dropped, first, length, S, causal, dropout, 0);
+        CALL_FOR(is_wide, softmax_of_head, scores, dropped, first, length, S, causal, dropout);
     }
 }
 
@@ -142,9 +133,7 @@ void softmax_backward(const void *probabilities, void *gradient, const int32_t *
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t head = 0; head < B * N; head++) {
         int64_t length = cu_seqlens[head / N + 1] - cu_seqlens[head / N], first = head * S * S;
-        if (is_wide)
-            gradient_of_head(probabilities, gradient, first, length, S, causal, dropout, 1);
-        else
-            gradient_of_head(probabilities, gradient, first, length, S, causal, dropout, 0);
+        CALL_FOR(is_wide, gradient_of_head, probabilities, gradient, first, length, S, causal,
+                 dropout);
     }
 }

@@ -35,6 +35,15 @@ static inline bf16 narrow(float value) {
    function that is given a constant for that is compiled for the one kind. */
 #define FOR_ITS_KIND static inline __attribute__((always_inline))
 
+/* A call of a function for the kind of numbers, its last argument. */
+#define CALL_FOR(is_wide, function, ...) \
+    do { \
+        if (is_wide) \
+            function(__VA_ARGS__, 1); \
+        else \
+            function(__VA_ARGS__, 0); \
+    } while (0)
+
 FOR_ITS_KIND float number_at(const void *numbers, int64_t i, int is_wide) {
     return is_wide ? ((const float *)numbers)[i] : wide(((const bf16 *)numbers)[i]);
 }

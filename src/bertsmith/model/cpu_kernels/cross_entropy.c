@@ -15,7 +15,8 @@ FOR_ITS_KIND void loss_of_row(const void *row, int64_t label, float *norm, float
     *norm = highest + logf(total);
     *loss = *norm - own;
     int is_first = own == highest;
-    for (int64_t v = 0; is_first && v < label; v++) is_first = number_at(row, v, is_wide) != highest;
+    for (int64_t v = 0; is_first && v < label; v++)
+        is_first = number_at(row, v, is_wide) != highest;
     *hit = (uint8_t)is_first;
 }
 
@@ -36,10 +37,7 @@ void cross_entropy_forward(const void *logits, const int64_t *labels, float *nor
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t r = 0; r < rows; r++) {
         const void *row = NUMBERS_FROM(logits, r * stride, is_wide);
-        if (is_wide)
-            loss_of_row(row, labels[r], norms + r, losses + r, hits + r, V, 1);
-        else
-            loss_of_row(row, labels[r], norms + r, losses + r, hits + r, V, 0);
+        CALL_FOR(is_wide, loss_of_row, row, labels[r], norms + r, losses + r, hits + r, V);
     }
 }
 
@@ -50,9 +48,6 @@ void cross_entropy_backward(const void *logits, const int64_t *labels, const flo
     for (int64_t r = 0; r < rows; r++) {
         const void *row = NUMBERS_FROM(logits, r * stride, is_wide);
         void *to = NUMBERS_FROM(gradient, r * stride, is_wide);
-        if (is_wide)
-            gradient_of_row(row, labels[r], norms[r], factor, to, V, 1);
-        else
-            gradient_of_row(row, labels[r], norms[r], factor, to, V, 0);
+        CALL_FOR(is_wide, gradient_of_row, row, labels[r], norms[r], factor, to, V);
     }
 }

@@ -27,13 +27,13 @@ static inline int64_t begin_of(int64_t part, int64_t parts, int64_t numbers, int
     return at_most((numbers + block - 1) / block * part / parts * block, numbers);
 }
 
-/* How many numbers each thread packs at a time. */
-int64_t float_product_room(void) { return ROOM_FOR(WIDTH); }
+/* How many numbers each thread packs at a time, for so many columns in all. */
+int64_t float_product_room(int64_t columns) { return ROOM_FOR(columns); }
 
 /* sums = start + left right, [rows, columns], each row in one piece; the matrices' numbers are
    left_row and left_column apart, and so on. start is NULL, or [columns], or [rows, columns] with
-   start_stride numbers from row to row, 0 for a row. packed holds float_product_room() numbers for
-   each thread. */
+   start_stride numbers from row to row, 0 for a row. packed holds float_product_room(columns) numbers
+   for each thread. */
 void float_product(const float *left, int64_t left_row, int64_t left_column, const float *right,
                    int64_t right_row, int64_t right_column, const float *start,
                    int64_t start_stride, float *sums, int64_t stride, int64_t rows,
@@ -49,10 +49,10 @@ void float_product(const float *left, int64_t left_row, int64_t left_column, con
                  part_of((Matrix){right, right_row, right_column}, 0, n),
                  start == NULL ? NULL : start + m * start_stride + n, start_stride,
                  sums + m * stride + n, stride, m_end - m, n_end - n, length,
-                 packed + part * float_product_room());
+                 packed + part * float_product_room(columns));
     }
 }
 #else
 int64_t has_float_products(void) { return 0; }
-int64_t float_product_room(void) { return 0; }
+int64_t float_product_room(int64_t columns) { return 0; }
 #endif

@@ -17,6 +17,7 @@ from bertsmith.model.cpu_kernels.running import (
     empty,
     has_cpu_kernels,
     in_rows,
+    is_in_rows,
     is_plain_float32,
     must_agree,
 )
@@ -27,17 +28,18 @@ __all__ = ["fits_floats", "has_float_products", "multiply_into"]
 _FEWEST_ROWS = 64
 
 
-def fits_floats(values: Tensor, weight: Tensor) -> bool:
-    """Whether these products are the faster ones, and a layer's values and weights fit.
+def fits_floats(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
+    """Whether these products are the faster ones, and a layer's values, weights and bias fit.
 
-    That is float32 values, [..., K], of some rows at least, outside of autocast, and float32
-    weights, [N, K].
+    That is float32 values, [..., K], of some rows at least, outside of autocast, float32 weights,
+    [N, K], and a float32 bias.
     """
     return (
         has_cpu_kernels(values)
         and values.dtype == torch.float32
         and has_float_products()
         and is_plain_float32(weight)
+        and (bias is None or is_plain_float32(bias))
         and weight.dim() == 2
         and weight.numel() > 0
         and values.shape[-1] == weight.shape[1]
@@ -52,7 +54,7 @@ def multiply_into(
 
     Args:
         output_TN: float32, each row in one piece.
-        left_TK: float32, its rows or its columns each in one piece.
+        left_TK: float32, its rows or its columns each in one piece; K is 1 at least.
         right_KN: the same.
         start: a row, float32 [N], or a matrix, [T, N], each row in one piece; None adds nothing.
 
@@ -63,6 +65,8 @@ def multiply_into(
     (T, K), N = left_TK.shape, right_KN.shape[1]
     must_agree("the right matrix", right_KN.shape, (K, N))
     must_agree("the output", output_TN.shape, (T, N))
+    if K == 0:
+        raise ValueError("a kernel takes matrices with something to sum over")
     row = 0
     if start is not None:
         must_agree("the start", start.shape, (T, N)[-start.dim() :])
@@ -73,7 +77,7 @@ def multiply_into(
     for tensor in (output_TN, *([] if start is None else [start])):
         if tensor.stride(-1) != 1:
             raise TypeError("a kernel takes rows that are in one piece each")
-    room = empty(torch.get_num_threads() * ask("float_product_room"))
+    room = empty(torch.get_num_threads() * ask("float_product_room", N))
     given = *_placed(left_TK), *_placed(right_KN), start, row, output_TN, output_TN.stride(0)
     call("float_product", *given, T, N, K, room)
     return output_TN
@@ -87,7 +91,7 @@ def has_float_products() -> bool:
 
 def _placed(matrix: Tensor) -> tuple[Tensor, int, int]:
     """The numbers of a matrix in the order in which they lie, and its two strides."""
-    if matrix.stride(0) == 1 and matrix.stride(1) != 1:
+    if matrix.stride(1) != 1 and is_in_rows(matrix.T):
         return matrix.T, 1, matrix.stride(1)
     rows = in_rows(matrix)
     return rows, rows.stride(0), 1

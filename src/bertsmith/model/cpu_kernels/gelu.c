@@ -41,10 +41,7 @@ void gelu_forward(const void *values, const float *bias, void *output, int64_t T
     for (int64_t t = 0; t < T; t++) {
         const void *from = NUMBERS_FROM(values, t * F, is_wide);
         void *to = NUMBERS_FROM(output, t * F, is_wide);
-        if (is_wide)
-            forward_row(from, bias, to, F, 1);
-        else
-            forward_row(from, bias, to, F, 0);
+        CALL_FOR(is_wide, forward_row, from, bias, to, F);
     }
 }
 
@@ -58,10 +55,7 @@ void gelu_backward(const void *grad_output, const void *values, const float *bia
             const void *above = NUMBERS_FROM(grad_output, t * F, is_wide);
             const void *from = NUMBERS_FROM(values, t * F, is_wide);
             void *to = NUMBERS_FROM(gradient, t * F, is_wide);
-            if (is_wide)
-                backward_row(above, from, bias, to, bias_sum, F, 1);
-            else
-                backward_row(above, from, bias, to, bias_sum, F, 0);
+            CALL_FOR(is_wide, backward_row, above, from, bias, to, bias_sum, F);
         }
     }
 }

@@ -58,7 +58,7 @@ def product_and_values(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Returns `product(values, weight)`, and the values.
 
     Who uses the values once more takes those: then both gradients of the values are added where
-    the product's is written, not in a pass over both.
+    the product's is written, not in a pass over both. They must not be written over.
     """
     if not (fits_tiles(values, weight) or fits_floats(values, weight)):
         return linear(values, weight), values
@@ -193,7 +193,7 @@ class _BiasedProduct(torch.autograd.Function):
         above_TN = in_rows(grad_output)
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_values = multiply_into(torch.empty_like(values_TK), above_TN, weight_NK)
+            grad_values = multiply_into(values_TK.new_empty(values_TK.shape), above_TN, weight_NK)
         if ctx.needs_input_grad[1]:
             grad_weight = _weight_gradient(above_TN, values_TK)
         return grad_values, grad_weight, above_TN.sum(0) if ctx.needs_input_grad[2] else None

@@ -46,8 +46,8 @@ static inline float total_of(const __m512 *parts) {
 }
 
 static void forward_vectors(const bf16 *values, const float *values_bias, const bf16 *residual,
-                        const float *weight, const float *bias, bf16 *output, float *mean,
-                        float *factor, int64_t t, int64_t D, float eps, Dropout dropout) {
+                            const float *weight, const float *bias, bf16 *output, float *mean,
+                            float *factor, int64_t t, int64_t D, float eps, Dropout dropout) {
     float sums[D] __attribute__((aligned(64)));
     __m512 x[TOGETHER], parts[TOGETHER] = {0};
     __mmask16 staying[TOGETHER];
@@ -79,9 +79,10 @@ static inline void add_to(float *sum, __m512 values) {
 }
 
 static void backward_vectors(const bf16 *above, const bf16 *values, const float *values_bias,
-                         const bf16 *residual, const float *weight, float mean, float factor,
-                         bf16 *to_values, bf16 *to_residual, float *weight_sum, float *bias_sum,
-                         float *values_bias_sum, int64_t t, int64_t D, Dropout dropout) {
+                             const bf16 *residual, const float *weight, float mean, float factor,
+                             bf16 *to_values, bf16 *to_residual, float *weight_sum,
+                             float *bias_sum, float *values_bias_sum, int64_t t, int64_t D,
+                             Dropout dropout) {
     float normed[D] __attribute__((aligned(64))), upper[D] __attribute__((aligned(64)));
     __mmask16 stays[D / 16];
     const __m512 means = _mm512_set1_ps(mean), factors = _mm512_set1_ps(factor);
@@ -200,12 +201,8 @@ void residual_norm_forward(const void *values, const float *values_bias, const v
         const void *values_row = NUMBERS_FROM(values, t * D, is_wide);
         const void *residual_row = NUMBERS_FROM(residual, t * D, is_wide);
         void *to = NUMBERS_FROM(output, t * D, is_wide);
-        if (is_wide)
-            forward_row(values_row, values_bias, residual_row, weight, bias, to, means + t, factors + t, t,
-                        D, eps, dropout, 1);
-        else
-            forward_row(values_row, values_bias, residual_row, weight, bias, to, means + t, factors + t, t,
-                        D, eps, dropout, 0);
+        CALL_FOR(is_wide, forward_row, values_row, values_bias, residual_row, weight, bias, to,
+                 means + t, factors + t, t, D, eps, dropout);
     }
 }
 
@@ -228,14 +225,9 @@ void residual_norm_backward(const void *grad_output, const void *values, const f
             const void *residual_row = NUMBERS_FROM(residual, t * D, is_wide);
             void *to_values = NUMBERS_FROM(grad_values, t * D, is_wide);
             void *to_residual = NUMBERS_FROM(grad_residual, t * D, is_wide);
-            if (is_wide)
-                backward_row(above_row, values_row, values_bias, residual_row, weight, means[t], factors[t],
-                             to_values, to_residual, weight_sum, bias_sum, values_bias_sum, t, D,
-                             dropout, 1);
-            else
-                backward_row(above_row, values_row, values_bias, residual_row, weight, means[t], factors[t],
-                             to_values, to_residual, weight_sum, bias_sum, values_bias_sum, t, D,
-                             dropout, 0);
+            CALL_FOR(is_wide, backward_row, above_row, values_row, values_bias, residual_row,
+                     weight, means[t], factors[t], to_values, to_residual, weight_sum, bias_sum,
+                     values_bias_sum, t, D, dropout);
         }
     }
 }

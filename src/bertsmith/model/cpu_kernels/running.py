@@ -6,6 +6,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from bertsmith.model.cpu_kernels.library import kernels
 from bertsmith.model.dropout import dropout_numbers, dropout_seed
@@ -17,6 +18,7 @@ __all__ = [
     "empty",
     "has_cpu_kernels",
     "in_rows",
+    "is_in_rows",
     "is_plain_float32",
     "is_wide",
     "must_agree",
@@ -26,16 +28,30 @@ __all__ = [
 
 
 def has_cpu_kernels(*tensors: Tensor) -> bool:
-    """Whether the kernels can take these tensors: on a CPU, outside of `torch.compile` and tracing.
+    """Whether the kernels can take these tensors: on a CPU, where nobody looks for operators.
 
     All of them are bf16; or all are float32, and autocast doesn't ask for another type.
     """
     return (
         all(type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu" for t in tensors)
         and _have_one_type(tensors)
-        and not torch.compiler.is_compiling()
-        and torch._C._get_tracing_state() is None
+        and not _is_looked_at()
         and kernels() is not None
+    )
+
+
+def _is_looked_at() -> bool:
+    """Whether PyTorch's operators are recorded, counted or transformed, which kernels aren't.
+
+    That is `torch.compile`, tracing, modes such as a counter of FLOPs, and `torch.func`'s and
+    forward-mode differentiation.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
     )
 
 
@@ -109,9 +125,13 @@ def thread_sums(*shape: int) -> Tensor:
 
 def in_rows(matrix: Tensor) -> Tensor:
     """The same matrix, each row in one piece; rows may be further apart than they are long."""
+    return matrix if is_in_rows(matrix) else matrix.contiguous()
+
+
+def is_in_rows(matrix: Tensor) -> bool:
+    """Whether each row is in one piece, and no number of two rows."""
     rows, length = matrix.shape
-    is_in_rows = matrix.stride(1) == 1 and (rows <= 1 or matrix.stride(0) >= length)
-    return matrix if is_in_rows else matrix.contiguous()
+    return matrix.stride(1) == 1 and (rows <= 1 or matrix.stride(0) >= length)
 
 
 def quiet(values: Tensor) -> Tensor:
@@ -177,7 +197,7 @@ def _converted(
         return ctypes.c_void_p(None)
     if isinstance(argument, Tensor):
         is_in_pieces = not argument.is_contiguous() and (
-            argument.dim() != 2 or in_rows(argument) is not argument
+            argument.dim() != 2 or not is_in_rows(argument)
         )
         if is_in_pieces or argument.device.type != "cpu":
             raise ValueError("a kernel takes contiguous tensors on the CPU")
