@@ -66,7 +66,7 @@ class PretrainTraining(LoopSettings):
         10,
         ge=1,
         description="held-out evaluations over the run; fewer where they "
-        "would take more than a quarter of a --budget",
+        "would have taken more than a quarter of a --budget so far",
     )
     num_evaluation_examples: int = Field(
         2000, ge=1, description="held-out sequences that each evaluation looks at, at most"
