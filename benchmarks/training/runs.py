@@ -128,7 +128,9 @@ def theirs(
     return {f"{name}_per_second": value / seconds for name, value in work_done.items()}
 
 
-def our_tuning(task: str, data: Path, vocabulary: Path) -> dict[str, float]:
+def our_tuning(
+    task: str, data: Path, vocabulary: Path, precision: str = "bf16"
+) -> dict[str, float]:
     """Updates of BERT-base from fresh weights on a task's batches, by our trainer's update."""
     from bertsmith.tasks.lookup import get_task
     from bertsmith.training import LoopSettings
@@ -138,7 +140,7 @@ def our_tuning(task: str, data: Path, vocabulary: Path) -> dict[str, float]:
 
     keep_freed_memory()
     model, batches = _tuning_batches(task, data, vocabulary)
-    settings = LoopSettings(learning_rate=2e-5, precision="bf16")
+    settings = LoopSettings(learning_rate=2e-5, precision=precision)
     update = Updater(model, get_task(task).objective(), settings)
     return _timed(batches, lambda batch: update([batch], 1.0, Window()))
 
