@@ -156,7 +156,8 @@ def test_lines_are_those_that_the_trainer_writes(timid):
     log = records(timid)
     for line in (start_line(), train_line(20), evaluation_line(20)):
         real = next(record for record in log if record["kind"] == line["kind"])
-        assert list(real) == list(line)
+        # The line at the start is that of a GPU's run.
+        assert [name for name in real if name != "cpu_kernels"] == list(line)
 
 
 def test_a_schedule_that_ends_is_finished_however_few_updates_there_are(store, tmp_path):

@@ -94,7 +94,12 @@ def test_forty_steps_are_twenty_and_twenty(store, tmp_path, monkeypatch, changes
     """To the bit: weights, optimizer, dropout, order, masks, and what a spike is."""
     whole = recipe("training.num_steps=40", "training.max_skipped_updates=40", *changes)
     told = {"whole": [], "halves": []}
-    pretrain(store, whole, tmp_path / "whole", warn=told["whole"].append)
+
+    def warn(of):
+        # Not what every sitting says of a processor without bf16.
+        return lambda line: told[of].append(line) if "skipped" in line else None
+
+    pretrain(store, whole, tmp_path / "whole", warn=warn("whole"))
 
     from bertsmith.training.update import Updater
 
@@ -107,11 +112,11 @@ def test_forty_steps_are_twenty_and_twenty(store, tmp_path, monkeypatch, changes
 
     monkeypatch.setattr(Updater, "__call__", stop_after_twenty)
     with pytest.raises(Interrupted) as stop:
-        pretrain(store, whole, tmp_path / "halves", warn=told["halves"].append)
+        pretrain(store, whole, tmp_path / "halves", warn=warn("halves"))
     assert stop.value.step == 20
     monkeypatch.setattr(Updater, "__call__", original)
     torch.manual_seed(12345)
-    pretrain(store, whole, tmp_path / "halves", warn=told["halves"].append)
+    pretrain(store, whole, tmp_path / "halves", warn=warn("halves"))
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "halves"))
     assert losses(tmp_path / "whole") == losses(tmp_path / "halves")
     assert told["whole"] == told["halves"]

@@ -46,7 +46,7 @@ def activation(name: HiddenAct) -> Activation:
 
 def gelu_tanh(values: Tensor, bias: Tensor | None = None, /) -> Tensor:
     """GELU of `values + bias` by its tanh formula, in the values' type."""
-    if cpu_kernels.has_cpu_kernels(values):
+    if values.dim() > 0 and cpu_kernels.has_cpu_kernels(values):
         return cpu_kernels.gelu(values, bias)
     return gelu(with_bias(values, bias), approximate="tanh")
 
