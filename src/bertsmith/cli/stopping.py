@@ -43,7 +43,8 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 def stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
     """The stop that an exception tells of, if it does.
 
-    Python 3.11 makes a RuntimeError of what is raised while a class is made.
+    Python 3.11 makes a RuntimeError of what is raised while a class is made; and pydantic an error
+    of its own of what is raised while it builds a schema, which keeps the other's name alone.
 
     Example:
         >>> stop_behind(RuntimeError()), stop_behind(KeyboardInterrupt())
@@ -54,6 +55,8 @@ def stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
         if id(error) in seen:  # its own cause
             return None
         seen.add(id(error))
+        if _latest is not None and f"{Stopped.__name__}:" in str(error):
+            return _latest
         error = error.__cause__
     return error
 
@@ -72,12 +75,15 @@ def raise_on_signals() -> None:
 
 
 _hook_before = sys.unraisablehook
+_latest: Stopped | None = None  # what a signal raised last
 
 
 def _stop(signal_number: int, _: FrameType | None) -> None:
     if signal_number == signal.SIGHUP:
         leave_closed_terminal()
-    raise Stopped(signal_number)
+    global _latest
+    _latest = Stopped(signal_number)
+    raise _latest
 
 
 def _raise_again(unraisable: Any) -> None:

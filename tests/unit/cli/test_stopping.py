@@ -74,6 +74,15 @@ def test_what_a_stop_is_told_by():
     assert exit_code(stop_behind(error)) == 143
 
 
+def test_a_stop_of_which_only_the_name_is_left(monkeypatch):
+    """As pydantic leaves it, where a signal comes while a schema is built."""
+    error = ValueError('Error building "literal" validator:\n  Stopped: \n')
+    assert stop_behind(error) is None  # no signal came
+    monkeypatch.setattr("bertsmith.cli.stopping._latest", Stopped(signal.SIGHUP))
+    assert exit_code(stop_behind(error)) == 129
+    assert stop_behind(ValueError("something else")) is None
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
 def test_who_ignores_a_signal_still_does(monkeypatch, before, number):
