@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bertsmith.model import cpu_kernels
-from bertsmith.model.cpu_kernels import products
+from bertsmith.model.cpu_kernels import products, running
 
 # A bf16 number has eight bits: half of the last one, and a little for the sums on the way.
 ROUNDING = {"rtol": 2**-8, "atol": 2**-8}
@@ -19,8 +19,18 @@ needs_tiles = pytest.mark.skipif(
 )
 
 
+needs_float_products = pytest.mark.skipif(
+    not (cpu_kernels.has_cpu_kernels() and running.ask("float_product_room", 1)),
+    reason="no vectors for products of float32: no AVX2, or no C compiler",
+)
+
+
+def draw_float32(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).bfloat16()
+    return draw_float32(*shape, seed=seed).bfloat16()
 
 
 def gradients(function, inputs, upper):
@@ -53,3 +63,31 @@ def gradient_of(wanted, inputs, backward):
 def assert_all_close(found, expected, **bounds):
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, **bounds)
+
+
+def assert_layouts_change_no_product(values, weight, upper):
+    """Leading dimensions, slices and gradients that aren't in one piece give the same bits.
+
+    Args:
+        values: [T, K], T a multiple of 3; it and the weight want a gradient.
+        weight: [N, K].
+        upper: a gradient of the product, [N, T].T.
+    """
+    K = values.shape[1]
+    wide = torch.cat([values, values], 1).detach()
+    output = cpu_kernels.product(values, weight)
+    leading = cpu_kernels.product(values.view(3, -1, K), weight)
+    assert torch.equal(leading.flatten(0, 1), output)
+    assert torch.equal(cpu_kernels.product(wide[:, K:], weight), output)
+    one = torch.autograd.grad(output, [values, weight], upper, retain_graph=True)
+    other = torch.autograd.grad(output, [values, weight], upper.contiguous())
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def assert_one_may_write_over_a_product(values, weight, upper):
+    """The gradients are those of a product that somebody multiplied into another place."""
+    output = cpu_kernels.product(values, weight)
+    expected = torch.autograd.grad(output * 2, [values, weight], upper)
+    doubled = cpu_kernels.product(values, weight).mul_(2)
+    found = torch.autograd.grad(doubled, [values, weight], upper)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))

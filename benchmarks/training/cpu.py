@@ -47,6 +47,9 @@ def main() -> None:
         vocabulary = data / "vocab/google_uncased_en_vocab.txt" if data else None
         build_store(store, text, vocabulary)
         for group in arguments.only:
+            if data is None and group.startswith("tuning"):
+                print("BERTSMITH_DATA isn't set: fine-tuning is left out", file=sys.stderr)
+                continue
             print(f"measuring: {group}", file=sys.stderr, flush=True)
             measured = list(GROUPS[group](store, data, arguments.rounds))
             save_results(arguments.results, measured)
@@ -109,30 +112,17 @@ def _float32(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
             reference=median(speeds[index]), reference_name=name,
             details={"tokens/s, each round": speeds},
         )  # fmt: skip
-    name = "fp32 pre-training L4 H256, length 128"
-    yield _share(name, measured[0], 0.60, precision="fp32")
+    yield _share("fp32 pre-training L4 H256, length 128", measured[0], 0.60, precision="fp32")
 
 
 def _tuning_float32(_: Path, data: Path | None, rounds: int) -> Iterator[Figure]:
     """BERT-base on SST-2 there; `run_glue` pads its short sentences to 128."""
     if data is None:
-        print("BERTSMITH_DATA isn't set: fine-tuning is left out", file=sys.stderr)
         return
-    vocabulary = data / "vocab/google_uncased_en_vocab.txt"
-    where = ("sst2", data / "finetune/glue/SST-2", vocabulary)
-    kinds = [
-        (runs.our_tuning, (*where, "fp32")),
-        (runs.their_tuning, (*where, "fp32", 128)),
-        (runs.their_tuning, (*where, "fp32", None)),
-    ]
-    speeds = [
-        [each.result["tokens_per_second"] for each in row] for row in _measured(kinds, rounds)
-    ]
-    ours, padded, dynamic = map(median, speeds)
-    for reference, floor, name in (
-        (padded, 5, "run_glue's defaults, padded to 128"),
-        (dynamic, 1.5, "transformers, padded to the longest"),
-    ):
+    speeds = _tuning_speeds(data, "sst2", "SST-2", "fp32", rounds)
+    ours, *references = map(median, speeds)
+    names = "run_glue's defaults, padded to 128", "transformers, padded to the longest"
+    for reference, name, floor in zip(references, names, (5, 1.5), strict=True):
         yield Figure(
             f"fp32 fine-tuning BERT-base on SST-2, against {name}", ours, "tokens/s", floor,
             reference=reference, reference_name=name, details={"tokens/s, each round": speeds},
@@ -153,18 +143,9 @@ def _base(store: Path, _: Path | None, rounds: int) -> Iterator[Figure]:
 def _tuning(_: Path, data: Path | None, rounds: int) -> Iterator[Figure]:
     """BERT-base on the lengths that SST-2 and MRPC really have."""
     if data is None:
-        print("BERTSMITH_DATA isn't set: fine-tuning is left out", file=sys.stderr)
         return
     for task, folder in (("sst2", "SST-2"), ("mrpc", "MRPC")):
-        where = (task, data / "finetune/glue" / folder, data / "vocab/google_uncased_en_vocab.txt")
-        kinds = [
-            (runs.our_tuning, where),
-            (runs.their_tuning, (*where, "fp32", 128)),
-            (runs.their_tuning, (*where, "bf16", None)),
-        ]
-        speeds = [
-            [each.result["tokens_per_second"] for each in row] for row in _measured(kinds, rounds)
-        ]
+        speeds = _tuning_speeds(data, task, folder, "bf16", rounds)
         ours, padded, dynamic = map(median, speeds)
         details = {"tokens/s, each round": speeds}
         yield Figure(
@@ -177,6 +158,19 @@ def _tuning(_: Path, data: Path | None, rounds: int) -> Iterator[Figure]:
             reference=dynamic, reference_name="transformers, bf16, padded to the longest",
             details=details,
         )  # fmt: skip
+
+
+def _tuning_speeds(
+    data: Path, task: str, folder: str, precision: str, rounds: int
+) -> list[list[float]]:
+    """Tokens a second, each round: ours, `run_glue`'s defaults, theirs padded to the longest."""
+    where = (task, data / "finetune/glue" / folder, data / "vocab/google_uncased_en_vocab.txt")
+    kinds = [
+        (runs.our_tuning, (*where, precision)),
+        (runs.their_tuning, (*where, "fp32", 128)),
+        (runs.their_tuning, (*where, precision, None)),
+    ]
+    return [[each.result["tokens_per_second"] for each in row] for row in _measured(kinds, rounds)]
 
 
 def _measured(

@@ -128,9 +128,7 @@ def theirs(
     return {f"{name}_per_second": value / seconds for name, value in work_done.items()}
 
 
-def our_tuning(
-    task: str, data: Path, vocabulary: Path, precision: str = "bf16"
-) -> dict[str, float]:
+def our_tuning(task: str, data: Path, vocabulary: Path, precision: str) -> dict[str, float]:
     """Updates of BERT-base from fresh weights on a task's batches, by our trainer's update."""
     from bertsmith.tasks.lookup import get_task
     from bertsmith.training import LoopSettings

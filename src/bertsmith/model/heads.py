@@ -78,9 +78,7 @@ class MaskedLMHead(nn.Module):
     def _logits(self, transformed_TD: Tensor, word_embeddings_VD: Tensor) -> Tensor:
         if cpu_kernels.fits_vocabulary(transformed_TD, word_embeddings_VD):
             return cpu_kernels.vocabulary_logits(transformed_TD, word_embeddings_VD, self.bias)
-        if transformed_TD.dim() == 2 and cpu_kernels.fits_floats(
-            transformed_TD, word_embeddings_VD, self.bias
-        ):
+        if cpu_kernels.fits_floats(transformed_TD, word_embeddings_VD, self.bias):
             return cpu_kernels.biased_product(transformed_TD, word_embeddings_VD, self.bias)
         V = word_embeddings_VD.shape[0]
         if transformed_TD.device.type == "cpu" or V % _COLUMNS == 0:

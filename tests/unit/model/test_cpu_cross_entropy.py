@@ -5,14 +5,19 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from bertsmith.model import cpu_kernels
-from kernel_checks import draw, gradients, in_double, needs_kernels
+from kernel_checks import draw, draw_float32, gradients, in_double, needs_kernels
 
 pytestmark = needs_kernels
 
 
 @pytest.mark.parametrize("num_classes", [2, 1000])
-def test_cross_entropy(num_classes):
-    logits = 4 * draw(33, num_classes)
+@pytest.mark.parametrize(
+    ("kind", "bounds"),
+    [(draw, {"rtol": 2**-8, "atol": 1e-6}), (draw_float32, {"rtol": 1e-5, "atol": 1e-7})],
+    ids=["bf16", "float32"],
+)
+def test_cross_entropy(num_classes, kind, bounds):
+    logits = 4 * kind(33, num_classes)
     labels = torch.randint(num_classes, (33,), generator=torch.Generator().manual_seed(1))
     labels[:9] = logits[:9].argmax(1)
 
@@ -25,7 +30,7 @@ def test_cross_entropy(num_classes):
     upper = torch.tensor(0.5)
     found, expected = gradients(ours, [logits], upper), in_double(plain, [logits], upper)
     torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=0)
-    torch.testing.assert_close(found[1], expected[1], rtol=2**-8, atol=1e-6)
+    torch.testing.assert_close(found[1], expected[1], **bounds)
     hits = cpu_kernels.cross_entropy_sums(logits, labels)[1]
     assert hits == (logits.argmax(1) == labels).sum() >= 9
 

@@ -9,28 +9,23 @@ from bertsmith.model.cpu_kernels import float_products
 from bertsmith.model.cpu_kernels.float_products import multiply_into
 from bertsmith.model.linear import products_and_bias
 from bertsmith.model.precision import autocast
+from kernel_checks import (
+    assert_layouts_change_no_product,
+    assert_one_may_write_over_a_product,
+    needs_float_products,
+)
+from kernel_checks import draw_float32 as draw
 
 CPU = torch.device("cpu")
 
 
-def compiles_float_products():
-    """Whether the processor has the instructions, whatever PyTorch's library makes of it."""
-    return bool(cpu_kernels.running.ask("float_product_room", 1))
-
-
-pytestmark = pytest.mark.skipif(
-    not (cpu_kernels.has_cpu_kernels() and compiles_float_products()), reason="no such vectors"
-)
+pytestmark = needs_float_products
 
 
 @pytest.fixture(autouse=True)
 def on_any_processor(monkeypatch):
     """Also where PyTorch's library is at its best."""
     monkeypatch.setattr(float_products, "has_float_products", lambda: True)
-
-
-def draw(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def given(T, N, K):
@@ -169,23 +164,11 @@ def test_what_is_frozen_gets_no_gradient(wanted):
 
 def test_leading_dimensions_and_slices():
     values, weight, _ = given(96, 64, 32)
-    wide = torch.cat([values, values], 1).detach()
-    output = cpu_kernels.product(values, weight)
-    assert torch.equal(cpu_kernels.product(values.view(3, 32, 32), weight).flatten(0, 1), output)
-    assert torch.equal(cpu_kernels.product(wide[:, 32:], weight), output)
-    backward = draw(64, 96).T  # not in one piece
-    one = torch.autograd.grad(output, [values, weight], backward, retain_graph=True)
-    other = torch.autograd.grad(output, [values, weight], backward.contiguous())
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert_layouts_change_no_product(values, weight, draw(64, 96).T)
 
 
 def test_one_may_write_over_products():
-    values, weight, upper = given(80, 32, 64)
-    output = cpu_kernels.product(values, weight)
-    expected = torch.autograd.grad(output * 2, [values, weight], upper)
-    doubled = cpu_kernels.product(values, weight).mul_(2)
-    found = torch.autograd.grad(doubled, [values, weight], upper)
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert_one_may_write_over_a_product(*given(80, 32, 64))
 
 
 def test_what_is_no_number_stays_none():

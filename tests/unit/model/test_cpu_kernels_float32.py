@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import cross_entropy, gelu, layer_norm
+from torch.nn.functional import gelu, layer_norm
 from torch.utils.flop_counter import FlopCounterMode
 
 from bertsmith.model import (
@@ -16,17 +16,20 @@ from bertsmith.model import (
 from bertsmith.model.attention import PaddedLayout, packed_attention
 from bertsmith.model.cpu_kernels import head_attention
 from bertsmith.model.precision import autocast
-from kernel_checks import assert_all_close, gradients, in_double, needs_kernels
+from kernel_checks import (
+    assert_all_close,
+    gradients,
+    in_double,
+    needs_float_products,
+    needs_kernels,
+)
+from kernel_checks import draw_float32 as draw
 
 CPU = torch.device("cpu")
 # Sums of up to a thousand float32 numbers.
 BOUNDS = {"rtol": 1e-5, "atol": 1e-5}
 
 pytestmark = needs_kernels
-
-
-def draw(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def ends_of(*lengths):
@@ -102,31 +105,10 @@ def test_other_types_are_refused(dtype):
         cpu_kernels.padded_attention(heads, ends_of(5), 5, 5)
 
 
-@pytest.mark.parametrize("num_classes", [2, 1000])
-def test_cross_entropy(num_classes):
-    logits = 4 * draw(33, num_classes)
-    labels = torch.randint(num_classes, (33,), generator=torch.Generator().manual_seed(1))
-    labels[:9] = logits[:9].argmax(1)
-
-    def ours(x):
-        return cpu_kernels.cross_entropy_sums(x, labels)[0]
-
-    def plain(x):
-        return cross_entropy(x, labels, reduction="sum")
-
-    upper = torch.tensor(0.5)
-    found, expected = gradients(ours, [logits], upper), in_double(plain, [logits], upper)
-    assert_all_close(found, expected, rtol=1e-5, atol=1e-7)
-    hits = cpu_kernels.cross_entropy_sums(logits, labels)[1]
-    assert hits == (logits.argmax(1) == labels).sum() >= 9
-
-
-@pytest.fixture(params=["whole", "between products"])
+@pytest.fixture(params=[pytest.param("whole", marks=needs_float_products), "between products"])
 def attention_kind(request, monkeypatch):
     """Attention a head at a time, by our own products, and what stands between PyTorch's."""
     is_whole = request.param == "whole"
-    if is_whole and not cpu_kernels.running.ask("float_product_room", 1):
-        pytest.skip("no such vectors")
     monkeypatch.setattr(head_attention, "has_float_products", lambda: is_whole)
 
 
@@ -190,10 +172,9 @@ def test_attention_with_dropout():
     assert_all_close(gradients(ours, [heads], upper), in_double(plain, [heads], upper), **BOUNDS)
 
 
+@needs_float_products
 @pytest.mark.parametrize("causal", [False, True])
 def test_both_ways_of_attention_drop_the_same(monkeypatch, causal):
-    if not cpu_kernels.running.ask("float_product_room", 1):
-        pytest.skip("no such vectors")
     inputs = [draw(170, 3, 3, 20), draw(3 * 3 * 20, seed=1)]
     upper = draw(170, 3, 20, seed=2)
 

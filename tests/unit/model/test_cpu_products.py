@@ -8,15 +8,16 @@ from bertsmith.model import cpu_kernels
 from bertsmith.model.activations import gelu_tanh
 from bertsmith.model.feed_forward import feed_forward
 from bertsmith.model.precision import autocast
-from kernel_checks import needs_tiles
+from kernel_checks import (
+    assert_layouts_change_no_product,
+    assert_one_may_write_over_a_product,
+    needs_tiles,
+)
+from kernel_checks import draw_float32 as draw
 
 CPU = torch.device("cpu")
 
 pytestmark = [needs_tiles, pytest.mark.usefixtures("in_bf16")]
-
-
-def draw(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def given(T, N, K):
@@ -82,14 +83,7 @@ def test_feed_forward_of_what_is_frozen():
 
 def test_leading_dimensions_and_slices():
     values, weight, _ = given(12, 64, 32)
-    wide = torch.cat([values, values], 1).detach()
-    output = cpu_kernels.product(values, weight)
-    assert torch.equal(cpu_kernels.product(values.view(3, 4, 32), weight).flatten(0, 1), output)
-    assert torch.equal(cpu_kernels.product(wide[:, 32:], weight), output)
-    backward = draw(64, 12).bfloat16().T  # not in one piece
-    one = torch.autograd.grad(output, [values, weight], backward, retain_graph=True)
-    other = torch.autograd.grad(output, [values, weight], backward.contiguous())
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert_layouts_change_no_product(values, weight, draw(64, 12).bfloat16().T)
 
 
 def test_the_number_of_threads_changes_nothing():
@@ -178,13 +172,7 @@ def test_feed_forward_to_another_width():
 
 
 def test_one_may_write_over_products():
-    values, weight, upper = given(8, 32, 64)
-    output = cpu_kernels.product(values, weight)
-    expected = torch.autograd.grad(output * 2, [values, weight], upper)
-    found = torch.autograd.grad(
-        cpu_kernels.product(values, weight).mul_(2), [values, weight], upper
-    )
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert_one_may_write_over_a_product(*given(8, 32, 64))
 
 
 def test_a_loss_of_products_reaches_the_weights():

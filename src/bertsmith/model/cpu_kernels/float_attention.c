@@ -43,15 +43,17 @@ static inline int64_t place_of(const Batch *batch, const Head *head, int64_t par
     return (((head->start + row) * 3 + part) * batch->N + head->n) * batch->H;
 }
 
-/* One part of a head with its bias, [length, H]; queries are scaled. */
-static void gather(const Batch *batch, const Head *head, int64_t part, float *to) {
-    const float *restrict bias = batch->bias + (part * batch->N + head->n) * batch->H;
-    float scale = part == 0 ? batch->scale : 1.0f;
-    for (int64_t s = 0; s < head->length; s++) {
-        const float *restrict from = batch->packed + place_of(batch, head, part, s);
-        float *restrict row = to + s * batch->H;
+/* A head's queries, keys and values with their bias, [3, S, H]; queries are scaled. */
+static void gather(const Batch *batch, const Head *head, float *to) {
+    for (int64_t part = 0; part < 3; part++, to += batch->S * batch->H) {
+        const float *restrict bias = batch->bias + (part * batch->N + head->n) * batch->H;
+        float scale = part == 0 ? batch->scale : 1.0f;
+        for (int64_t s = 0; s < head->length; s++) {
+            const float *restrict from = batch->packed + place_of(batch, head, part, s);
+            float *restrict row = to + s * batch->H;
 #pragma omp simd
-        for (int64_t h = 0; h < batch->H; h++) row[h] = (from[h] + bias[h]) * scale;
+            for (int64_t h = 0; h < batch->H; h++) row[h] = (from[h] + bias[h]) * scale;
+        }
     }
 }
 
@@ -106,9 +108,7 @@ void float_attention_forward(const float *packed, const float *bias, float *prob
         for (int64_t number = 0; number < B * N; number++) {
             Head head = head_of(&batch, number);
             int64_t L = head.length;
-            gather(&batch, &head, 0, queries);
-            gather(&batch, &head, 1, keys);
-            gather(&batch, &head, 2, values);
+            gather(&batch, &head, queries);
             product_of(rows_of(queries, H), transposed(rows_of(keys, H)), L, L, H, scores, L,
                        panels);
             for (int64_t s = 0; s < L; s++) {
@@ -148,9 +148,7 @@ void float_attention_backward(const float *packed, const float *bias, const floa
             Head head = head_of(&batch, number);
             int64_t L = head.length;
             Matrix upper_rows = rows_of(above + (head.start * N + head.n) * H, N * H);
-            gather(&batch, &head, 0, queries);
-            gather(&batch, &head, 1, keys);
-            gather(&batch, &head, 2, values);
+            gather(&batch, &head, queries);
             product_of(upper_rows, transposed(rows_of(values, H)), L, L, H, upper, L, panels);
             for (int64_t s = 0; s < L; s++) {
                 int64_t at = row_at(&batch, &head, s), seen = seen_by(&batch, &head, s);

@@ -62,20 +62,20 @@ def product_and_values(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not (fits_tiles(values, weight) or fits_floats(values, weight)):
         return linear(values, weight), values
-    both: tuple[Tensor, Tensor] = _Product.apply(values, weight)  # type: ignore[no-untyped-call]
+    both: tuple[Tensor, Tensor] = _Product.apply(values, weight, None)  # type: ignore[no-untyped-call]
     return both
 
 
-def biased_product(values_TK: Tensor, weight_NK: Tensor, bias_N: Tensor) -> Tensor:
-    """Returns `values @ weight.T + bias`, [T, N].
+def biased_product(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Returns `values @ weight.T + bias`, [..., N], of what `fits_floats`.
 
     Args:
-        values_TK: what `fits_floats` with the weight.
-        weight_NK: float32.
-        bias_N: float32.
+        values: [..., K].
+        weight: a linear layer's weights, [N, K].
+        bias: its bias, [N].
     """
-    must_agree("the bias", bias_N.shape, weight_NK.shape[:1])
-    output: Tensor = _BiasedProduct.apply(values_TK, weight_NK, bias_N)  # type: ignore[no-untyped-call]
+    must_agree("the bias", bias.shape, weight.shape[:1])
+    output: Tensor = _Product.apply(values, weight, bias)[0]  # type: ignore[no-untyped-call]
     return output
 
 
@@ -155,45 +155,27 @@ def has_tiles() -> bool:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         values_TK = values.reshape(-1, values.shape[-1]).contiguous()
         ctx.save_for_backward(values_TK, weight)
         ctx.shape = values.shape
         ctx.set_materialize_grads(False)
-        return _forward(values_TK, weight, values.shape[:-1]), values
+        return _forward(values_TK, weight, values.shape[:-1], bias), values
 
     @staticmethod
     @once_differentiable
     def backward(
         ctx: Any, grad_output: Tensor | None, grad_beside: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
+    ) -> tuple[Tensor | None, ...]:
         values_TK, weight = ctx.saved_tensors
         if grad_output is None:
-            return grad_beside, None
+            return grad_beside, None, None
         above_TN = grad_output.reshape(len(values_TK), -1).contiguous()
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:
             grad_values = _backward(above_TN, weight, ctx.shape, grad_beside)
-        if ctx.needs_input_grad[1]:
-            grad_weight = _weight_gradient(above_TN, values_TK)
-        return grad_values, grad_weight
-
-
-class _BiasedProduct(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values_TK: Tensor, weight_NK: Tensor, bias_N: Tensor) -> Tensor:
-        ctx.save_for_backward(values_TK, weight_NK)
-        output_TN = values_TK.new_empty(len(values_TK), len(weight_NK))
-        return multiply_into(output_TN, values_TK, weight_NK.T, bias_N)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        values_TK, weight_NK = ctx.saved_tensors
-        above_TN = in_rows(grad_output)
-        grad_values = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_values = multiply_into(values_TK.new_empty(values_TK.shape), above_TN, weight_NK)
         if ctx.needs_input_grad[1]:
             grad_weight = _weight_gradient(above_TN, values_TK)
         return grad_values, grad_weight, above_TN.sum(0) if ctx.needs_input_grad[2] else None
@@ -246,13 +228,21 @@ class _FeedForward(torch.autograd.Function):
 
 
 def _forward(
-    values: Tensor, weight: Tensor, leading: torch.Size, *, in_blocks: bool = False
+    values: Tensor,
+    weight: Tensor,
+    leading: torch.Size,
+    bias: Tensor | None = None,
+    *,
+    in_blocks: bool = False,
 ) -> Tensor:
-    """`values @ weight.T` of [T, K], [*leading, N]: no view, so that one may write over it."""
+    """`values @ weight.T` of [T, K], [*leading, N]: no view, so that one may write over it.
+
+    A bias is added where all are float32.
+    """
     T, (N, K) = math.prod(leading), weight.shape
     output = values.new_empty(*leading, N)
     if values.dtype == torch.float32:
-        multiply_into(output.view(T, N), values, weight.T)
+        multiply_into(output.view(T, N), values, weight.T, bias)
     else:
         scratch = _scratch(values, N, K)
         call("product_alone", values, weight, output, scratch, T, N, K, int(in_blocks), 1)
