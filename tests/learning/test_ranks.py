@@ -2,9 +2,12 @@
 
 import os
 import shlex
+import shutil
 import signal
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -283,3 +286,20 @@ def test_other_updates_are_the_same_too(store, tmp_path, changes):
     )  # fmt: skip
     for name in ("ddp", "fsdp"):
         assert_close(tmp_path / "alone", tmp_path / name)
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or shutil.which("gcc") is None,
+    reason="needs Linux and gcc, to make a thread late",
+)
+def test_a_thread_that_is_late_with_its_tensors_aborts_nothing(tmp_path, monkeypatch):
+    folder = Path(__file__).parents[1]
+    library = tmp_path / "late_threads.so"
+    subprocess.run(
+        ["gcc", "-O2", "-shared", "-fPIC", folder / "late_threads.c", "-o", library, "-ldl"],
+        check=True,
+    )
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    code, out, err = outcome(torchrun(folder / "late_threads_job.py"))
+    assert code == 0, err
+    assert sorted(out.split("\n")) == ["", "late", "late"]

@@ -20,6 +20,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from bertsmith.errors import BertsmithError, RecipeError, WorkerError
 from bertsmith.training.failures import judged
+from bertsmith.training.gloo_threads import wait_for_gloo_threads
 from bertsmith.training.interruption import Interrupted
 
 __all__ = ["Ranks", "joined_ranks"]
@@ -154,14 +155,12 @@ def joined_ranks() -> Iterator[Ranks]:
         raise judged(error, ranks.rank, store) from error
     else:
         _leave(ranks)
+    finally:
+        wait_for_gloo_threads()
 
 
 def _leave(ranks: Ranks) -> None:
-    """Leaves the other processes, once the group's own threads have let go of all tensors.
-
-    The group may outlive this: shards keep it. A thread of it that frees a tensor which Python has
-    seen while Python ends aborts the process; so the last thing that they do has no tensor.
-    """
+    """Leaves the other processes when all have come here."""
     with suppress(RuntimeError):  # another process may have gone already
         ranks.wait()
     dist.destroy_process_group()
