@@ -5,6 +5,7 @@ import shutil
 import socket
 
 import pytest
+import torch
 
 from bertsmith.corpus import CorpusSettings, open_corpus
 from bertsmith.store import TokenStore, write_store
@@ -62,6 +63,23 @@ def refusal(first, second):
 def test_another_setting(store, tmp_path, change, told):
     line = refusal(pretrain(store, tmp_path / "run"), pretrain(store, tmp_path / "run", change))
     assert line == f"rank 1 has {told} as rank 0; give every process the same settings"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_another_version(store, tmp_path):
+    """A machine that was forgotten when the others were updated."""
+    older = tmp_path / "older.py"
+    older.write_text(
+        "import runpy, sys, torch\n"
+        "torch.__version__ = torch.torch_version.TorchVersion('2.10.0')\n"
+        "del sys.argv[:2]\n"
+        "runpy.run_module('bertsmith', run_name='__main__', alter_sys=True)\n"
+    )
+    command = pretrain(store, tmp_path / "run")
+    line = refusal(command, [older, *command])
+    told = f"rank 1 has torch = '2.10.0', not '{torch.__version__}' as rank 0"
+    assert line == f"{told}; install the same versions on every machine"
     assert not (tmp_path / "run").exists()
 
 

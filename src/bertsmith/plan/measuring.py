@@ -14,7 +14,7 @@ from bertsmith.model import SIZES
 from bertsmith.plan.throughput import Device
 from bertsmith.recipes import load_recipe
 from bertsmith.store import write_store
-from bertsmith.training import PretrainRecipe, pretrain, read_run
+from bertsmith.training import PretrainRecipe, RunLog, pretrain, read_run
 from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
 
 __all__ = ["NUM_STEPS", "measure_device"]
@@ -34,7 +34,7 @@ def measure_device(store: Path | None, sizes: Sequence[str], say: Callable[[str]
         sizes: what is measured.
         say: is told what was measured, a line a size.
     """
-    found: dict[str, float] = {}
+    done: dict[str, float] = {}
     rate, device, memory = 0.0, "", 0.0
     with tempfile.TemporaryDirectory(prefix="bertsmith-plan-") as folder:
         made = store or _made_up_store(Path(folder))
@@ -42,16 +42,26 @@ def measure_device(store: Path | None, sizes: Sequence[str], say: Callable[[str]
             pretrain(made, _recipe(size), Path(folder) / size, warn=lambda _: None)
             log = read_run(Path(folder) / size)
             # The first lines are of a machine that warms up.
-            found[size] = statistics.median(log.series("train", "mfu")[1][1:])
             tokens = statistics.median(log.series("train", "tokens_per_second")[1][1:])
-            rate, device = log.facts["matmul_flops_per_second"], log.facts["device"]
-            memory = _memory_gb()
-            share = f"{found[size]:.0%} of {rate / 1e12:.3g} TFLOP/s"
+            done[size], rate = _flops_per_second(log)
+            device, memory = log.facts["device"], _memory_gb()
+            share = f"{done[size] / rate:.0%} of {rate / 1e12:.3g} TFLOP/s"
             say(f"{size}: {tokens:,.0f} real tokens/s, {share}")
+    found = {size: flops / rate for size, flops in done.items()}
     where = f"here, {NUM_STEPS} updates"
     measured = {"matmul_tflops": where, **dict.fromkeys(sizes, where)}
     note = "measured on this machine just now"
     return Device(device, memory, rate, found, measured, note, torch.cuda.is_available())
+
+
+def _flops_per_second(log: RunLog) -> tuple[float, float]:
+    """What a run did, the median of all but its first lines, and what matrix products do."""
+    rate: float = log.facts["matmul_flops_per_second"]
+    done = []
+    for record in log.of_kind("train"):
+        rate = record.get("matmul_flops_per_second", rate)  # it may be measured again
+        done.append(record["mfu"] * rate)
+    return statistics.median(done[1:]), rate
 
 
 def _recipe(size: str) -> PretrainRecipe:

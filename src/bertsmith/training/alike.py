@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
+from bertsmith import __version__
 from bertsmith._files import sha256_of_file
 from bertsmith.errors import RecipeError
 from bertsmith.model.hub import find_folder
@@ -11,12 +14,19 @@ from bertsmith.training.run_recipe import first_difference
 
 __all__ = ["require_alike", "weight_hashes"]
 
+_FIXES = {
+    "versions": "install the same versions on every machine",
+    "run": "give every process the same files",
+}
+_OTHER_SETTING = "give every process the same settings"
+
 
 def require_alike(ranks: Ranks, content: Callable[[], Mapping[str, Any]]) -> None:
     """Refuses, on all ranks, a run whose processes were given different things.
 
-    Machines are given commands and files one by one. Ranks that differ would wait for each other
-    for ever, or train on what nobody wants.
+    Machines are given software, commands and files one by one. Ranks that differ would wait for
+    each other for ever, or train on what nobody wants; replicas that other versions update round
+    otherwise, and drift apart.
 
     Args:
         ranks: the processes of the run.
@@ -28,15 +38,15 @@ def require_alike(ranks: Ranks, content: Callable[[], Mapping[str, Any]]) -> Non
     """
     if ranks.world_size == 1:
         return
-    own = content()
+    versions = {"bertsmith": __version__, "torch": str(torch.__version__)}
+    own = {"versions": versions, **content()}
     wanted = ranks.on_first(lambda: own)
     for rank, difference in enumerate(ranks.gather(first_difference(own, wanted))):
         if difference is not None:
-            path = difference.partition(" = ")[0]
-            what = "files" if path.startswith("run.") else "settings"
+            part = difference.partition(".")[0]
+            told = difference.removeprefix("run.").removeprefix("versions.")
             raise RecipeError(
-                f"rank {rank} has {difference.removeprefix('run.')} as rank 0",
-                fix=f"give every process the same {what}",
+                f"rank {rank} has {told} as rank 0", fix=_FIXES.get(part, _OTHER_SETTING)
             )
 
 

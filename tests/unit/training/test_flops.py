@@ -17,6 +17,7 @@ from bertsmith.model import (
     BertForTokenClassification,
 )
 from bertsmith.model.packing import PackedSequences
+from bertsmith.training import flops as flops_module
 from bertsmith.training.flops import ModelFlops, matmul_rate
 from bertsmith.training.meter import Meter
 
@@ -112,6 +113,28 @@ def test_a_meter_measures_waiting_and_work():
     assert values["peak_memory_bytes"] > 1e7
     assert meter.take(seconds=0.2)["waiting_share"] == 0
     assert meter.facts()["num_parameters"] == sum(p.numel() for p in model.parameters())
+
+
+def test_a_rate_below_that_of_training_is_measured_again(monkeypatch):
+    class Labels:
+        def counts(self, batch):
+            return {"classification": batch.batch_size}
+
+    cpu = torch.device("cpu")
+    slow = matmul_rate(cpu, "fp32") / 1e6
+    monkeypatch.setattr(flops_module, "_rates", {(cpu, "fp32", torch.get_num_threads()): slow})
+    meter = Meter(BertForSequenceClassification(CONFIG), Labels(), cpu, "fp32")
+    examples = LabelledBatch.from_lists([[2, 3, 4]], labels=torch.tensor([0]))
+    seconds = meter.flops.of_batch(examples, 0) / (10 * slow)
+    meter.count([examples])
+    values = meter.take(seconds)
+    rate = matmul_rate(cpu, "fp32")
+    assert values["matmul_flops_per_second"] == round(rate) > 1000 * slow
+    assert values["mfu"] == pytest.approx(10 * slow / rate, abs=5e-5)
+    # Once it is right it stays.
+    meter.count([examples])
+    assert "matmul_flops_per_second" not in meter.take(seconds)
+    assert matmul_rate(cpu, "fp32") == rate
 
 
 def test_predictions_are_those_of_the_objective():
