@@ -1,20 +1,25 @@
 """What the processes of a torchrun run in the tests: jobs one after the other.
 
 Each job is an object on the command line, as JSON: `output`, `changes`, and where wanted `stop_at`
-(the step after which rank `by` gets a signal), `task` (then it fine-tunes) or `fp16` (then that is
-not refused). What came of it is printed by the first rank, a line a job.
+(the step after which rank `by` gets a signal), `task` (then it fine-tunes), `fp16` (then that is
+not refused) or `bad_from` (the update from which on all are skipped, while the checkpoint of the
+second is slow to be written). What came of it is printed by the first rank, a line a job; of an
+error by the one that has the word.
 """
 
 import functools
+import itertools
 import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import torch
 
 from bertsmith._process import speaks
+from bertsmith.errors import TrainingError
 from bertsmith.recipes import load_recipe
 from bertsmith.tasks import FinetuneRecipe, finetune
 from bertsmith.training import (
@@ -25,7 +30,11 @@ from bertsmith.training import (
     pretraining,
     update,
 )
+from bertsmith.training.guard import Guard, Verdict
+from bertsmith.training.saver import CheckpointSaver
 from bertsmith.training.update import Updater
+
+WRITING_SECONDS = 3
 
 
 def ignore(line):
@@ -65,6 +74,22 @@ def stop_after(num_updates, original=Updater.__call__):
     Updater.__call__ = update
 
 
+def skip_from(first, judge=Guard.__call__, write=CheckpointSaver._write):
+    calls, questions = itertools.count(1), itertools.count(1)
+
+    def judge_harshly(self, *arguments):
+        verdict = judge(self, *arguments)
+        return Verdict(torch.tensor(next(calls) >= first), verdict.loss, verdict.grad_norm)
+
+    def write_slowly(self, *arguments):
+        time.sleep(WRITING_SECONDS)
+        write(self, *arguments)
+
+    Guard.__call__ = judge_harshly
+    CheckpointSaver._write = write_slowly
+    CheckpointSaver.is_due = lambda self: next(questions) == 2
+
+
 def do(job):
     """Does a job; returns what came of it."""
     original = Updater.__call__
@@ -72,10 +97,14 @@ def do(job):
         allow_fp16()
     if "stop_at" in job and job["by"] == int(os.environ.get("RANK", "0")):
         stop_after(job["stop_at"])
+    if "bad_from" in job:
+        skip_from(job["bad_from"])
     try:
         return work(job)
     except Interrupted as stop:
         return {"stopped": stop.step}
+    except TrainingError as error:
+        return {"error": str(error)}
     finally:
         Updater.__call__ = original
 

@@ -6,11 +6,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 __all__ = ["atomic_file", "atomic_folder", "is_store", "locked", "sha256_of_file", "sync"]
+
+
+_asking = Lock()
 
 
 @contextmanager
@@ -20,7 +24,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     If the body raises, the temporary file is removed and whatever stood at `path` stays. An
     `OSError` that names no file, such as that of a full disk, names `path` then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     temporary = Path(name)
@@ -45,7 +49,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     A folder that already stands at `path` is replaced only when the new one is whole, and it is
     deleted last. If the body raises, nothing at `path` has changed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make(path.parent)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
         yield temporary
@@ -80,6 +84,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+        if hasattr(fcntl, "F_FULLFSYNC"):  # on macOS it may be in the disk's own memory yet
+            with suppress(OSError):  # a disk of another machine knows no such thing
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     finally:
         os.close(descriptor)
 
@@ -118,7 +125,17 @@ def is_store(folder: Path) -> bool:
         return False
 
 
+def _make(folder: Path) -> None:
+    """Makes a folder and those above it; their names are on the disk when this returns."""
+    if not folder.exists():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        with suppress(PermissionError):  # one may make folders where one may not list them
+            sync(folder.parent)
+
+
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _asking:  # else what one thread sets, the other takes for the process's, and leaves it so
+        mask = os.umask(0)
+        os.umask(mask)
     return mask

@@ -5,7 +5,7 @@ import os
 import signal
 from contextlib import suppress
 
-__all__ = ["heard_stops", "leave_closed_terminal", "let_speak", "speaks"]
+__all__ = ["heard_stops", "is_decided", "leave_closed_terminal", "let_speak", "speaks"]
 
 _decided: bool | None = None
 
@@ -18,6 +18,11 @@ def speaks() -> bool:
     if _decided is not None:
         return _decided
     return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
+
+
+def is_decided() -> bool:
+    """Whether the processes of a run have agreed on which of them speaks, see `let_speak`."""
+    return _decided is not None
 
 
 def let_speak(wanted: bool) -> None:

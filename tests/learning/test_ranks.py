@@ -147,6 +147,26 @@ def test_what_is_wrong_is_said_once(store, tmp_path):
 
 
 @pytest.mark.slow
+def test_who_fails_alone_before_the_others_are_found_says_it(store, tmp_path):
+    environment = {**os.environ, "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
+    command = [sys.executable, *map(str, command_line(store, tmp_path / "run"))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    line = "bertsmith: rank 1: MASTER_ADDR is not set; start the processes with torchrun\n"
+    assert done.stderr == line
+
+
+@pytest.mark.slow
+def test_a_run_that_went_astray_names_the_checkpoint_that_is_still_being_written(store, tmp_path):
+    strict = ["training.num_steps=20", "training.max_skipped_updates=0"]
+    (done,) = run_jobs(job(store, tmp_path / "run", *strict, bad_from=5))
+    good = tmp_path / "run" / "checkpoints" / "step-000002"
+    assert f"the last good checkpoint is {good}: " in done["error"]
+    assert "rank 1" not in done["error"]
+    assert good.is_dir()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["c10d", "static"])
 def test_two_machines(store, alone, tmp_path, backend):
     with socket.socket() as free:
@@ -174,14 +194,15 @@ def test_two_machines(store, alone, tmp_path, backend):
 @pytest.mark.slow
 def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path):
     dropout = ["model.hidden_dropout_prob=0.2", "model.attention_probs_dropout_prob=0.2"]
-    for parallel in ("ddp", "fsdp"):
-        changes = [*dropout, f"training.parallel={parallel}"]
-        whole, halves = tmp_path / f"{parallel}-whole", tmp_path / f"{parallel}-halves"
-        run_jobs(
-            job(store, whole, *changes),
-            job(store, halves, *changes, stop_at=3, by=1),
-            job(store, halves, *changes),
-        )
+    # The order in which two numbers are added changes nothing; three are needed to see one.
+    for parallel, processes in (("ddp", 2), ("fsdp", 2), ("ddp", 3), ("fsdp", 3)):
+        sizes = [f"training.{part}_batch_size={processes * 2}" for part in ("global", "micro")]
+        changes = [*dropout, *sizes, f"training.parallel={parallel}"]
+        name = f"{parallel}-{processes}"
+        whole, halves = tmp_path / f"{name}-whole", tmp_path / f"{name}-halves"
+        run_jobs(job(store, whole, *changes), processes=processes)
+        run_jobs(job(store, halves, *changes, stop_at=3, by=1), processes=processes)
+        run_jobs(job(store, halves, *changes), processes=processes)
         expected, found = weights(whole), weights(halves)
         assert all(torch.equal(expected[name], found[name]) for name in expected)
         assert losses(whole) == losses(halves)

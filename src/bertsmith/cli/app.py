@@ -3,6 +3,7 @@
 import importlib
 import io
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bertsmith._process import speaks
+from bertsmith._process import is_decided, let_speak, speaks
 from bertsmith.cli.output import warn
 from bertsmith.cli.stopping import exit_code, stop_behind
 from bertsmith.errors import BertsmithError
@@ -46,6 +47,8 @@ _COMMANDS = {
 
 
 _SECONDS_TO_SPEAK = 5.0
+# What PyTorch says of memory, of a GPU's and of its own. It has one type of error for nearly all.
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -81,25 +84,47 @@ def main() -> None:
     try:
         build_app(sys.argv[1:])()
     except BertsmithError as error:
-        warn(str(error))
-        _let_another_speak()
+        _tell(str(error))
         sys.exit(error.exit_code)
     except OSError as error:  # no permission, a full disk, a folder in a file's place
         where = f"{error.filename}: " if error.filename else ""
-        warn(f"{where}{error.strerror or error}; check the disk's room and the permissions")
+        _tell(f"{where}{error.strerror or error}; check the disk's room and the permissions")
         sys.exit(2)
-    except MemoryError:
-        warn("the memory is not enough; give fewer --workers, or a smaller batch to a model")
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+            raise
+        _tell(
+            f"the memory is not enough{_wanted_memory(error)}; give fewer --workers, or a smaller "
+            "batch to a model (training.micro_batch_size)"
+        )
         sys.exit(2)
 
 
-def _let_another_speak() -> None:
-    """Waits, where another process of a run says what is wrong, until it has.
+def _wanted_memory(error: Exception) -> str:
+    """How much there should have been more, if PyTorch says so: in bytes for its own memory."""
+    tried = re.search(r"tried to allocate ([\d.]+) ?(\w+)", str(error), re.IGNORECASE)
+    if tried is None:
+        return ""
+    number, unit = float(tried[1]), tried[2]
+    return (
+        f" for another {number / 2**30:,.1f} GiB"
+        if unit == "bytes"
+        else f" for another {number:g} {unit}"
+    )
 
-    `torchrun` ends all others as soon as one of them fails, so the one that speaks has to be first.
+
+def _tell(what: str) -> None:
+    """Says why this process ends; where another process of the run says it, that one is first.
+
+    `torchrun` ends all others as soon as one of them fails. Who is still there after a while has
+    failed alone, before the processes knew of each other, and has the word.
     """
+    warn(what)
     if not speaks():
         time.sleep(_SECONDS_TO_SPEAK)
+        if not is_decided():
+            let_speak(True)
+            warn(f"rank {os.environ.get('RANK')}: {what}")
 
 
 def _print_anything() -> None:
@@ -154,8 +179,7 @@ def _told_in_a_line() -> Iterator[None]:
     except _UsageError as error:
         what = " ".join(error.format_message().split()).rstrip(".")
         fix = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
-        warn(f"{what}{fix}")
-        _let_another_speak()
+        _tell(f"{what}{fix}")
         raise typer.Exit(error.exit_code) from None
     except BaseException as error:
         if (stop := stop_behind(error)) is None:

@@ -127,6 +127,7 @@ def _settings(runs: Sequence[RunLog], labels: Sequence[str]) -> Table | Text:
 def _machines(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
     shown: dict[str, Callable[[Mapping[str, Any]], object]] = {
         "device": lambda facts: facts.get("device"),
+        "processes": lambda facts: facts.get("processes"),
         "threads": lambda facts: facts.get("threads"),
         "precision": lambda facts: facts.get("precision"),
         "matrix products, measured": lambda facts: _rate(facts.get("matmul_flops_per_second")),

@@ -11,6 +11,8 @@ __all__ = ["Background"]
 
 #: The lowest priority that there is: the job takes what the training threads leave.
 _NICE = 19
+# Who waits for a thread to end hears of no signal meanwhile, so it waits a moment at a time.
+_HEARING_SECONDS = 0.2
 
 
 class Background:
@@ -55,9 +57,9 @@ class Background:
 
     def join(self) -> None:
         """Waits for the job under way, whatever comes of it."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(_HEARING_SECONDS)
+        self._thread = None
 
     def _run(self, job: Callable[[], None]) -> None:
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own

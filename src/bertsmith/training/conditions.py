@@ -35,6 +35,9 @@ def changed_conditions(
     def changed(name: str) -> bool:
         return name in was and name in now and was[name] != now[name]
 
+    if changed("processes"):
+        processes = counted(now["processes"], "process")
+        told.append(f"with {processes}, not {was['processes']}")
     if on_cpu and changed("threads"):
         told.append(f"with {counted(now['threads'], 'thread')}, not {was['threads']}")
     if changed("cpu_kernels"):

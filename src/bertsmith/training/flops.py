@@ -6,14 +6,14 @@ matrices in the same precision.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import nn
 
-from bertsmith.model import BertConfig, cpu_kernels
+from bertsmith.model import BertConfig, BertModel, cpu_kernels
 from bertsmith.model.packing import PackedSequences
 
 __all__ = ["FORWARD_AND_BACKWARD", "ModelFlops", "matmul_rate"]
@@ -40,8 +40,8 @@ class ModelFlops:
     - a sequence: $2D^2$ for the pooler, $2D$ for each class of a head on top of it.
 
     Padding, softmax, LayerNorm, activations and the optimizer count nothing: they are what a run
-    loses, not what it needs. Training costs three times as much. What is computed twice to save
-    memory isn't counted twice.
+    loses, not what it needs. Training costs three times as much, less what frozen layers spare.
+    What is computed twice to save memory isn't counted twice.
 
     **Source**: Kaplan et al. 2020, section 2.1; Chowdhery et al. 2022 (PaLM), appendix B, for the
     utilisation. **Differs**: attention with real lengths, the head with real predictions.
@@ -51,6 +51,7 @@ class ModelFlops:
         per_square: FLOPs of a sequence for each square of its length.
         per_prediction: FLOPs of a position at which a token is predicted.
         per_sequence: FLOPs of a sequence, whatever its length.
+        spared: what training needs less, where a part of the model is frozen.
 
     Example:
         >>> flops = ModelFlops.of_config(BertConfig.of_size("base"))
@@ -62,6 +63,7 @@ class ModelFlops:
     per_square: int
     per_prediction: int = 0
     per_sequence: int = 0
+    spared: "ModelFlops | None" = None
 
     @classmethod
     def of_config(cls, config: BertConfig) -> Self:
@@ -86,9 +88,10 @@ class ModelFlops:
         if in_mlm:
             predicting += 2 * config.hidden_size * config.vocab_size
         per_token, per_square = _encoder(config)
+        spared = _spared(model, config, heads)
         if any("pooler" in name for name in heads):
-            return cls(per_token, per_square, predicting, other)
-        return cls(per_token + other, per_square, predicting)
+            return cls(per_token, per_square, predicting, other, spared)
+        return cls(per_token + other, per_square, predicting, spared=spared)
 
     def forward(
         self, num_tokens: int, sum_of_squares: int, num_predictions: int, num_sequences: int
@@ -117,14 +120,16 @@ class ModelFlops:
             num_predictions: positions to predict in each.
         """
         tokens, predictions = num_sequences * length, num_sequences * num_predictions
-        forward = self.forward(tokens, tokens * length, predictions, num_sequences)
-        return FORWARD_AND_BACKWARD * forward
+        return self._both_ways(tokens, tokens * length, predictions, num_sequences)
 
     def of_batch(self, batch: PackedSequences, num_predictions: int) -> int:
         """FLOPs of forward and backward on a batch, which lies in the CPU's memory."""
         squares = int(batch.lengths.long().square().sum())
-        forward = self.forward(batch.num_tokens, squares, num_predictions, batch.batch_size)
-        return FORWARD_AND_BACKWARD * forward
+        return self._both_ways(batch.num_tokens, squares, num_predictions, batch.batch_size)
+
+    def _both_ways(self, *numbers: int) -> int:
+        spared = self.spared.forward(*numbers) if self.spared else 0
+        return FORWARD_AND_BACKWARD * self.forward(*numbers) - spared
 
 
 def matmul_rate(device: torch.device, precision: str, *, again: bool = False) -> float:
@@ -192,6 +197,39 @@ def _encoder(config: BertConfig) -> tuple[int, int]:
     """FLOPs of the encoder for each token, and for each square of a length."""
     L, D, F = config.num_hidden_layers, config.hidden_size, config.intermediate_size
     return L * (8 * D * D + 4 * D * F), 4 * L * D
+
+
+def _spared(
+    model: nn.Module, config: BertConfig, heads: Mapping[str, nn.Linear]
+) -> ModelFlops | None:
+    """What the backward pass needs less than two products for each of the forward pass.
+
+    Of frozen layers, which are the lowest, nothing; of what comes next no gradient of its input.
+    """
+    bert = next(module for module in model.modules() if isinstance(module, BertModel))
+    if _is_trained(bert.embeddings):
+        return None
+    D, V = config.hidden_size, config.vocab_size
+    num_frozen = sum(not _is_trained(layer) for layer in bert.encoder.layers)
+    a_layer, a_square = (number // config.num_hidden_layers for number in _encoder(config))
+    per_token, per_square = 2 * num_frozen * a_layer, 2 * num_frozen * a_square
+    in_mlm = any("mlm_head" in name for name in heads)
+    per_prediction = 2 * D * V if in_mlm else 0  # the gradient of the word embeddings
+    per_sequence = 0
+    if num_frozen < config.num_hidden_layers:
+        per_token += 3 * 2 * D * D
+    elif any("pooler" in name for name in heads):
+        per_prediction += 2 * D * D if in_mlm else 0
+        per_sequence = 2 * D * D
+    elif in_mlm:
+        per_prediction += 2 * D * D
+    else:
+        per_token += sum(2 * head.in_features * head.out_features for head in heads.values())
+    return ModelFlops(per_token, per_square, per_prediction, per_sequence)
+
+
+def _is_trained(part: nn.Module) -> bool:
+    return any(weight.requires_grad for weight in part.parameters())
 
 
 def _is_head(name: str, module: nn.Module) -> bool:

@@ -76,7 +76,12 @@ class Trainer:
         self.update = Updater(model, objective, settings, self.ranks)
         self.saver = CheckpointSaver(run, settings, save_model, self.ranks)
         self.skips = SkipRecord(
-            run, batches, settings.max_skipped_updates, warn=warn, settle=self.saver.wait
+            run,
+            batches,
+            settings.max_skipped_updates,
+            self.ranks,
+            warn=warn,
+            settle=self.saver.wait,
         )
         self.meter = Meter(model, objective, self.update.device, self.update.precision)
         self.facts = facts
@@ -111,11 +116,10 @@ class Trainer:
             keep_freed_memory()
             if note := slowness(self.update.precision):
                 self.warn(note)
-        facts = {**self.facts(), **self.meter.facts()}
+        facts = {**self.facts(), **self.meter.facts(), "processes": self.ranks.world_size}
         self._tell_of_other_conditions(facts)
         tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)
         started = time.monotonic() - self.state.seconds
-        window = Window(self.state.step + 1)
         with (
             tracking(self.settings.trackers, tracked, self.warn) as self.run.listeners,
             stop_on_signals() as stop,
@@ -130,6 +134,7 @@ class Trainer:
             self.agreed = Agreement(self.ranks, stop, self.saver.is_due, started)
             self.ranks.wait()  # from here on a signal to any of them saves
             self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
+            window = Window(self.state.step + 1)
             for micro_batches in self.meter.timed(
                 self.batches.steps(self.state.step, self._fraction)
             ):
@@ -176,10 +181,10 @@ class Trainer:
         """Writes the window to the log and returns what the progress bar shows."""
         self.skips.note(window.verdicts, window.first_step, self.state)
         means = window.means(self.ranks)
-        if not means:
-            return {}
         rate = window.tokens_per_second(self.ranks)
         machine = self.meter.take(time.monotonic() - window.started)
+        if not means:  # all were skipped
+            return {}
         self.run.log(
             "train",
             self.state.step,
@@ -241,6 +246,7 @@ class Trainer:
         self.state.loss_scaler = self.update.scaler.state()
         guard = self.update.guard.tensors()
         self.saver.save(self.state, self.model, self.update.optimizer, guard)
+        window.started = time.monotonic()  # it is empty: what comes next doesn't pay for this
         if self.agreed.must_stop:
             self.saver.wait()
             folder = self.run.checkpoint_path(self.state.step)
@@ -248,8 +254,11 @@ class Trainer:
         return window
 
     def _save_model(self) -> None:
-        state = self.model.state_dict().items()
-        weights = {name: whole(value) for name, value in state}
+        weights = {}
+        for name, value in self.model.state_dict().items():
+            complete = whole(value)  # of shards one at a time: not all may fit on a device
+            if self.ranks.is_first:
+                weights[name] = complete.cpu()
         if self.ranks.is_first:
             with self.run.writing(self.run.path):
                 self.save_model(self.run.path, weights)
@@ -259,6 +268,8 @@ class Trainer:
         if self.evaluation.best is None:
             self._save_model()
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
+        with self.run.writing(self.run.metrics_path):
+            self.run.sync_log()
 
     def _keep_time(self) -> None:
         self.state.seconds = self.agreed.seconds()

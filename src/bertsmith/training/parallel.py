@@ -1,6 +1,7 @@
 """How several processes train one model: as replicas (DDP), or in shards (FSDP2)."""
 
 import warnings
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -92,7 +93,13 @@ class _Pass(nn.Module):
 
 
 class _Replicas:
-    """Every rank has the whole model; gradients are averaged in buckets during backward."""
+    """Every rank has the whole model; gradients are averaged in buckets during backward.
+
+    DDP fills its buckets anew after the first backward pass, in the order in which gradients come.
+    Where a gradient stands in its bucket decides in which order three ranks or more add it up. So
+    there is a pass before the first that counts: the updates of a sitting that goes on have the
+    same buckets as without a stop.
+    """
 
     def __init__(self, model: nn.Module, objective: Objective) -> None:
         self._pass = _Pass(model, objective)
@@ -100,12 +107,13 @@ class _Replicas:
 
     def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
         if self._ddp is None:
+            # Looking for them in every step takes time; whether there are any never changes.
+            has_unused = _has_unused_parameters(self._pass, batch)
             self._ddp = DistributedDataParallel(
-                self._pass,
-                # Looking for them in every step takes time; whether there are any never changes.
-                find_unused_parameters=_has_unused_parameters(self._pass, batch),
-                gradient_as_bucket_view=True,
+                self._pass, find_unused_parameters=has_unused, gradient_as_bucket_view=True
             )
+            if not has_unused:  # else the buckets stay as they are
+                _run_in_vain(self._ddp, batch)
         # What `no_sync` sets, but for forward and backward, which the caller does.
         self._ddp.require_backward_grad_sync = is_last
         measures: dict[str, Measure] = self._ddp(batch)
@@ -143,11 +151,24 @@ class _Shards:
 
 def _has_unused_parameters(run: nn.Module, batch: PackedSequences) -> bool:
     """Whether the loss of a batch leaves out parameters, such as the head for next sentences."""
-    devices = [batch.input_ids.device] if batch.input_ids.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with _as_if_nothing_was_drawn(batch):
         measures: dict[str, Measure] = run(batch)
     used = _leaves([measure.loss.total for measure in measures.values()])
     return any(weight.requires_grad and id(weight) not in used for weight in run.parameters())
+
+
+def _run_in_vain(run: nn.Module, batch: PackedSequences) -> None:
+    """Forward and backward, of which neither gradients nor random states stay."""
+    with _as_if_nothing_was_drawn(batch):
+        measures: dict[str, Measure] = run(batch)
+        torch.stack([measure.loss.total for measure in measures.values()]).sum().backward()
+    for weight in run.parameters():
+        weight.grad = None
+
+
+def _as_if_nothing_was_drawn(batch: PackedSequences) -> AbstractContextManager[None]:
+    device = batch.input_ids.device
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def _leaves(losses: list[Tensor]) -> set[int]:

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bertsmith._files import atomic_file, locked
+from bertsmith._files import atomic_file, locked, sync
 from bertsmith.errors import TrainingError
 from bertsmith.training.checkpoint_folders import (
     CHECKPOINT,
@@ -169,6 +169,12 @@ class RunFolder:
             file.write(line)
         for listener in self.listeners:
             listener(kind, step, values)
+
+    def sync_log(self) -> None:
+        """Waits until the log is on the disk."""
+        if self.metrics_path.exists():
+            sync(self.metrics_path)
+            sync(self.path)
 
     def forget_after(self, step: int) -> None:
         """Drops log records of steps that a resumed run does again, and sets checkpoints aside.

@@ -90,6 +90,7 @@ class CheckpointSaver:
     def _write(self, snapshot: Snapshot, recipe: str) -> None:
         folder = self.run.checkpoint_path(snapshot.state.step)
         try:
+            self.run.sync_log()  # a checkpoint never knows of more than the log
             write_checkpoint(folder, snapshot, self.save_model, recipe)
             self.run.keep_checkpoints(self.settings.keep_checkpoints, snapshot.state.best_step)
         except OSError as error:
@@ -111,5 +112,5 @@ class CheckpointSaver:
     ) -> None:
         if kind is None:
             self._background.wait()
-        elif kind is not KeyboardInterrupt:  # a second Ctrl-C doesn't want to wait
+        elif not issubclass(kind, KeyboardInterrupt):  # a second Ctrl-C doesn't want to wait
             self._background.join()

@@ -25,6 +25,9 @@ class FollowedRun(RunFolder):
     def log(self, kind: str, step: int, **values: Any) -> None:
         """Does nothing."""
 
+    def sync_log(self) -> None:
+        """Does nothing."""
+
     def forget_after(self, step: int) -> None:
         """Does nothing."""
 

@@ -8,6 +8,7 @@ from bertsmith._words import counted
 from bertsmith.errors import TrainingError
 from bertsmith.training.checkpoint import is_sound
 from bertsmith.training.checkpoint_folders import step_of
+from bertsmith.training.distributed import Ranks
 from bertsmith.training.guard import SkippedUpdate, Verdict, skipped_updates
 from bertsmith.training.interfaces import StepBatches
 from bertsmith.training.run_folder import RunFolder
@@ -26,6 +27,8 @@ class SkipRecord:
         run: where they are logged, as records of kind "skipped".
         batches: says which examples a step had.
         limit: how many a run may have.
+        ranks: the processes of the run. All of them note the same; the first one knows what
+            stands on the disk, and what is still being written.
         warn: is told about each in one line.
         settle: waits until the checkpoint that is being written stands.
 
@@ -38,11 +41,12 @@ class SkipRecord:
         run: RunFolder,
         batches: StepBatches,
         limit: int,
+        ranks: Ranks,
         *,
         warn: Callable[[str], None],
         settle: Callable[[], None],
     ) -> None:
-        self.run, self.batches, self.limit = run, batches, limit
+        self.run, self.batches, self.limit, self.ranks = run, batches, limit, ranks
         self.warn, self.settle = warn, settle
         self.last = self._first_of_row = 0
 
@@ -74,12 +78,15 @@ class SkipRecord:
                 )
 
     def way_on(self, first_bad_step: int) -> str:
-        """What to do about a run that went astray.
+        """What to do about a run that went astray; all ranks must ask.
 
         Args:
             first_bad_step: the first update that couldn't be made. A checkpoint is good if an
                 update was made from it.
         """
+        return self.ranks.on_first(lambda: self._way_on(first_bad_step))
+
+    def _way_on(self, first_bad_step: int) -> str:
         self.settle()
         older = (p for p in self.run.checkpoints() if step_of(p) < first_bad_step - 1)
         good = next(filter(is_sound, older), None)

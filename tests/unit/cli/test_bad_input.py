@@ -322,3 +322,14 @@ def test_memory_that_is_not_enough(bertsmith, tmp_path, corpus, vocab, monkeypat
     arguments = ("prepare", corpus, "--vocab", vocab, "-o", tmp_path / "store", "--workers", 1)
     complains(bertsmith(*arguments), "the memory is not enough; give fewer --workers")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_does_not_fit(bertsmith, tmp_path, corpus, vocab):
+    assert bertsmith("prepare", corpus, "--vocab", vocab, "-o", tmp_path / "store")[0] == 0
+    run = ("pretrain", tmp_path / "store", "--recipe", "tiny", "-o", tmp_path / "run")
+    far_too_much = ("--set", f"model.intermediate_size={10**13}")
+    told = (
+        "the memory is not enough for another 4,768,371.6 GiB; give fewer --workers, or a smaller"
+    )
+    complains(bertsmith(*run, *far_too_much), told)
+    assert not (tmp_path / "run").exists()

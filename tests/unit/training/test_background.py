@@ -1,10 +1,17 @@
 """Jobs run one at a time, beside their caller, and their errors are not lost."""
 
-from threading import Event, current_thread, main_thread
+import signal
+import time
+from threading import Event, Timer, current_thread, main_thread
 
 import pytest
 
+from bertsmith._process import heard_stops
+from bertsmith.cli.stopping import Stopped, raise_on_signals
+from bertsmith.training import RunFolder
 from bertsmith.training.background import Background
+from bertsmith.training.saver import CheckpointSaver
+from bertsmith.training.settings import LoopSettings
 
 
 def test_a_job_runs_beside_its_caller_and_the_next_one_waits():
@@ -49,3 +56,29 @@ def test_join_leaves_an_error_for_later():
     background.join()
     with pytest.raises(OSError, match="disk full"):
         background.wait()
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_a_second_stop_does_not_wait_for_the_writer(tmp_path, is_left):
+    """Neither while a checkpoint is awaited, nor where the run is left for the first one."""
+    go, started = Event(), time.monotonic()
+    saver = CheckpointSaver(RunFolder(tmp_path), LoopSettings(), lambda *_: None)
+
+    def stopped():
+        with saver:
+            saver._background.start(lambda: go.wait(60))
+            if is_left:
+                signal.raise_signal(signal.SIGINT)
+            Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+            saver.wait()
+
+    kept = {number: signal.getsignal(number) for number in heard_stops()}
+    raise_on_signals()
+    try:
+        with pytest.raises(Stopped):
+            stopped()
+    finally:
+        go.set()
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    assert time.monotonic() - started < 30

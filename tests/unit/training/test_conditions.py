@@ -13,7 +13,7 @@ from seeing_runs import recipe
 
 START = {
     "kind": "start", "step": 0, "threads": 2, "cpu_kernels": "yes", "torch_version": "2.13.0",
-    "device": "A processor, 2 cores",
+    "device": "A processor, 2 cores", "processes": 4,
 }  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def test_a_run_on_another_number_of_threads(store, tmp_path, monkeypatch, thread
 @pytest.mark.parametrize(("change", "told"), [
     ({}, None),
     ({"threads": 3}, "with 3 threads, not 2"),
+    ({"processes": 1, "threads": 1}, "with 1 process, not 4, and with 1 thread, not 2"),
     ({"cpu_kernels": "no"}, "without the C kernels"),
     ({"device": "B processor, 2 cores"}, "on B processor, not A processor"),
     ({"device": "A processor, 8 cores"}, None),

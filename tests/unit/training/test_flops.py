@@ -19,6 +19,7 @@ from bertsmith.model import (
 from bertsmith.model.packing import PackedSequences
 from bertsmith.training import flops as flops_module
 from bertsmith.training.flops import ModelFlops, matmul_rate
+from bertsmith.training.freezing import freeze_lowest
 from bertsmith.training.meter import Meter
 
 # Sequences of one length, which nothing pads, and whose number of rows nothing rounds up.
@@ -40,9 +41,14 @@ def counted(model, work):
     return counter.get_total_flops()
 
 
+FROZEN = pytest.mark.parametrize("num_frozen", [None, 0, 1, 2])
+
+
+@FROZEN
 @pytest.mark.parametrize("kind", [BertForPreTraining, BertForMaskedLM])
-def test_pretraining_is_counted_as_pytorch_counts(kind):
+def test_pretraining_is_counted_as_pytorch_counts(kind, num_frozen):
     model, (packed, positions) = kind(CONFIG), batch()
+    freeze_lowest(model, num_frozen)
 
     def step():
         outputs = model.forward_packed(packed, masked_positions=positions)
@@ -51,15 +57,17 @@ def test_pretraining_is_counted_as_pytorch_counts(kind):
     flops = ModelFlops.of_model(model, CONFIG)
     ours = flops.of_batch(packed, NUM_PREDICTIONS)
     assert ours == counted(model, step)
-    if kind is BertForPreTraining:
+    if kind is BertForPreTraining and num_frozen is None:
         assert flops == ModelFlops.of_config(CONFIG)
 
 
+@FROZEN
 @pytest.mark.parametrize(
     "kind", [BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering]
 )
-def test_fine_tuning_is_counted_as_pytorch_counts(kind):
+def test_fine_tuning_is_counted_as_pytorch_counts(kind, num_frozen):
     model, (packed, _) = kind(CONFIG), batch()
+    freeze_lowest(model, num_frozen)
 
     def step():
         outputs = model.forward_packed(packed)
