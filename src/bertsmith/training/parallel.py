@@ -161,7 +161,8 @@ def _run_in_vain(run: nn.Module, batch: PackedSequences) -> None:
     """Forward and backward, of which neither gradients nor random states stay."""
     with _as_if_nothing_was_drawn(batch):
         measures: dict[str, Measure] = run(batch)
-        torch.stack([measure.loss.total for measure in measures.values()]).sum().backward()
+        losses = [measure.loss.total for measure in measures.values()]
+        torch.autograd.backward(torch.stack(losses).sum())
     for weight in run.parameters():
         weight.grad = None
 
