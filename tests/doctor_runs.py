@@ -73,6 +73,7 @@ def start_line(**changes):
         "torch_version": "2.13.0",
         "python_version": "3.12.0",
         "system": "Linux x86_64",
+        "processes": 1,
         **changes,
     }
 
