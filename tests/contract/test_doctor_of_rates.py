@@ -114,11 +114,12 @@ BACK = (40.0, 9.0, 3.0, *(0.7,) * 7)
         (100, {"losses": BACK}, "a learning rate of 100, over 0.0002", "learning_rate=3e-05"),
         (1e-3, {}, "a learning rate of 0.001, over 0.0002", "learning_rate=3e-05"),
         (1.0, {"num_parameters": 4_000_000}, "over 0.005", "learning_rate=0.0003"),
-        (1e-3, {"num_parameters": 4_000_000}, "chance: on small sets", "seed=5"),
+        (1e-3, {"num_parameters": 4_000_000}, "chance on a small set, or a model", "seed=5"),
         (1e-7, {}, "a learning rate of 1e-07, too low", "learning_rate=3e-05"),
         (3e-5, {"training": {"freeze_layers": 12}}, "frozen", "freeze_layers=null"),
         (3e-5, {"step": 30}, "too few updates, 30", "num_epochs=1"),
-        (3e-5, {}, "Likely here: chance: on small sets some seeds", "seed=5"),
+        (3e-5, {}, "Likely here: chance on a small set, or a model that is small", "seed=5"),
+        (3e-5, {"num_parameters": 340_000_000}, "chance: on small sets some seeds", "seed=5"),
     ],
 )
 def test_a_score_at_chance_names_its_likely_cause(tmp_path, rate, more, reason, option):

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from bertsmith._process import is_decided, let_speak, speaks
 from bertsmith.cli.output import warn
-from bertsmith.cli.stopping import exit_code, stop_behind
+from bertsmith.cli.stopping import exit_code, stop_before, stop_behind
 from bertsmith.errors import BertsmithError
 
 __all__ = ["build_app", "main"]
@@ -182,7 +182,8 @@ def _told_in_a_line() -> Iterator[None]:
         _tell(f"{what}{fix}")
         raise typer.Exit(error.exit_code) from None
     except BaseException as error:
-        if (stop := stop_behind(error)) is None:
+        stop = stop_behind(error) or stop_before(error)
+        if stop is None:
             raise
         warn("stopped")
         raise typer.Exit(exit_code(stop)) from None

@@ -137,7 +137,7 @@ def _show(plan: "Plan", corpus: "PlannedCorpus", device: "Device", gpus: int) ->
         ("take", chosen.size),
         ("phases", phases),
         ("learning rate", f"{plan.recipe['training']['learning_rate']:g}"),
-        ("forward pass", f"{chosen.micro_batch_size} sequences"),
+        ("forward pass", counted(chosen.micro_batch_size, "sequence")),
     ]
     if plan.cost is not None:
         rows.append(("cost", f"{plan.cost:,.2f}"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from bertsmith._process import heard_stops, leave_closed_terminal
 
-__all__ = ["Stopped", "exit_code", "raise_on_signals", "stop_behind"]
+__all__ = ["Stopped", "exit_code", "raise_on_signals", "stop_before", "stop_behind"]
 
 # How long what swallowed a stop is given to come to its end.
 _AGAIN_SECONDS = 0.01
@@ -59,6 +59,19 @@ def stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
             return _latest
         error = error.__cause__
     return error
+
+
+def stop_before(error: BaseException) -> KeyboardInterrupt | None:
+    """The stop that somebody passed over before something broke, if there was one.
+
+    PyTorch, while it is imported, takes whatever is raised in NumPy for a NumPy that is missing;
+    and half of NumPy stays behind. An error that says what a user did wrong is none of that kind.
+
+    Example:
+        >>> stop_before(AttributeError("module 'numpy' has no attribute 'matrix'"))
+    """
+    is_broken = isinstance(error, (ImportError, AttributeError, NameError, TypeError))
+    return _latest if is_broken else None
 
 
 def raise_on_signals() -> None:

@@ -13,10 +13,12 @@ import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from bertsmith._progress import progress
 from bertsmith.errors import CorpusError
 
 __all__ = ["Docstring", "gather_docstrings"]
@@ -61,8 +63,12 @@ def gather_docstrings(max_bytes: int, *, num_workers: int | None = None) -> list
     seen: set[bytes] = set()
     by_package: dict[str, int] = {}
     total = 0
-    with ProcessPoolExecutor(num_workers or os.cpu_count(), get_context("forkserver")) as pool:
+    with (
+        _pool(num_workers or os.cpu_count() or 1) as pool,
+        progress("reading documentation", max_bytes, "bytes") as bar,
+    ):
         for docstring in _all_docstrings(pool):
+            bar.reach(total)
             digest = hashlib.sha256(docstring.text.encode()).digest()
             used = by_package.get(docstring.package, 0)
             if digest in seen or used > max_bytes // 4:
@@ -73,7 +79,6 @@ def gather_docstrings(max_bytes: int, *, num_workers: int | None = None) -> list
             kept.append(docstring)
             total += size
             if total >= max_bytes:
-                pool.shutdown(wait=False, cancel_futures=True)
                 break
     if total < 200_000:
         raise CorpusError(
@@ -81,6 +86,16 @@ def gather_docstrings(max_bytes: int, *, num_workers: int | None = None) -> list
             fix="use your own text with bertsmith vocab, prepare and pretrain",
         )
     return kept
+
+
+@contextmanager
+def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that do no more than they have begun when nobody wants the rest, or at a stop."""
+    with ProcessPoolExecutor(num_workers, get_context("forkserver")) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _all_docstrings(pool: ProcessPoolExecutor) -> Iterator[Docstring]:

@@ -112,14 +112,17 @@ class RunMeasures(RunCommands):
         """The share of the planned run that is done."""
         if self.run.is_finished:
             return 1.0
-        return self._fraction({"step": self.run.step, "seconds": self.run.seconds})
+        now = {"step": self.run.step, "seconds": self.run.seconds, "epochs": self.epochs}
+        return self._fraction(now)
 
     def _fraction(self, record: Mapping[str, Any]) -> float:
         budget = self.run.setting("training.budget_seconds")
         if budget:
             return min(1.0, float(record.get("seconds", 0.0)) / float(budget))
-        steps = self.run.setting("training.num_steps")
-        return min(1.0, record["step"] / float(steps)) if steps else 0.0
+        if steps := self.run.setting("training.num_steps"):
+            return min(1.0, float(record["step"]) / float(steps))
+        epochs = self.run.setting("training.num_epochs")
+        return min(1.0, (record.get("epochs") or 0.0) / float(epochs)) if epochs else 0.0
 
     @property
     def ignorant_loss(self) -> float:
@@ -144,15 +147,26 @@ class RunMeasures(RunCommands):
         """Whether pre-training was thrown out before it had learned anything.
 
         In all of the log the loss is above that of a model that knows no context, and either it
-        went over ln V, or the learning rate is over what models of the size bear.
+        went over ln V, or the learning rate is over what models of the size bear. Where no
+        evaluation tells what such a model has, the run ended in updates that had to be skipped.
         """
-        if not self._seen or not self.is_pretraining:
+        if not self.is_pretraining:
             return False
         unigram = self.unigram_loss
+        if unigram is None and self.went_astray:
+            return True
+        if not self._seen:
+            return False
         if unigram is None:
             return min(self._seen) >= self.ignorant_loss + OVER_IGNORANT
         is_wild = self.went_over or self.learning_rate > self.highest_rate
         return is_wild and min(self._seen) >= unigram + ABOVE_UNIGRAM
+
+    @property
+    def went_astray(self) -> bool:
+        """Whether too many skipped updates ended it, under a rate that no such model bears."""
+        limit = self.run.setting("training.max_skipped_updates", 0)
+        return len(self.run.of_kind("skipped")) > limit and self.learning_rate > self.highest_rate
 
     @property
     def is_useless(self) -> bool:
@@ -163,7 +177,9 @@ class RunMeasures(RunCommands):
             loss, unigram = self.last_loss, self.unigram_loss
             return loss is None or (unigram is not None and loss > unigram - ABOVE_UNIGRAM)
         least, score = self.fact("least_score"), self.run.scores.get(self.run.main_metric or "")
-        return least is not None and score is not None and score <= least
+        if score is None:
+            return self.went_astray
+        return least is not None and score <= least
 
     @property
     def _seen(self) -> list[float]:

@@ -1,6 +1,7 @@
 """What is wrong with a recipe, in one line."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +10,9 @@ from bertsmith.errors import RecipeError
 from bertsmith.recipes.describe import describe_settings
 
 __all__ = ["recipe_error"]
+
+# "Input should be a valid integer, unable to parse string as an integer"
+_REASON = re.compile(r", (unable|got) .*")
 
 # What other libraries call a setting, and what it may be here.
 _OTHER_NAMES = {
@@ -46,7 +50,7 @@ def recipe_error(kind: type[BaseModel], error: ValidationError, where: str | Non
     if parent in known:  # a setting of several types; pydantic tells of each, by its name
         path = parent
         messages = [
-            found["msg"].partition(",")[0]
+            _REASON.sub("", found["msg"])
             for found in error.errors()
             if found["loc"][:-1] == first["loc"][:-1]
         ]

@@ -91,7 +91,10 @@ class SkipRecord:
         older = (p for p in self.run.checkpoints() if step_of(p) < first_bad_step - 1)
         good = next(filter(is_sound, older), None)
         if good is None:
-            return "there is no good checkpoint; start anew with a lower training.learning_rate"
+            return (
+                "there is no good checkpoint; start anew in another output folder with a lower "
+                "training.learning_rate"
+            )
         return (
             f"the last good checkpoint is {good}: start from it in another output folder "
             "(pretrain --init, finetune --model) with a lower training.learning_rate"

@@ -59,15 +59,48 @@ def test_a_rate_far_too_high(bertsmith, store, tmp_path, monkeypatch, rate):
 
 
 @pytest.mark.parametrize("rate", [1e12, 1e30])
-def test_a_rate_that_gives_no_numbers(bertsmith, store, tmp_path, monkeypatch, rate):
+@pytest.mark.parametrize("every", [1, 20])
+def test_a_rate_that_gives_no_numbers(bertsmith, store, tmp_path, monkeypatch, rate, every):
+    """The first updates, with the rate still near 0, may have been made, logged and saved."""
     monkeypatch.chdir(tmp_path)
-    assert pretrained(bertsmith, store, "hot", f"training.learning_rate={rate}")[0] == 2
+    often = f"training.log_every_steps={every}", "training.checkpoint_every_seconds=1e-6"
+    code, _, err = pretrained(bertsmith, store, "hot", f"training.learning_rate={rate}", *often)
+    assert code == 2
+    assert "another output folder" in err
     found = findings(bertsmith, "hot")
+    # None says to go on, repeats the rate, or takes what came of it.
+    assert "unfinished_schedule" not in found
+    told = [finding["command"] for finding in found.values() if "pretrain" in finding["command"]]
+    assert len(rates(found)) == len(told) > 1
+    assert "--init" not in " ".join(told)
     told = found["skipped_updates"]["title"]
     assert told.endswith(f"; the learning rate is {rate:g}, over {HIGHEST:g} for this size")
     assert max(rates(found)) <= HIGHEST
     (words,) = command_lines(found["skipped_updates"]["command"])
     assert bertsmith(*words)[0] == 0
+
+
+def test_fine_tuning_that_is_not_at_its_end(bertsmith, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "".join(f"the {word} river .,{word}\n" for word in ("red", "old") * 18)
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.csv").write_text(f"text,label\n{text}")
+    options = sets("training.num_epochs=8", "training.global_batch_size=4",
+                   "training.precision=fp32", "training.learning_rate=1e-9",
+                   "training.log_every_steps=2")  # fmt: skip
+    command = ("finetune", "classify", "--model", model, "--data", tmp_path, "-o", "run", *options)
+    assert bertsmith(*command)[0] == 0
+    log = tmp_path / "run" / "metrics.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    kept = [line for line in lines if line["step"] <= 18 and line["kind"] != "evaluation"]
+    log.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    found = findings(bertsmith, "run")
+    assert not [f for f in found.values() if f["severity"] == "problem"]
+    assert "after 25% of the run" in found["unfinished_schedule"]["title"].replace(" %", "%")
+    assert found["not_learned"]["severity"] == "info"
+    assert "the end" not in found["not_learned"]["title"]
+    assert found["not_learned"]["remedy"].startswith("Likely here: a run that isn't at its end")
+    assert found["not_learned"]["command"].endswith("-o run")
 
 
 def test_a_run_that_fresh_weights_need_is_told_only_when_it_is_no_trial(bertsmith, store, tmp_path):

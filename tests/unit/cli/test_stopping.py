@@ -5,8 +5,16 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
-from bertsmith.cli.stopping import Stopped, exit_code, raise_on_signals, stop_behind
+from bertsmith.cli.stopping import (
+    Stopped,
+    exit_code,
+    raise_on_signals,
+    stop_before,
+    stop_behind,
+)
+from bertsmith.errors import StoreError
 from cli_runs import FAST
 
 PROGRAM = """
@@ -81,6 +89,16 @@ def test_a_stop_of_which_only_the_name_is_left(monkeypatch):
     monkeypatch.setattr("bertsmith.cli.stopping._latest", Stopped(signal.SIGHUP))
     assert exit_code(stop_behind(error)) == 129
     assert stop_behind(ValueError("something else")) is None
+
+
+def test_a_stop_that_an_import_passed_over(monkeypatch):
+    """As PyTorch does with what is raised while it imports NumPy."""
+    half = AttributeError("module 'numpy' has no attribute 'matrix'")
+    assert stop_before(half) is None
+    monkeypatch.setattr("bertsmith.cli.stopping._latest", Stopped(signal.SIGINT))
+    assert exit_code(stop_before(half)) == 130
+    for told in (StoreError("does not exist", where="store"), typer.Exit(3), OSError(28, "full")):
+        assert stop_before(told) is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

@@ -21,17 +21,21 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         return
     noise = 1.96 * math.sqrt(max(accuracy * (1 - accuracy), 1 / number) / number)
     if (crossed := NOISE_LIMITS.crossed(noise)) is not None:
+        # The dev set of a task is as large as it is, and says nothing about the run.
+        severity = crossed[0] if pretraining else "warning"
         what = "masked tokens" if pretraining else "examples"
         yield Finding(
             "small_evaluation",
-            crossed[0],
+            severity,
             f"the accuracy is known to ± {100 * noise:.1f} points, from {number:,} {what}",
             noise,
             crossed[1],
             effect="Two runs, or two moments of one, differ by so much through chance alone. "
             "Whatever is chosen by such a score (the best checkpoint, a learning rate, a recipe) "
             "is chosen by luck.",
-            remedy="Hold more out, or compare the means of several seeds.",
+            remedy="Hold more out, or compare the means of several seeds."
+            if pretraining
+            else "Compare the means of several seeds, or hold more examples out.",
             command=_larger(measures) if pretraining else measures.with_other_seed(),
         )
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from bertsmith.doctor.finding import Finding, Limits, Severity
+from bertsmith.doctor.finding import Finding, Limits, Severity, percent
 from bertsmith.doctor.run_measures import RunMeasures
 
 __all__ = ["check"]
@@ -16,6 +16,7 @@ LEFT_LIMITS = Limits(warning=0.9, problem=0.98)
 BEYOND_LIMITS = Limits(warning=5)
 _FEWEST_LINES = 4
 _FEW_UPDATES = 50
+_LARGE = 300_000_000
 # With a tenth of a sound rate the weights hardly move.
 _SLOW = 0.1
 # With so little of the loss left, what is in the training data was learned.
@@ -64,8 +65,10 @@ def _loss_left(measures: RunMeasures) -> tuple[str, Severity, float, float] | No
     if left is None or (crossed := LEFT_LIMITS.crossed(left)) is None:
         return None
     last = measures.losses[1][-1]
-    title = f"{left:.0%} of the training loss is still there at the end ({last:.3f})"
-    return title, crossed[0], left, crossed[1]
+    finished = measures.run.is_finished
+    when = "at the end" if finished else f"after {percent(measures.fraction)} of the run"
+    title = f"{left:.0%} of the training loss is still there {when} ({last:.3f})"
+    return title, crossed[0] if finished else "info", left, crossed[1]
 
 
 def _left(measures: RunMeasures) -> float | None:
@@ -79,6 +82,8 @@ def _left(measures: RunMeasures) -> float | None:
 def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     """What may be the reason, the likeliest first, each with the command against it."""
     rate, highest, sound = measures.learning_rate, measures.highest_rate, measures.sound_rate
+    if not measures.run.is_finished and rate <= highest:
+        yield "a run that isn't at its end", measures.go_on()
     if rate > highest:
         yield (
             f"a learning rate of {rate:g}, over {highest:g} for fine-tuning a model of this size "
@@ -107,10 +112,11 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
             f"a dev set that is unlike the training data, of whose loss only {left:.0%} is left",
             "",
         )
-    yield (
-        "chance: on small sets some seeds of BERT-large fail by themselves",
-        measures.with_other_seed(),
-    )
+    if (measures.fact("num_parameters") or _LARGE) >= _LARGE:
+        reason = "chance: on small sets some seeds of BERT-large fail by themselves"
+    else:
+        reason = "chance on a small set, or a model that is small or was pre-trained for too short"
+    yield reason, measures.with_other_seed()
 
 
 def _beyond(measures: RunMeasures) -> Iterator[Finding]:

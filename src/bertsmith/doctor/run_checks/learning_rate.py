@@ -77,6 +77,8 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
     losses = measures.rising(measures.losses)[1]
     if crossed is None or not losses or losses[-1] - min(losses) >= _DIVERGED:
         return
+    if losses[-1] < unigram:
+        return  # that was learned, by heart
     severity = crossed[0] if measures.fraction > 0.5 else "info"
     yield Finding(
         "learning_rate_too_low",

@@ -42,9 +42,9 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         f"{abs(below):.2f} {side} the {unigram:.2f} of a model that knows no context",
         below,
         limit,
-        effect="The model has learned how frequent tokens are and says the same everywhere. Every "
-        "BERT stays at this plateau for a while at first; one that doesn't leave it is worth no "
-        "more than a table of frequencies, whatever it is fine-tuned on.",
+        effect="The model has learned how frequent tokens are and hardly looks at the context. "
+        "Every BERT stays at this plateau for a while at first; one that doesn't leave it is worth "
+        "no more than a table of frequencies, whatever it is fine-tuned on.",
         remedy=f"Likely here: {reasons}.",
         command=causes[0][1],
     )

@@ -17,6 +17,9 @@ UTILISATION_LIMITS = (
     (0, Limits(info=0.05, warning=0.01, below=True)),
 )
 
+# Parameters of a model whose products are large.
+_LARGE = 30_000_000
+
 
 def check(measures: RunMeasures) -> Iterator[Finding]:
     """Finds what makes a run slow."""
@@ -48,7 +51,7 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
     share = measures.median("mfu")
     if share is None:
         return
-    hidden = measures.hidden_size if measures.is_pretraining else 256
+    hidden = measures.hidden_size if measures.is_pretraining else _hidden_size_of_tuning(measures)
     limits = next(limits for least, limits in UTILISATION_LIMITS if hidden >= least)
     if (crossed := limits.crossed(share)) is not None:
         doubled = [
@@ -69,6 +72,11 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
             "the machine.",
             command=measures.again(*doubled),
         )
+
+
+def _hidden_size_of_tuning(measures: RunMeasures) -> int:
+    """Whose limits fine-tuning is held to: texts of many lengths keep less of a device busy."""
+    return 256 if (measures.fact("num_parameters") or _LARGE) >= _LARGE else 0
 
 
 def _batch_sizes(measures: RunMeasures) -> list[str]:

@@ -63,7 +63,7 @@ def _epochs(measures: RunMeasures) -> Iterator[Finding]:
             "run has 40 epochs; after some sixteen each further one is worth less and less "
             "(Muennighoff et al. 2023), and a model that is large for its text learns it by heart.",
             remedy="Add text, or go on from a pre-trained model instead of fresh weights.",
-            command=f"bertsmith plan --store {shlex.quote(measures.store)} --hours 1",
+            command=f"bertsmith plan --store {shlex.quote(measures.store)} --measure --hours 1",
         )
 
 

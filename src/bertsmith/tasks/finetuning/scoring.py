@@ -65,6 +65,8 @@ def evaluate(
         read = task.read(data, name)
         for note in read.notes:
             warn(note)
+        if data.is_file() and name == task.dev_splits[0]:
+            warn(f"{data}: --split all scores the whole file; the model must not have learned it")
         dev = DevSet(task, name, read, tokenizer, model.config, max_seq_length)
         predicted = dev.predict(model, number_format)
         scores.update(dev.score(predicted, first=next(iter(files))))
