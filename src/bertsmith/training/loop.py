@@ -98,6 +98,8 @@ class Trainer:
         self.update.guard.restore(tensors)
         self.batches.restore(self.state.batches)
         self.update.scaler.restore(self.state.loss_scaler)
+        if self.ranks.on_first(lambda: self.run.keeps_model_of_after(self.state.step)):
+            self.state.best_score = None  # the model that had it was replaced: any is better
         self.run.forget_after(self.state.step)
         best = self.state.best_step
         if best is not None and not self.run.checkpoint_path(best).exists():
@@ -217,14 +219,22 @@ class Trainer:
         self._keep_time()
         self._seconds_of_evaluation = self.state.seconds - started
         self.state.evaluating_seconds += self._seconds_of_evaluation
-        self.run.log("evaluation", self.state.step, **scores, seconds=round(self.state.seconds, 3))
-        if self.evaluation.best is not None:
-            score = scores[self.evaluation.best]
-            if self.state.best_score is None or score > self.state.best_score:
-                self.state.best_score = score
-                self._save_model()
+        kept = {"is_kept": True} if self._keeps(scores) else {}
+        seconds = round(self.state.seconds, 3)
+        self.run.log("evaluation", self.state.step, **scores, **kept, seconds=seconds)
         loss = scores.get(self.evaluation.best_checkpoint or "")
         return loss is not None and self.state.notes_best(loss, phase)
+
+    def _keeps(self, scores: dict[str, float]) -> bool:
+        """Saves the model if it is the best so far; returns whether it is."""
+        if self.evaluation.best is None:
+            return False
+        score = scores[self.evaluation.best]
+        if self.state.best_score is not None and score <= self.state.best_score:
+            return False
+        self.state.best_score = score
+        self._save_model()
+        return True
 
     def _require_numbers(self, scores: dict[str, float]) -> None:
         """Stops the run before weights that give no numbers are saved anywhere."""

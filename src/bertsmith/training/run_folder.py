@@ -176,6 +176,12 @@ class RunFolder:
             sync(self.metrics_path)
             sync(self.path)
 
+    def keeps_model_of_after(self, step: int) -> bool:
+        """Whether the model in the folder is of a step that a resumed run does again."""
+        return any(
+            record["step"] > step and record.get("is_kept", False) for record in self.read_metrics()
+        )
+
     def forget_after(self, step: int) -> None:
         """Drops log records of steps that a resumed run does again, and sets checkpoints aside.
 

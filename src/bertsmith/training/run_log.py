@@ -17,7 +17,7 @@ __all__ = ["RunLog", "log_records", "read_run"]
 Record = Mapping[str, Any]
 
 # What a record has beside scores and measurements.
-_PLACE = ("kind", "step", "seconds", "max_seq_length")
+_PLACE = ("kind", "step", "seconds", "max_seq_length", "is_kept")
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,16 @@ class RunLog:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The last evaluation, or the one whose model was kept, if `main_metric` tells which."""
+        """The last evaluation, or the one whose model was kept.
+
+        Logs of an older version don't say which one that is: there `main_metric` tells.
+        """
         evaluations = self.of_kind("evaluation")
         if not evaluations:
             return {}
-        chosen, metric = evaluations[-1], self.main_metric
-        if metric and self.setting("training.keep") == "best":
+        kept = [record for record in evaluations if record.get("is_kept")]
+        chosen, metric = (kept or evaluations)[-1], self.main_metric
+        if not kept and metric and self.setting("training.keep") == "best":
             # As the loop does it: the first of equals.
             chosen = max(evaluations, key=lambda record: record.get(metric, -math.inf))
         return {name: value for name, value in chosen.items() if name not in _PLACE}

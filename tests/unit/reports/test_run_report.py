@@ -121,13 +121,20 @@ def test_scores_are_those_of_the_model_that_was_kept(runs, tmp_path):
     folder.mkdir()
     shutil.copy(runs / "tuned" / "recipe.yaml", folder)
     lines = map(json.loads, (runs / "tuned" / "metrics.jsonl").read_text().splitlines())
-    scores = iter((0.25, 0.875, 0.5, 0.375))
-    changed = [
-        line | {"accuracy": next(scores)} if line["kind"] == "evaluation" else line
-        for line in lines
-    ]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+    scores = iter({"accuracy": value, "is_kept": False} for value in (0.25, 0.875, 0.5, 0.375))
+    changed = [line | next(scores) if line["kind"] == "evaluation" else line for line in lines]
+
+    def write():
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+
+    write()  # as an older version's, which doesn't say it
     assert "accuracy 0.875 " in text_of(report(tmp_path / "best.html", folder))
+    # After a stop the best model may have been lost, and another one kept.
+    next(line for line in changed if line.get("accuracy") == 0.5)["is_kept"] = True
+    write()
+    assert "accuracy 0.5 " in text_of(report(tmp_path / "kept.html", folder))
+    next(line for line in changed if line.get("accuracy") == 0.5)["is_kept"] = False
+    write()
     recipe_path = folder / "recipe.yaml"
     recipe_path.write_text(recipe_path.read_text().replace("keep: best", "keep: last"))
     assert "accuracy 0.375 " in text_of(report(tmp_path / "last.html", folder))

@@ -73,7 +73,11 @@ def numbers(values: Mapping[str, Any]) -> dict[str, float]:
     """The values that are points of curves.
 
     Example:
-        >>> numbers({"mlm_loss": 7.5, "reason": "loss nan", "examples": [[0, 3]]})
+        >>> numbers({"mlm_loss": 7.5, "reason": "loss nan", "examples": [[0, 3]], "is_kept": True})
         {'mlm_loss': 7.5}
     """
-    return {name: float(v) for name, v in values.items() if isinstance(v, float | int)}
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, float | int) and not isinstance(value, bool)
+    }

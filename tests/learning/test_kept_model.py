@@ -1,0 +1,83 @@
+"""The model that fine-tuning keeps is the one whose scores it reports, after a crash too."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bertsmith.model import BertConfig, BertForPreTraining
+from bertsmith.recipes import load_recipe
+from bertsmith.tasks import FinetuneRecipe, finetune, get_task
+from bertsmith.tasks.finetuning.session import FinetuneSession
+from bertsmith.training.saver import CheckpointSaver
+from bertsmith.training.update import Updater
+from task_data import tiny_tokenizer, write_task_data
+
+TASK = get_task("classify")
+SETTINGS = ("num_epochs=4", "global_batch_size=4", "micro_batch_size=4", "precision=fp32")
+
+
+class PowerCutError(Exception):
+    pass
+
+
+@pytest.fixture
+def tune(tmp_path, monkeypatch):
+    """Fine-tunes with the given scores at the evaluations; a checkpoint comes after update 4."""
+    tokenizer = tiny_tokenizer()
+    write_task_data(TASK, tmp_path / "data")
+    config = BertConfig(
+        vocab_size=len(tokenizer.vocabulary), hidden_size=32, num_hidden_layers=1,
+        num_attention_heads=2, intermediate_size=64, max_position_embeddings=64,
+    )  # fmt: skip
+    BertForPreTraining(config).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model", max_length=64)
+    changes = [f"training.{change}" for change in (*SETTINGS, "keep=best")]
+    recipe = load_recipe(FinetuneRecipe, "finetune", "small", changes)
+    evaluate, update = FinetuneSession.evaluate, Updater.__call__
+
+    def run(scores, crash_at=None):
+        waiting, updates = list(scores), []
+
+        def score(self):
+            return evaluate(self) | {TASK.main_metric: waiting.pop(0)}
+
+        def step(self, *arguments):
+            updates.append(1)
+            if len(updates) == crash_at:
+                raise PowerCutError
+            update(self, *arguments)
+
+        monkeypatch.setattr(FinetuneSession, "evaluate", score)
+        monkeypatch.setattr(Updater, "__call__", step)
+        monkeypatch.setattr(CheckpointSaver, "is_due", lambda _: len(updates) == 4)
+        source = str(tmp_path / "model")
+        return finetune("classify", source, tmp_path / "data", recipe, tmp_path / "run", warn=print)
+
+    return run
+
+
+def test_a_lost_evaluation_leaves_no_model_behind(tune, tmp_path):
+    with pytest.raises(PowerCutError):
+        tune([0.5, 0.9], crash_at=8)
+    (checkpoint,) = (tmp_path / "run" / "checkpoints").glob("step-*")
+    assert checkpoint.name == "step-000004"
+    lost = load_file(tmp_path / "run" / "model.safetensors")
+    # On other hardware the same updates give another model, and other scores.
+    result = tune([0.45, 0.46, 0.4])
+    assert result.scores[TASK.main_metric] == 0.46
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    assert not all(torch.equal(kept[name], lost[name]) for name in kept)
+    log = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    scores = {r[TASK.main_metric]: r.get("is_kept") for r in log if r["kind"] == "evaluation"}
+    assert scores == {0.5: True, 0.45: True, 0.46: True, 0.4: None}
+
+
+def test_the_best_before_a_stop_stays_the_best(tune, tmp_path):
+    with pytest.raises(PowerCutError):
+        tune([0.5], crash_at=6)
+    best = load_file(tmp_path / "run" / "model.safetensors")
+    assert tune([0.45, 0.46, 0.4]).scores[TASK.main_metric] == 0.5
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(torch.equal(kept[name], best[name]) for name in kept)
