@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
 import torch
 
@@ -32,9 +33,10 @@ from bertsmith.training import (
 )
 from bertsmith.training.guard import Guard, Verdict
 from bertsmith.training.saver import CheckpointSaver
+from bertsmith.training.skips import SkipRecord
 from bertsmith.training.update import Updater
 
-WRITING_SECONDS = 3
+WRITING_SECONDS, WAITING_SECONDS = 2, 60
 
 
 def ignore(line):
@@ -74,7 +76,8 @@ def stop_after(num_updates, original=Updater.__call__):
     Updater.__call__ = update
 
 
-def skip_from(first, judge=Guard.__call__, write=CheckpointSaver._write):
+def skip_from(first, judge=Guard.__call__, write=CheckpointSaver._write, way_on=SkipRecord.way_on):
+    asked = Event()
     calls, questions = itertools.count(1), itertools.count(1)
 
     def judge_harshly(self, *arguments):
@@ -82,11 +85,17 @@ def skip_from(first, judge=Guard.__call__, write=CheckpointSaver._write):
         return Verdict(torch.tensor(next(calls) >= first), verdict.loss, verdict.grad_norm)
 
     def write_slowly(self, *arguments):
+        asked.wait(WAITING_SECONDS)
         time.sleep(WRITING_SECONDS)
         write(self, *arguments)
 
+    def say_when_asked(self, *arguments):
+        asked.set()
+        return way_on(self, *arguments)
+
     Guard.__call__ = judge_harshly
     CheckpointSaver._write = write_slowly
+    SkipRecord.way_on = say_when_asked
     CheckpointSaver.is_due = lambda self: next(questions) == 2
 
 

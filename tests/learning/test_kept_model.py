@@ -10,6 +10,7 @@ from bertsmith.model import BertConfig, BertForPreTraining
 from bertsmith.recipes import load_recipe
 from bertsmith.tasks import FinetuneRecipe, finetune, get_task
 from bertsmith.tasks.finetuning.session import FinetuneSession
+from bertsmith.training.loop import Trainer
 from bertsmith.training.saver import CheckpointSaver
 from bertsmith.training.update import Updater
 from task_data import tiny_tokenizer, write_task_data
@@ -72,6 +73,27 @@ def test_a_lost_evaluation_leaves_no_model_behind(tune, tmp_path):
     log = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
     scores = {r[TASK.main_metric]: r.get("is_kept") for r in log if r["kind"] == "evaluation"}
     assert scores == {0.5: True, 0.45: True, 0.46: True, 0.4: None}
+
+
+def test_a_crash_while_the_model_is_saved(tune, tmp_path, monkeypatch):
+    """Half of it may be there, or the whole: nobody can tell."""
+    save, calls = Trainer._save_model, []
+
+    def save_and_crash(self):
+        save(self)
+        calls.append(1)
+        if len(calls) == 2:
+            raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_model", save_and_crash)
+        with pytest.raises(PowerCutError):
+            tune([0.5, 0.9])
+    lost = load_file(tmp_path / "run" / "model.safetensors")
+    assert tune([0.45, 0.4, 0.3]).scores[TASK.main_metric] == 0.45
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    # Here the same updates give the same model: what tells is that it was saved again.
+    assert all(torch.equal(kept[name], lost[name]) for name in kept)
 
 
 def test_the_best_before_a_stop_stays_the_best(tune, tmp_path):

@@ -72,13 +72,13 @@ def test_another_version(store, tmp_path):
     older = tmp_path / "older.py"
     older.write_text(
         "import runpy, sys, torch\n"
-        "torch.__version__ = torch.torch_version.TorchVersion('2.10.0')\n"
+        "torch.__version__ = torch.torch_version.TorchVersion('0.0.1')\n"
         "del sys.argv[:2]\n"
         "runpy.run_module('bertsmith', run_name='__main__', alter_sys=True)\n"
     )
     command = pretrain(store, tmp_path / "run")
     line = refusal(command, [older, *command])
-    told = f"rank 1 has torch = '2.10.0', not '{torch.__version__}' as rank 0"
+    told = f"rank 1 has torch = '0.0.1', not '{torch.__version__}' as rank 0"
     assert line == f"{told}; install the same versions on every machine"
     assert not (tmp_path / "run").exists()
 

@@ -121,7 +121,9 @@ def _tell(what: str) -> None:
     """
     warn(what)
     if not speaks():
-        time.sleep(_SECONDS_TO_SPEAK)
+        # Of a machine's processes the first has the word, and so ends the others.
+        is_first_here = os.environ.get("LOCAL_RANK", "0") == "0"
+        time.sleep(_SECONDS_TO_SPEAK * (1 if is_first_here else 2))
         if not is_decided():
             let_speak(True)
             warn(f"rank {os.environ.get('RANK')}: {what}")

@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from bertsmith.doctor.run_commands import RunCommands
+from bertsmith.tasks import get_task
 
 __all__ = ["ABOVE_UNIGRAM", "OVER_IGNORANT", "RunMeasures"]
 
@@ -122,6 +123,8 @@ class RunMeasures(RunCommands):
         if steps := self.run.setting("training.num_steps"):
             return min(1.0, float(record["step"]) / float(steps))
         epochs = self.run.setting("training.num_epochs")
+        if epochs is None and self.run.task is not None:
+            epochs = get_task(self.run.task).num_epochs
         return min(1.0, (record.get("epochs") or 0.0) / float(epochs)) if epochs else 0.0
 
     @property

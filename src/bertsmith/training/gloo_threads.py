@@ -43,7 +43,7 @@ def _states() -> set[str]:
     states = set()
     for status in _TASKS.glob("*/stat"):
         try:
-            _, name, state = status.read_text().replace(")", "(").split("(", 2)
+            _, name, state = status.read_text(errors="replace").replace(")", "(").split("(", 2)
         except OSError:  # it has ended since
             continue
         if name == _NAME:

@@ -219,21 +219,25 @@ class Trainer:
         self._keep_time()
         self._seconds_of_evaluation = self.state.seconds - started
         self.state.evaluating_seconds += self._seconds_of_evaluation
-        kept = {"is_kept": True} if self._keeps(scores) else {}
+        is_kept = self._is_best_score(scores)
+        kept = {"is_kept": True} if is_kept else {}
         seconds = round(self.state.seconds, 3)
         self.run.log("evaluation", self.state.step, **scores, **kept, seconds=seconds)
+        if is_kept:
+            with self.run.writing(self.run.metrics_path):
+                self.run.sync_log()  # whoever finds the model finds what it was kept for
+            self._save_model()
         loss = scores.get(self.evaluation.best_checkpoint or "")
         return loss is not None and self.state.notes_best(loss, phase)
 
-    def _keeps(self, scores: dict[str, float]) -> bool:
-        """Saves the model if it is the best so far; returns whether it is."""
+    def _is_best_score(self, scores: dict[str, float]) -> bool:
+        """Notes the score by which a model is kept; returns whether it is the best so far."""
         if self.evaluation.best is None:
             return False
         score = scores[self.evaluation.best]
         if self.state.best_score is not None and score <= self.state.best_score:
             return False
         self.state.best_score = score
-        self._save_model()
         return True
 
     def _require_numbers(self, scores: dict[str, float]) -> None:

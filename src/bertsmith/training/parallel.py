@@ -1,7 +1,8 @@
 """How several processes train one model: as replicas (DDP), or in shards (FSDP2)."""
 
 import warnings
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -151,7 +152,7 @@ class _Shards:
 
 def _has_unused_parameters(run: nn.Module, batch: PackedSequences) -> bool:
     """Whether the loss of a batch leaves out parameters, such as the head for next sentences."""
-    with _as_if_nothing_was_drawn(batch):
+    with _without_a_trace(batch):
         measures: dict[str, Measure] = run(batch)
     used = _leaves([measure.loss.total for measure in measures.values()])
     return any(weight.requires_grad and id(weight) not in used for weight in run.parameters())
@@ -159,7 +160,7 @@ def _has_unused_parameters(run: nn.Module, batch: PackedSequences) -> bool:
 
 def _run_in_vain(run: nn.Module, batch: PackedSequences) -> None:
     """Forward and backward, of which neither gradients nor random states stay."""
-    with _as_if_nothing_was_drawn(batch):
+    with _without_a_trace(batch):
         measures: dict[str, Measure] = run(batch)
         losses = [measure.loss.total for measure in measures.values()]
         torch.autograd.backward(torch.stack(losses).sum())
@@ -167,9 +168,17 @@ def _run_in_vain(run: nn.Module, batch: PackedSequences) -> None:
         weight.grad = None
 
 
-def _as_if_nothing_was_drawn(batch: PackedSequences) -> AbstractContextManager[None]:
+@contextmanager
+def _without_a_trace(batch: PackedSequences) -> Iterator[None]:
+    """Puts random states back, and forgets the weights that autocast has cast.
+
+    A backward pass through weights that an earlier pass has cast gives their gradients last of all,
+    and DDP would fill its buckets in that order: none would be full, and sent, before the end.
+    """
     device = batch.input_ids.device
-    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
+    torch.clear_autocast_cache()
 
 
 def _leaves(losses: list[Tensor]) -> set[int]:

@@ -268,4 +268,7 @@ def _make(path: Path) -> list[Path]:
     """Makes a folder; returns those that weren't there before, the innermost first."""
     made = [folder for folder in [path, *path.parents] if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
+    for folder in made:
+        with suppress(PermissionError):  # one may make folders where one may not list them
+            sync(folder.parent)
     return made

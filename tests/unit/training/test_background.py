@@ -1,6 +1,7 @@
 """Jobs run one at a time, beside their caller, and their errors are not lost."""
 
 import signal
+import sys
 import time
 from threading import Event, Timer, current_thread, main_thread
 
@@ -59,8 +60,10 @@ def test_join_leaves_an_error_for_later():
 
 
 @pytest.mark.parametrize("is_left", [True, False])
-def test_a_second_stop_does_not_wait_for_the_writer(tmp_path, is_left):
+def test_a_second_stop_does_not_wait_for_the_writer(tmp_path, monkeypatch, is_left):
     """Neither while a checkpoint is awaited, nor where the run is left for the first one."""
+    monkeypatch.setattr("bertsmith.cli.stopping._latest", None)  # put back, whatever comes
+    monkeypatch.setattr("sys.unraisablehook", sys.unraisablehook)
     go, started = Event(), time.monotonic()
     saver = CheckpointSaver(RunFolder(tmp_path), LoopSettings(), lambda *_: None)
 
