@@ -130,7 +130,10 @@ def test_going_on_with_a_higher_limit(store, tmp_path, poison):
 
 def test_a_learning_rate_far_too_high(store, tmp_path):
     changes = ["training.learning_rate=1e18", "training.max_grad_norm=0", STEPS]
-    with pytest.raises(TrainingError, match=r"start anew with a lower training\.learning_rate"):
+    with pytest.raises(
+        TrainingError,
+        match=r"start anew in another output folder with a lower training\.learning_rate",
+    ):
         pretrain(store, recipe(*changes), tmp_path / "run", warn=[].append)
 
 
