@@ -1,5 +1,7 @@
 """Checking C kernels against formulas in double precision."""
 
+import contextlib
+
 import pytest
 import torch
 
@@ -23,6 +25,19 @@ needs_float_products = pytest.mark.skipif(
     not (cpu_kernels.has_cpu_kernels() and running.ask("float_product_room", 1)),
     reason="no vectors for products of float32: no AVX2, or no C compiler",
 )
+
+
+@contextlib.contextmanager
+def no_kernels(monkeypatch):
+    """PyTorch's own operators, as without a C compiler; what else was patched is undone too."""
+    monkeypatch.setenv("BERTSMITH_CPU_KERNELS", "off")
+    cpu_kernels.library._load.cache_clear()
+    try:
+        assert not cpu_kernels.has_cpu_kernels()
+        yield
+    finally:
+        monkeypatch.undo()
+        cpu_kernels.library._load.cache_clear()
 
 
 def draw_float32(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -11,8 +11,15 @@ from pathlib import Path
 from threading import Lock
 from typing import IO
 
-__all__ = ["atomic_file", "atomic_folder", "is_store", "locked", "sha256_of_file", "sync"]
-
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "is_store",
+    "locked",
+    "make_folder",
+    "sha256_of_file",
+    "sync",
+]
 
 _asking = Lock()
 
@@ -24,7 +31,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     If the body raises, the temporary file is removed and whatever stood at `path` stays. An
     `OSError` that names no file, such as that of a full disk, names `path` then.
     """
-    _make(path.parent)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     temporary = Path(name)
@@ -49,7 +56,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     A folder that already stands at `path` is replaced only when the new one is whole, and it is
     deleted last. If the body raises, nothing at `path` has changed.
     """
-    _make(path.parent)
+    make_folder(path.parent)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
         yield temporary
@@ -71,6 +78,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Makes a folder and those above it; their names are on the disk when this returns.
+
+    Returns:
+        Those that weren't there before, the innermost first.
+    """
+    made = [folder for folder in [path, *path.parents] if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in made:
+        with suppress(PermissionError):  # one may make folders where one may not list them
+            sync(folder.parent)
+    return made
 
 
 def sha256_of_file(path: Path) -> str:
@@ -123,15 +144,6 @@ def is_store(folder: Path) -> bool:
         return (folder / "manifest.json").is_file() and any(folder.glob("shard-*.arrow"))
     except PermissionError:
         return False
-
-
-def _make(folder: Path) -> None:
-    """Makes a folder and those above it; their names are on the disk when this returns."""
-    if not folder.exists():
-        _make(folder.parent)
-        folder.mkdir(exist_ok=True)
-        with suppress(PermissionError):  # one may make folders where one may not list them
-            sync(folder.parent)
 
 
 def _umask() -> int:

@@ -224,8 +224,7 @@ class Trainer:
         seconds = round(self.state.seconds, 3)
         self.run.log("evaluation", self.state.step, **scores, **kept, seconds=seconds)
         if is_kept:
-            with self.run.writing(self.run.metrics_path):
-                self.run.sync_log()  # whoever finds the model finds what it was kept for
+            self.run.sync_log()  # whoever finds the model finds what it was kept for
             self._save_model()
         loss = scores.get(self.evaluation.best_checkpoint or "")
         return loss is not None and self.state.notes_best(loss, phase)
@@ -282,8 +281,7 @@ class Trainer:
         if self.evaluation.best is None:
             self._save_model()
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
-        with self.run.writing(self.run.metrics_path):
-            self.run.sync_log()
+        self.run.sync_log()
 
     def _keep_time(self) -> None:
         self.state.seconds = self.agreed.seconds()

@@ -83,18 +83,18 @@ class Meter:
             `matmul_flops_per_second`, which is the rate from now on.
         """
         seconds = max(seconds, 1e-9)
-        values = {
-            "mfu": 0.0,
-            "waiting_share": round(min(self._waited / seconds, 1.0), 4),
-            "peak_memory_bytes": peak_memory_bytes(self.device),
-        }
-        rate = matmul_rate(self.device, self.precision)
-        is_too_low = self.device.type == "cpu" and self._num_flops / seconds > rate
-        if is_too_low and self._measurements_left:
+        done, rate = self._num_flops / seconds, matmul_rate(self.device, self.precision)
+        measured: dict[str, float] = {}
+        if self.device.type == "cpu" and done > rate and self._measurements_left:
             self._measurements_left -= 1
             rate = matmul_rate(self.device, self.precision, again=True)
-            values["matmul_flops_per_second"] = round(rate)
-        values["mfu"] = round(self._num_flops / seconds / rate, 4)
+            measured["matmul_flops_per_second"] = round(rate)
+        values = {
+            "mfu": round(done / rate, 4),
+            "waiting_share": round(min(self._waited / seconds, 1.0), 4),
+            "peak_memory_bytes": peak_memory_bytes(self.device),
+            **measured,
+        }
         self._num_flops, self._waited = 0, 0.0
         return values
 

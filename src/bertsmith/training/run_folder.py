@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bertsmith._files import atomic_file, locked, sync
+from bertsmith._files import atomic_file, locked, make_folder, sync
 from bertsmith.errors import TrainingError
 from bertsmith.training.checkpoint_folders import (
     CHECKPOINT,
@@ -69,7 +69,7 @@ class RunFolder:
                 where=place,
                 fix="move it away, or give another output folder",
             )
-        made = _make(self.path)
+        made = make_folder(self.path)
         is_new = not self.recipe_path.exists()
         lock_path = self.path / ".lock"
         with locked(lock_path) as is_ours:
@@ -172,9 +172,10 @@ class RunFolder:
 
     def sync_log(self) -> None:
         """Waits until the log is on the disk."""
-        if self.metrics_path.exists():
-            sync(self.metrics_path)
-            sync(self.path)
+        with self.writing(self.metrics_path):
+            if self.metrics_path.exists():
+                sync(self.metrics_path)
+                sync(self.path)
 
     def keeps_model_of_after(self, step: int) -> bool:
         """Whether the model in the folder is of a step that a resumed run does again."""
@@ -262,13 +263,3 @@ class RunFolder:
 def _remove(path: Path) -> None:
     is_folder = path.is_dir() and not path.is_symlink()
     shutil.rmtree(path) if is_folder else path.unlink()
-
-
-def _make(path: Path) -> list[Path]:
-    """Makes a folder; returns those that weren't there before, the innermost first."""
-    made = [folder for folder in [path, *path.parents] if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in made:
-        with suppress(PermissionError):  # one may make folders where one may not list them
-            sync(folder.parent)
-    return made

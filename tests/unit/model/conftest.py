@@ -1,12 +1,11 @@
-import contextlib
-
 import jaxtyping
 import pytest
 import torch
 
 from bertsmith import model as room
-from bertsmith.model import BertConfig, cpu_kernels
+from bertsmith.model import BertConfig
 from bertsmith.model.precision import autocast
+from kernel_checks import no_kernels
 
 HEADS = [
     "BertModel",
@@ -90,16 +89,4 @@ def in_bf16():
 @pytest.fixture
 def without_kernels(monkeypatch):
     """A context in which there are no C kernels."""
-
-    @contextlib.contextmanager
-    def context():
-        monkeypatch.setenv("BERTSMITH_CPU_KERNELS", "off")
-        cpu_kernels.library._load.cache_clear()
-        try:
-            assert not cpu_kernels.has_cpu_kernels()
-            yield
-        finally:
-            monkeypatch.undo()
-            cpu_kernels.library._load.cache_clear()
-
-    return context
+    return lambda: no_kernels(monkeypatch)

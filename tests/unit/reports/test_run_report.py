@@ -130,10 +130,11 @@ def test_scores_are_those_of_the_model_that_was_kept(runs, tmp_path):
     write()  # as an older version's, which doesn't say it
     assert "accuracy 0.875 " in text_of(report(tmp_path / "best.html", folder))
     # After a stop the best model may have been lost, and another one kept.
-    next(line for line in changed if line.get("accuracy") == 0.5)["is_kept"] = True
+    later = next(line for line in changed if line.get("accuracy") == 0.5)
+    later["is_kept"] = True
     write()
     assert "accuracy 0.5 " in text_of(report(tmp_path / "kept.html", folder))
-    next(line for line in changed if line.get("accuracy") == 0.5)["is_kept"] = False
+    later["is_kept"] = False
     write()
     recipe_path = folder / "recipe.yaml"
     recipe_path.write_text(recipe_path.read_text().replace("keep: best", "keep: last"))

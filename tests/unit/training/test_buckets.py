@@ -6,11 +6,12 @@ import torch.distributed as dist
 from torch.distributed import HashStore
 
 from bertsmith.batches import LabelledBatch
-from bertsmith.model import BertConfig, BertForSequenceClassification, cpu_kernels
+from bertsmith.model import BertConfig, BertForSequenceClassification
 from bertsmith.model.precision import autocast
 from bertsmith.tasks import get_task
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.parallel import parallelize
+from kernel_checks import no_kernels
 
 
 @pytest.fixture
@@ -21,15 +22,13 @@ def group():
 
 
 @pytest.fixture
-def no_kernels(monkeypatch):
+def without_kernels(monkeypatch):
     """PyTorch's own layers, whose weights autocast casts, as on a GPU."""
-    monkeypatch.setenv("BERTSMITH_CPU_KERNELS", "off")
-    cpu_kernels.library._load.cache_clear()
-    yield
-    cpu_kernels.library._load.cache_clear()
+    with no_kernels(monkeypatch):
+        yield
 
 
-@pytest.mark.usefixtures("group", "no_kernels")
+@pytest.mark.usefixtures("group", "without_kernels")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_pass_in_vain_gives_gradients_in_the_order_of_the_others(precision):
     config = BertConfig.of_size("tiny", vocab_size=50, labels=("a", "b"))

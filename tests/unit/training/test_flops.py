@@ -97,11 +97,12 @@ def test_the_rate_is_measured_once_and_leaves_the_random_state_alone():
     assert time.monotonic() - started < 0.1
 
 
-def test_a_meter_measures_waiting_and_work():
-    class Labels:
-        def counts(self, batch):
-            return {"classification": batch.batch_size}
+class Labels:
+    def counts(self, batch):
+        return {"classification": batch.batch_size}
 
+
+def test_a_meter_measures_waiting_and_work():
     model = BertForSequenceClassification(CONFIG)
     meter = Meter(model, Labels(), torch.device("cpu"), "fp32")
     examples = LabelledBatch.from_lists([[2, 3, 4]], labels=torch.tensor([0]))
@@ -124,10 +125,6 @@ def test_a_meter_measures_waiting_and_work():
 
 
 def test_a_rate_below_that_of_training_is_measured_again(monkeypatch):
-    class Labels:
-        def counts(self, batch):
-            return {"classification": batch.batch_size}
-
     cpu = torch.device("cpu")
     slow = matmul_rate(cpu, "fp32") / 1e6
     monkeypatch.setattr(flops_module, "_rates", {(cpu, "fp32", torch.get_num_threads()): slow})
