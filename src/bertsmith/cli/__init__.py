@@ -2,7 +2,7 @@
 
 import sys
 
-from bertsmith.cli.stopping import exit_code, raise_on_signals, stop_behind
+from bertsmith.cli.stopping import exit_code, leave_at_once, raise_on_signals, stop_behind
 
 __all__ = ["main"]
 
@@ -16,6 +16,10 @@ def main() -> None:
         from bertsmith.cli.app import main as run
 
         run()
+    except SystemExit as leaving:
+        if isinstance(leaving.code, int):
+            leave_at_once(leaving.code)
+        raise
     except BaseException as error:
         if (stop := stop_behind(error)) is None:
             raise

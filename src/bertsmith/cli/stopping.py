@@ -3,15 +3,25 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 from bertsmith._process import heard_stops, leave_closed_terminal
 
-__all__ = ["Stopped", "exit_code", "raise_on_signals", "stop_before", "stop_behind"]
+__all__ = [
+    "Stopped",
+    "exit_code",
+    "leave_at_once",
+    "raise_on_signals",
+    "stop_before",
+    "stop_behind",
+]
 
 # How long what swallowed a stop is given to come to its end.
 _AGAIN_SECONDS = 0.01
+# An exit code above it tells of a signal.
+_SIGNALLED = 128
 
 
 class Stopped(KeyboardInterrupt):
@@ -37,7 +47,27 @@ def exit_code(stop: KeyboardInterrupt) -> int:
         >>> exit_code(Stopped(signal.SIGTERM)), exit_code(KeyboardInterrupt())
         (143, 130)
     """
-    return 128 + (stop.signal_number if isinstance(stop, Stopped) else signal.SIGINT)
+    return _SIGNALLED + (stop.signal_number if isinstance(stop, Stopped) else signal.SIGINT)
+
+
+def leave_at_once(code: int) -> None:
+    """Ends a stopped process for whose threads Python would wait, if there are any.
+
+    One that writes a checkpoint, say. It can't be a daemon: Python up to 3.13 throws daemons out
+    where they next need the interpreter, and in the middle of PyTorch's C++ that aborts the process
+    ("FATAL: exception not rethrown").
+
+    Args:
+        code: the exit code; one that isn't a stop's waits.
+    """
+    import threading  # not above: whoever is stopped early needn't have it
+
+    others = (each for each in threading.enumerate() if each is not threading.main_thread())
+    if code > _SIGNALLED and any(not each.daemon for each in others):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
+        os._exit(code)
 
 
 def stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:

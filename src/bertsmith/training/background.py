@@ -18,10 +18,10 @@ _HEARING_SECONDS = 0.2
 class Background:
     """Runs one job in the background; the next one waits for it.
 
-    What a job raises is raised in the caller's thread at its next call. The thread is a daemon's:
-    a process that has to end at once doesn't wait for it. On Linux it has the lowest priority:
-    where training keeps every core busy, a thread beside it would make all of them wait for the
-    one that it disturbs.
+    What a job raises is raised in the caller's thread at its next call. A process that ends waits
+    for the job, unless it leaves by `os._exit`. On Linux the thread has the lowest priority: where
+    training keeps every core busy, a thread beside it would make all of them wait for the one that
+    it disturbs.
 
     Example:
         >>> done = []
@@ -40,7 +40,7 @@ class Background:
     def start(self, job: Callable[[], None]) -> None:
         """Starts a job, after the one before is done."""
         self.wait()
-        self._thread = Thread(target=self._run, args=(job,), name=self._name, daemon=True)
+        self._thread = Thread(target=self._run, args=(job,), name=self._name)
         self._thread.start()
 
     def check(self) -> None:

@@ -1,6 +1,6 @@
 """Batches of a finite set of examples, shuffled anew in every epoch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -71,7 +71,7 @@ class EpochBatches(Generic[Feature]):
 
     def steps(
         self, first_step: int, fraction: Callable[[], float]
-    ) -> Iterator[list[PackedSequences]]:
+    ) -> Generator[list[PackedSequences], None, None]:
         """Yields the micro-batches of one step after another, without end."""
         step = first_step
         while True:

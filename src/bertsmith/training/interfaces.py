@@ -1,6 +1,6 @@
 """What the training loop asks of those who use it: batches by step, and how to evaluate."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ class StepBatches(Protocol):
 
     def steps(
         self, first_step: int, fraction: Callable[[], float]
-    ) -> Iterator[Sequence[PackedSequences]]:
+    ) -> Generator[Sequence[PackedSequences], None, None]:
         """Yields, from `first_step` on, the micro-batches of one optimizer update after another.
 
         Args:

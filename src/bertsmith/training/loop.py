@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from torch import nn
@@ -132,14 +133,14 @@ class Trainer:
                 unit=self.course.horizon.unit,
                 done=self.course.done(self.state),
             ) as bar,
+            # A batch that is being made when the process ends would abort it, see `leave_at_once`.
+            closing(self.batches.steps(self.state.step, self._fraction)) as steps,
         ):
             self.agreed = Agreement(self.ranks, stop, self.saver.is_due, started)
             self.ranks.wait()  # from here on a signal to any of them saves
             self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
             window = Window(self.state.step + 1)
-            for micro_batches in self.meter.timed(
-                self.batches.steps(self.state.step, self._fraction)
-            ):
+            for micro_batches in self.meter.timed(steps):
                 if self._fraction() >= 1.0:
                     break
                 fraction = self._fraction()

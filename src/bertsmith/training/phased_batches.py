@@ -1,6 +1,6 @@
 """The batches of a pre-training run, phase after phase."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -52,7 +52,7 @@ class PhasedBatches:
 
     def steps(
         self, first_step: int, fraction: Callable[[], float]
-    ) -> Iterator[list[PretrainingBatch]]:
+    ) -> Generator[list[PretrainingBatch], None, None]:
         """Yields the micro-batches of one optimizer update after another, see `StepBatches`."""
         step = first_step
         while True:

@@ -121,10 +121,20 @@ def test_who_ignores_a_signal_still_does(monkeypatch, before, number):
 
 AT_ONCE = """
 import signal, sys
+import torch
 from bertsmith.cli import main
+from bertsmith.training import saver
 from bertsmith.training.update import Updater
 
-before, update = int(sys.argv.pop(1)), Updater.__call__
+num_written, before = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+update, write = Updater.__call__, saver.write_checkpoint
+
+def writing(*arguments):
+    global num_written
+    num_written -= 1
+    while num_written < 0:
+        torch.ones(1000).numpy().tobytes()
+    write(*arguments)
 
 def stopping(self, *arguments):
     global before
@@ -134,23 +144,24 @@ def stopping(self, *arguments):
     before -= 1
     return update(self, *arguments)
 
-Updater.__call__ = stopping
+Updater.__call__, saver.write_checkpoint = stopping, writing
 main()
 """
 
 
 @pytest.mark.parametrize(
-    ("num_updates", "told"),
-    [(0, "nothing is kept"), (3, "the same command goes on from its last checkpoint")],
+    ("num_updates", "num_written", "told"),
+    [
+        (0, 9, "nothing is kept"),
+        (3, 9, "the same command goes on from its last checkpoint"),
+        (2, 1, "the same command goes on from its last checkpoint"),  # the second is never done
+    ],
 )
-def test_a_second_ctrl_c_says_what_is_kept(store, tmp_path, num_updates, told):
+def test_a_second_ctrl_c_says_what_is_kept(store, tmp_path, num_updates, num_written, told):
     changes = ("training.num_steps=9", "training.checkpoint_every_seconds=1e-6")
     options = [*FAST, *(part for change in changes for part in ("--set", change))]
-    command = [sys.executable, "-c", AT_ONCE, str(num_updates), "pretrain", str(store)]
-    done = subprocess.run(
-        [*command, "-o", str(tmp_path / "run"), "--recipe", "tiny", *options],
-        capture_output=True,
-        text=True,
-    )
+    program = [sys.executable, "-c", AT_ONCE, str(num_written), str(num_updates)]
+    arguments = ["pretrain", str(store), "-o", str(tmp_path / "run"), "--recipe", "tiny"]
+    done = subprocess.run([*program, *arguments, *options], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, f"bertsmith: stopped at once; {told}\n")
     assert (tmp_path / "run" / "checkpoints").exists() == (num_updates > 0)
