@@ -33,8 +33,8 @@ def command(
 
     if x not in ("step", "seconds"):
         raise RecipeError("is neither step nor seconds", where=f"--x {x}")
-    if len({run.resolve() for run in runs}) < len(runs):
-        raise RecipeError("a run is given twice", where="RUNS", fix="name each once")
+    if (again := _given_again(runs)) is not None:
+        raise RecipeError("is given twice", where=again, fix="name each run once")
     overwrite = overwrite or output.suffix.lower() in (".html", ".htm")
     check_output(output, inputs=list(runs), overwrite=overwrite)
     logs = [read_run(run) for run in runs]
@@ -42,3 +42,13 @@ def command(
     for doubt in held_out_doubt(logs):
         warn(doubt)
     say(f"{output}: open it in a browser")
+
+
+def _given_again(runs: list[Path]) -> Path | None:
+    """The first folder that stands before it already, under whatever name."""
+    seen = set[Path]()
+    for run in runs:
+        if run.resolve() in seen:
+            return run
+        seen.add(run.resolve())
+    return None

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,17 +25,25 @@ _OTHER_NAMES = {
 }
 
 
-def recipe_error(kind: type[BaseModel], error: ValidationError, where: str | None) -> RecipeError:
+def recipe_error(
+    kind: type[BaseModel],
+    error: ValidationError,
+    where: str | None,
+    changed: Iterable[str] = (),
+) -> RecipeError:
     """Makes one line of the first thing that pydantic found.
 
     Args:
         kind: the recipe's class.
         error: what pydantic found.
         where: where the recipe comes from.
+        changed: the settings, by path, that don't come from there but from a --set.
     """
     known = [name for name, _, _ in describe_settings(kind)]
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
+    if any(f"{path}.".startswith(f"{name}.") for name in changed):
+        where = "--set"
     if first["type"] == "extra_forbidden":
         # The number of a phase, which stands as N in the list of settings.
         number = next((str(part) for part in first["loc"] if isinstance(part, int)), "N")

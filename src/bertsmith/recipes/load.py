@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bertsmith._settings import Settings
 from bertsmith.errors import RecipeError
-from bertsmith.recipes.changes import apply_change
+from bertsmith.recipes.changes import apply_change, named_settings
 from bertsmith.recipes.effects import refuse_idle
 from bertsmith.recipes.faults import recipe_error
 from bertsmith.recipes.yaml_text import parse_yaml
@@ -79,7 +79,7 @@ def change_settings(
         kind: the settings' class.
         values: what is set before; changed in place.
         changes: `path=value` each; the value is YAML.
-        where: where the values come from, named in errors.
+        where: where the values come from, named in errors of what no change set.
 
     Raises:
         RecipeError: an unknown key, or a value out of range.
@@ -95,7 +95,7 @@ def change_settings(
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise recipe_error(kind, error, where) from error
+        raise recipe_error(kind, error, where, named_settings(changes)) from error
 
 
 def is_preset(stage: str, name: str) -> bool:

@@ -125,6 +125,12 @@ class RunFolder:
         """
         if self.recipe_path.exists():
             saved = self.read_recipe()
+            if "run" not in saved and not self.metrics_path.exists():
+                raise TrainingError(
+                    "is a recipe that no run wrote",
+                    where=self.recipe_path,
+                    fix="give another output folder",
+                )
             require_same(self.path, saved, recipe, free_to_change)
             if saved == recipe:
                 return

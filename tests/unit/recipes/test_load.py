@@ -222,14 +222,14 @@ def test_a_phase_of_another_length_does_not_inherit_the_number_of_predictions():
         ([PHASES, "phases.1.lr=3"], "unknown key phases.1.lr"),
         (
             [PHASES, "phases.1.foo=3"],
-            "tiny: unknown key phases.1.foo; known in phases.1 are share, max_seq_length, "
+            "--set: unknown key phases.1.foo; known in phases.1 are share, max_seq_length, "
             "max_predictions_per_seq, global_batch_size, micro_batch_size",
         ),
         ([PHASES, "phases.1.shares=1"], "did you mean phases.1.share?"),
         (["xyz.foo=3"], "unknown key xyz; known are model, examples, training, phases"),
         (
             ["training.compile=foo"],
-            "tiny: training.compile = 'foo': Input should be a valid boolean or 'auto'",
+            "--set: training.compile = 'foo': Input should be a valid boolean or 'auto'",
         ),
         ([PHASES, "phases.2.share=3"], "there is no 2 in this list; known are 0 to 1"),
         ([PHASES, "phases.last.share=3"], "there is no last in this list"),

@@ -219,7 +219,7 @@ def test_command(runs, tmp_path, capsys):
     assert "open it in a browser" in capsys.readouterr().out
     assert "seconds of training" in page.read_text()
     for arguments, message in (
-        ([runs / "first", runs / "first"], "RUNS: a run is given twice"),
+        ([runs / "second", runs / "first", runs / "second/../first"], "first: is given twice"),
         ([runs / "first", "--x", "days"], "--x days: is neither step nor seconds"),
         ([tmp_path / "nowhere"], "does not exist"),
     ):

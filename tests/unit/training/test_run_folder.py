@@ -162,10 +162,17 @@ def test_the_best_checkpoint_stays_and_has_a_name(tmp_path, trained):
 
 def test_a_run_of_another_recipe_is_refused(tmp_path):
     run = RunFolder(tmp_path)
-    run.check_recipe({"training": {"seed": 1, "rate": 0.1}, "init": None})
-    run.check_recipe({"training": {"seed": 1, "rate": 0.1}, "init": None})
+    run.check_recipe({"training": {"seed": 1, "rate": 0.1}, "run": {"init": None}})
+    run.check_recipe({"training": {"seed": 1, "rate": 0.1}, "run": {"init": None}})
     with pytest.raises(RecipeError, match=r"training\.rate = 0\.1, not 0\.2"):
-        run.check_recipe({"training": {"seed": 1, "rate": 0.2}, "init": None})
+        run.check_recipe({"training": {"seed": 1, "rate": 0.2}, "run": {"init": None}})
+
+
+def test_a_recipe_that_is_only_planned_is_no_run(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("training:\n  seed: 1\n")
+    with pytest.raises(TrainingError, match="no run wrote; give another output folder"):
+        RunFolder(tmp_path).check_recipe({"training": {"seed": 1}, "run": {"init": None}})
+    assert (tmp_path / "recipe.yaml").read_text() == "training:\n  seed: 1\n"
 
 
 def test_log_survives_a_line_cut_short_and_forgets_what_is_done_again(tmp_path):
