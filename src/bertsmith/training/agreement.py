@@ -3,11 +3,15 @@
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TypeVar
 
 from bertsmith.training.distributed import Ranks
-from bertsmith.training.interruption import StopRequest
+from bertsmith.training.interruption import BrokenOff, StopRequest
 
 __all__ = ["Agreement"]
+
+T = TypeVar("T")
 
 # What asks a run to stop; where ranks got several, the first of these counts.
 _STOPS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -45,6 +49,20 @@ class Agreement:
         self.ranks, self.stop, self.is_save_due, self.started = ranks, stop, is_save_due, started
         self.must_save = self.must_stop = False
         self.signal_number: int = signal.SIGINT
+
+    def unless_stopped(self, work: Callable[[], T]) -> T | None:
+        """Does what can be done later as well; returns None where a stop comes before its end.
+
+        Several ranks would have to break it off at the same place, so they finish what they began:
+        on more machines it takes less time.
+        """
+        if self.must_stop:
+            return None
+        try:
+            with self.stop.breaking_off() if self.ranks.world_size == 1 else nullcontext():
+                return work()
+        except BrokenOff:
+            return None
 
     def seconds(self) -> float:
         """Asks all ranks; returns how long the run has taken, and sets the attributes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from bertsmith._process import heard_stops, leave_closed_terminal
 
-__all__ = ["Interrupted", "StopRequest", "stop_on_signals"]
+__all__ = ["BrokenOff", "Interrupted", "StopRequest", "stop_on_signals"]
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -30,6 +30,10 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
         return 128 + self.signal_number
 
 
+class BrokenOff(BaseException):
+    """What `StopRequest.breaking_off` ends its body with; no error that anybody may handle."""
+
+
 class StopRequest:
     """Becomes `wanted` when the user or the system asks the run to stop.
 
@@ -43,6 +47,7 @@ class StopRequest:
 
     def __init__(self, at_once: Callable[..., Any] = signal.default_int_handler) -> None:
         self._at_once = at_once
+        self._breaks_off = False
         self.wanted = False
         self.signal_number: int = signal.SIGINT
 
@@ -54,6 +59,19 @@ class StopRequest:
             self._at_once(signal_number, frame)
         if not self.wanted:
             self.wanted, self.signal_number = True, signal_number
+            if self._breaks_off:
+                raise BrokenOff
+
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """Lets a signal end the body with `BrokenOff`, where what it does can be done later."""
+        self._breaks_off = True
+        try:
+            if self.wanted:
+                raise BrokenOff
+            yield
+        finally:
+            self._breaks_off = False
 
 
 @contextmanager

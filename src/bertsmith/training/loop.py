@@ -140,6 +140,9 @@ class Trainer:
             self.ranks.wait()  # from here on a signal to any of them saves
             self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
             window = Window(self.state.step + 1)
+            if self.state.due_evaluation is not None:
+                is_best = self._evaluate(self.state.due_evaluation)
+                window = self._checkpoint(window, self._fraction(), is_best)
             for micro_batches in self.meter.timed(steps):
                 if self._fraction() >= 1.0:
                     break
@@ -212,14 +215,22 @@ class Trainer:
         return self.course.can_afford_evaluation(self.state, seconds)
 
     def _evaluate(self, phase: int) -> bool:
-        """Evaluates the model; returns whether this is a checkpoint to keep."""
+        """Evaluates the model; returns whether this is a checkpoint to keep.
+
+        Who is asked to stop has seconds to save, perhaps, and an evaluation takes longer: it is
+        left to the next sitting.
+        """
         self.model.eval()
         started = self.state.seconds
-        scores = self.evaluation.run()
-        self._require_numbers(scores)
+        scores = self.agreed.unless_stopped(self.evaluation.run)
         self._keep_time()
-        self._seconds_of_evaluation = self.state.seconds - started
-        self.state.evaluating_seconds += self._seconds_of_evaluation
+        seconds = self.state.seconds - started
+        self.state.evaluating_seconds += seconds
+        self.state.due_evaluation = phase if scores is None else None
+        if scores is None:
+            return False
+        self._require_numbers(scores)
+        self._seconds_of_evaluation = seconds
         is_kept = self._is_best_score(scores)
         kept = {"is_kept": True} if is_kept else {}
         seconds = round(self.state.seconds, 3)

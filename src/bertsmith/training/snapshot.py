@@ -28,6 +28,8 @@ class TrainingState:
             has it.
         best_step: the step of that checkpoint.
         best_phase: the number of that phase.
+        due_evaluation: the number of the phase whose evaluation after this step a stop came before;
+            None if there is none to make up for.
         num_skipped: updates that were skipped because their loss was no number, or far too high.
         batches: what the batches' `state()` gave, to go on without looking back.
         loss_scaler: what the loss scaler's `state()` gave; nothing outside fp16.
@@ -40,6 +42,7 @@ class TrainingState:
     best_loss: float | None = None
     best_step: int | None = None
     best_phase: int | None = None
+    due_evaluation: int | None = None
     num_skipped: int = 0
     batches: dict[str, Any] = field(default_factory=dict)
     loss_scaler: dict[str, Any] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import pytest
 
 from bertsmith.training.agreement import Agreement
 from bertsmith.training.distributed import Ranks
-from bertsmith.training.interruption import Interrupted, stop_on_signals
+from bertsmith.training.interruption import BrokenOff, Interrupted, stop_on_signals
 
 
 @pytest.fixture
@@ -59,3 +59,24 @@ def test_a_second_ctrl_c_ends_a_program_that_has_no_handler(sigint):
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_what_can_be_done_later_is_broken_off():
+    with stop_on_signals() as request:
+        with pytest.raises(BrokenOff), request.breaking_off():
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # nothing to break off
+        with pytest.raises(BrokenOff), request.breaking_off():
+            raise AssertionError("it begins")
+
+
+@pytest.mark.parametrize(("world_size", "done"), [(1, None), (2, "done")])
+def test_several_ranks_finish_what_they_began(world_size, done):
+    ranks = Ranks(world_size=world_size)
+
+    def work():
+        signal.raise_signal(signal.SIGTERM)
+        return "done"
+
+    with stop_on_signals() as request:
+        assert Agreement(ranks, request, lambda: False, 0.0).unless_stopped(work) == done

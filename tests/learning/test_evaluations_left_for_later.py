@@ -1,0 +1,83 @@
+"""A stop doesn't wait for an evaluation, which is made up for in the next sitting."""
+
+import os
+import signal
+
+import pytest
+
+from bertsmith.training import Interrupted, pretrain
+from bertsmith.training import pretraining as sittings
+from bertsmith.training.update import Updater
+from pretraining_runs import recipe, records, same, silent, weights
+
+CHANGES = ("training.num_steps=12", "training.num_evaluations=3", "training.keep_best=true")
+
+
+def evaluations(run):
+    found = records(run, "evaluation")
+    return [(record["step"], record["mlm_loss"], record["nsp_loss"]) for record in found]
+
+
+def stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stop_in_evaluation(monkeypatch, number):
+    """Stops in the middle of an evaluation, counted from 1; of it nothing is to be seen."""
+    evaluate, count = sittings.evaluate_objective, [0]
+
+    def stopping(*arguments):
+        count[0] += 1
+        scores = evaluate(*arguments)
+        if count[0] == number:
+            stop()
+        return scores
+
+    monkeypatch.setattr(sittings, "evaluate_objective", stopping)
+
+
+def stop_in_update(monkeypatch, number):
+    """Stops in an update after which the model was to be evaluated."""
+    update, count = Updater.__call__, [0]
+
+    def stopping(self, *arguments):
+        count[0] += 1
+        update(self, *arguments)
+        if count[0] == 4 * number:
+            stop()
+
+    monkeypatch.setattr(Updater, "__call__", stopping)
+
+
+@pytest.mark.parametrize("number", [1, 3], ids=["the first", "the last"])
+@pytest.mark.parametrize("stopping", [stop_in_evaluation, stop_in_update])
+def test_nothing_is_lost(store, tmp_path, monkeypatch, stopping, number):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    pretrain(store, recipe(*CHANGES), whole, warn=silent)
+    assert [step for step, *_ in evaluations(whole)] == [4, 8, 12]
+    with monkeypatch.context() as patch:
+        stopping(patch, number)
+        with pytest.raises(Interrupted) as caught:
+            pretrain(store, recipe(*CHANGES), stopped, warn=silent)
+    assert (caught.value.step, caught.value.exit_code) == (4 * number, 143)
+    assert evaluations(stopped) == evaluations(whole)[: number - 1]
+    assert not (stopped / "model.safetensors").exists()
+
+    pretrain(store, recipe(*CHANGES), stopped, warn=silent)
+    assert evaluations(stopped) == evaluations(whole)
+    assert same(weights(stopped), weights(whole))
+    best = "checkpoints/best"
+    assert (stopped / best).readlink() == (whole / best).readlink()
+
+
+def test_stopped_again_where_it_is_made_up_for(store, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            stop_in_evaluation(patch, 1)
+            with pytest.raises(Interrupted) as caught:
+                pretrain(store, recipe(*CHANGES), run, warn=silent)
+        assert caught.value.step == 4
+        assert evaluations(run) == []
+    pretrain(store, recipe(*CHANGES), run, warn=silent)
+    assert [step for step, *_ in evaluations(run)] == [4, 8, 12]
