@@ -8,6 +8,7 @@ import pytest
 
 from bertsmith.corpus import open_corpus
 from bertsmith.doctor import examine_run
+from bertsmith.doctor.run_measures import RunMeasures
 from bertsmith.errors import TrainingError
 from bertsmith.store import write_store
 from bertsmith.training import pretrain, read_run
@@ -150,6 +151,31 @@ def test_a_phase_is_measured_against_itself(tmp_path, budget):
     )
     found = {finding.name for finding in examine_run(one).findings}
     assert {"diverged", "loss_spikes"} <= found
+
+
+@pytest.mark.parametrize("tells_phase", [True, False])
+def test_a_phase_ends_where_the_clock_has_passed_its_end(tmp_path, tells_phase):
+    """The lines of its last update are over its time, and one for a skip has no time at all."""
+    last = 900_000
+
+    def of_phase(line):
+        def changed(step):
+            phase = {"phase": int(step > last)} if tells_phase else {}
+            loss = 3.0 if step > last else None
+            return line(step, loss, seconds=step / 10 + (step == last) * 5.0, **phase)
+
+        return changed
+
+    skipped = {"kind": "skipped", "step": 950_001, "reason": "loss nan", "loss": "nan"}
+    folder = written(
+        tmp_path / "run",
+        train=of_phase(train_line),
+        evaluation=of_phase(evaluation_line),
+        more=[skipped],
+        changes=["examples.max_seq_length=128", "training.budget_seconds=100000"],
+    )
+    assert RunMeasures(read_run(folder)).phase_ends == [last]
+    assert [finding.name for finding in examine_run(folder).findings] == ["skipped_updates"]
 
 
 def test_lines_are_those_that_the_trainer_writes(timid):

@@ -178,7 +178,15 @@ def test_no_log_line_mixes_two_phases(store, tmp_path):
     changes = [PHASES, "training.log_every_steps=8", "training.num_evaluations=1"]
     pretrain(store, recipe(*changes), tmp_path / "run", warn=silent)
     lines = {record["step"]: record for record in records(tmp_path / "run", "train")}
-    assert list(lines) == [8, BOUNDARY, 16, 20]
+    assert [(step, line["phase"]) for step, line in lines.items()] == [
+        (8, 0),
+        (BOUNDARY, 0),
+        (16, 1),
+        (20, 1),
+    ]
+    (last,) = records(tmp_path / "run", "evaluation")
+    assert last["phase"] == 1
+    assert "phase" not in read_run(tmp_path / "run").scores
     # Each is the mean of its own updates, which another run logs one by one.
     pretrain(store, recipe(PHASES), tmp_path / "fine", warn=silent)
     fine = [record["nsp_loss"] for record in records(tmp_path / "fine", "train")]

@@ -63,12 +63,26 @@ class RunMeasures(RunCommands):
     def phase_ends(self) -> list[int]:
         """The last logged update of each phase but the one that the run is in."""
         shares = [float(phase["share"]) for phase in self.run.setting("phases") or []]
-        ends = []
-        for start in accumulate(shares[:-1]):
-            if start < self.fraction:
-                before = [r for r in self.run.records if self._fraction(r) <= start + 1e-9]
-                ends.append(max((int(r["step"]) for r in before), default=0))
-        return ends
+        return [
+            self._last_step(number, end)
+            for number, end in enumerate(accumulate(shares[:-1]))
+            if end < self.fraction
+        ]
+
+    def _last_step(self, number: int, end: float) -> int:
+        """The last logged update of a phase, which ends at a share of the run.
+
+        A line of an older log doesn't say its phase. With a budget the line that ends one comes
+        after its time; the next of all is of the phase that follows.
+        """
+        last = 0
+        for record in self.run.of_kind("train"):
+            if record.get("phase", number) > number:
+                break
+            last = int(record["step"])
+            if "phase" not in record and self._fraction(record) >= end - 1e-9:
+                break
+        return last
 
     def phases_of(self, curve: Curve) -> list[Curve]:
         """A curve phase by phase: with sequences of another length losses are others."""

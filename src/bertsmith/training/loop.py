@@ -200,6 +200,7 @@ class Trainer:
             tokens_per_second=round(rate, 1),
             **self.update.scaler.log_values(),
             **machine,
+            **self._phase_of_line(self.batches.phase_at(fraction)),
             seconds=round(self.state.seconds, 3),
         )
         return {**shown_means(means), "tokens/s": f"{rate:,.0f}", **shown_machine(machine)}
@@ -232,14 +233,18 @@ class Trainer:
         self._require_numbers(scores)
         self._seconds_of_evaluation = seconds
         is_kept = self._is_best_score(scores)
-        kept = {"is_kept": True} if is_kept else {}
+        further = {**self._phase_of_line(phase), **({"is_kept": True} if is_kept else {})}
         seconds = round(self.state.seconds, 3)
-        self.run.log("evaluation", self.state.step, **scores, **kept, seconds=seconds)
+        self.run.log("evaluation", self.state.step, **scores, **further, seconds=seconds)
         if is_kept:
             self.run.sync_log()  # whoever finds the model finds what it was kept for
             self._save_model()
         loss = scores.get(self.evaluation.best_checkpoint or "")
         return loss is not None and self.state.notes_best(loss, phase)
+
+    def _phase_of_line(self, phase: int) -> dict[str, int]:
+        """What a line says of its phase, where there are several: no clock tells it exactly."""
+        return {"phase": phase} if self.batches.phase_at(1.0) > 0 else {}
 
     def _is_best_score(self, scores: dict[str, float]) -> bool:
         """Notes the score by which a model is kept; returns whether it is the best so far."""

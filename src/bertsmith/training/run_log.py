@@ -17,7 +17,7 @@ __all__ = ["RunLog", "log_records", "read_run"]
 Record = Mapping[str, Any]
 
 # What a record has beside scores and measurements.
-_PLACE = ("kind", "step", "seconds", "max_seq_length", "is_kept")
+_PLACE = ("kind", "step", "seconds", "phase", "max_seq_length", "is_kept")
 
 
 @dataclass(frozen=True)
