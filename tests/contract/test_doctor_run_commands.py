@@ -12,7 +12,14 @@ from bertsmith.doctor.run_measures import RunMeasures
 from bertsmith.recipes import load_recipe
 from bertsmith.tasks import FinetuneRecipe
 from bertsmith.training import PretrainRecipe, read_run
-from doctor_runs import WRITTEN, finding_of, fine_tuned, train_line, written
+from doctor_runs import (
+    WRITTEN,
+    evaluation_line,
+    finding_of,
+    fine_tuned,
+    train_line,
+    written,
+)
 
 
 def settings_of(command):
@@ -80,6 +87,39 @@ def test_what_a_finding_tells_to_run_mends_it(tmp_path, timid):
     )
     told = settings_of(finding_of(slow, "low_utilisation").command).training
     assert (told.global_batch_size, told.micro_batch_size) == (512, 512)
+
+
+@pytest.mark.parametrize("labels", ["random", "order"])
+@pytest.mark.parametrize(
+    ("name", "scores"),
+    [
+        ("nsp_at_chance", {"nsp_accuracy": 0.5, "majority_accuracy": 0.5}),
+        ("uneven_pairs", {"majority_accuracy": 0.95}),
+        ("mlm_plateau", {"mlm_loss": 7.2, "majority_accuracy": 0.95}),
+    ],
+)
+def test_pairs_of_any_kind_can_be_left_out(tmp_path, name, scores, labels):
+    folder = written(
+        tmp_path / "run",
+        evaluation=lambda step: {**evaluation_line(step), **scores},
+        changes=[f"examples.pair_labels={labels}"],
+    )
+    assert not settings_of(finding_of(folder, name).command).examples.next_sentence
+
+
+@pytest.mark.parametrize(
+    ("files", "data"),
+    [
+        (["reviews.tsv"], "reviews.tsv"),
+        (["glue/RTE/train.tsv", "glue/RTE/dev.tsv"], "glue/RTE"),
+    ],
+)
+def test_the_data_of_a_command_are_those_of_the_run(tmp_path, files, data):
+    folder = fine_tuned(tmp_path / "run")
+    content = yaml.safe_load((folder / "recipe.yaml").read_text())
+    content["run"]["data"] = dict.fromkeys(files, "0")
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(content))
+    assert f"--data {data} " in RunMeasures(read_run(folder)).again()
 
 
 def test_a_run_goes_on_from_what_it_was_started_with(tmp_path):

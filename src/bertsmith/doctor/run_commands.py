@@ -68,11 +68,18 @@ class RunCommands:
             start = ["pretrain", self.store, *([] if init is None else ["--init", str(init)])]
         else:
             source = str(self.run.of_run("model.source") or "MODEL")
-            files = list(self.run.of_run("data") or {"DATA/f": ""})
+            files = list(self.run.of_run("data") or {"DATA": ""})
             start = ["finetune", str(self.run.task), "--model", source]
-            start += ["--data", str(Path(files[0]).parent)]
+            # Of a single file a tenth is held out, the same one whether it or its folder is given.
+            start += ["--data", files[0] if len(files) == 1 else str(Path(files[0]).parent)]
             start += ["--from-scratch"] if self.run.of_run("from_scratch") else []
         return start
+
+    def without_pairs(self) -> str:
+        """The command that makes such a pre-training run of single segments."""
+        order = self.run.setting("examples.pair_labels") == "order"
+        further = ("examples.pair_labels=random",) if order else ()  # single ones have no order
+        return self.again("examples.next_sentence=false", *further)
 
     def longer(self, num_steps: int) -> str:
         """The command that makes such a pre-training run of so many updates."""

@@ -39,7 +39,7 @@ def _chance(measures: RunMeasures) -> Iterator[Finding]:
             "good as fresh. It leaves chance after masked LM has left its plateau.",
             remedy="Train for longer; if masked LM is far below its plateau already, look at the "
             "pairs (one-sentence documents, text in no order), or leave pairs out.",
-            command=measures.again("examples.next_sentence=false"),
+            command=measures.without_pairs(),
         )
 
 
@@ -58,5 +58,5 @@ def _random_pairs(measures: RunMeasures) -> Iterator[Finding]:
             "then right so often that next-sentence prediction has nothing to learn from, and a "
             "short first segment gives the answer away.",
             remedy="Look at the documents (`bertsmith doctor store`), or pre-train without pairs.",
-            command=measures.again("examples.next_sentence=false"),
+            command=measures.without_pairs(),
         )

@@ -77,7 +77,7 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
     if (measures.pairs_majority or 0.0) >= 0.7:
         yield (
             "documents of one sentence, so that nearly all pairs are random",
-            measures.again("examples.next_sentence=false"),
+            measures.without_pairs(),
         )
     if 0 < (measures.fact("num_tokens") or 0) < _FEW_TOKENS:
         yield (
