@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_GPUS_IN_A_MACHINE = 8
 # As for a run (`bertsmith doctor run`).
 _MANY_EPOCHS = 100
 
@@ -186,21 +185,10 @@ def _say_next(store: Path | None, output: Path | None, gpus: int) -> None:
     if output is None:
         say("  -o recipe.yaml writes all of it as a recipe")
         return
+    from bertsmith.training import launcher
+
     words = [str(store or "store"), "--recipe", str(output), "-o", "runs/planned"]
-    table([("next", f"{_launcher(gpus)} pretrain {shlex.join(words)}")])
-
-
-def _launcher(gpus: int) -> str:
-    """What starts a process for each GPU; machines of eight, where there are more."""
-    if gpus == 1:
-        return "bertsmith"
-    machines = gpus // _GPUS_IN_A_MACHINE
-    if machines < 2 or gpus % _GPUS_IN_A_MACHINE:
-        return f"torchrun --standalone --nproc-per-node {gpus} -m bertsmith"
-    return (
-        f"torchrun --nnodes {machines} --nproc-per-node {_GPUS_IN_A_MACHINE} "
-        "--rdzv-backend c10d --rdzv-endpoint node0:29500 --rdzv-id planned -m bertsmith"
-    )
+    table([("next", f"{launcher(gpus)} pretrain {shlex.join(words)}")])
 
 
 def _as_json(plan: "Plan", corpus: "PlannedCorpus", device: "Device") -> dict[str, Any]:

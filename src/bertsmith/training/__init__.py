@@ -7,6 +7,7 @@ from bertsmith.training.epochs import EpochBatches
 from bertsmith.training.freezing import require_layers
 from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted
+from bertsmith.training.launcher import launcher
 from bertsmith.training.loop import Trainer
 from bertsmith.training.phases import Phase, PhaseSettings
 from bertsmith.training.pretraining import PretrainResult, pretrain
@@ -50,6 +51,7 @@ __all__ = [
     "held_run",
     "joined_ranks",
     "last_good_checkpoint",
+    "launcher",
     "learning_rate_factor",
     "pretrain",
     "read_run",
