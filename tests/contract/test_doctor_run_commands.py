@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -87,6 +88,14 @@ def test_what_a_finding_tells_to_run_mends_it(tmp_path, timid):
     )
     told = settings_of(finding_of(slow, "low_utilisation").command).training
     assert (told.global_batch_size, told.micro_batch_size) == (512, 512)
+
+
+def test_a_run_of_several_processes_goes_on_with_as_many(tmp_path):
+    log = read_run(written(tmp_path / "run"))
+    start, *others = log.records
+    measures = RunMeasures(replace(log, records=[{**start, "processes": 2}, *others]))
+    for command in (measures.go_on(), measures.again("training.seed=1")):
+        assert command.startswith("torchrun --standalone --nproc-per-node 2 -m bertsmith pretrain ")
 
 
 @pytest.mark.parametrize("labels", ["random", "order"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.doctor.learning_rates import hidden_size, highest_rate, sound_rate
-from bertsmith.training import RunFolder, RunLog
+from bertsmith.training import RunFolder, RunLog, launcher
 
 __all__ = ["RunCommands"]
 
@@ -158,7 +158,8 @@ class RunCommands:
     def _command(self, start: Sequence[str], changes: Sequence[str]) -> str:
         options = [part for change in changes for part in ("--set", change)]
         recipe = ["--recipe", str(self.run.path / "recipe.yaml")]
-        return shlex.join(["bertsmith", *start, *recipe, *options, "-o", "runs/next"])
+        words = shlex.join([*start, *recipe, *options, "-o", "runs/next"])
+        return f"{launcher(self.fact('processes') or 1)} {words}"
 
     @property
     def store(self) -> str:
