@@ -33,6 +33,16 @@ from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml,
 __all__ = ["RunFolder"]
 
 _BEST, _DAMAGED = "best", "damaged-"
+# What a run and its trackers open before the first update.
+_OF_START = (
+    "recipe.yaml",
+    "metrics.jsonl",
+    "trackers.json",
+    "tensorboard",
+    "wandb",
+    "mlflow.db",
+    CHECKPOINTS,
+)
 
 
 class RunFolder:
@@ -57,7 +67,7 @@ class RunFolder:
     def lock(self) -> Iterator[None]:
         """Holds the run for this process; what a killed one left half done is removed.
 
-        A run that fails before its first step leaves nothing behind.
+        A run that fails before it has logged an update leaves nothing behind.
 
         Raises:
             TrainingError: another process is running here, or checkpoints have no place.
@@ -83,7 +93,7 @@ class RunFolder:
             try:
                 yield
             except BaseException:
-                if is_new and not self.read_metrics() and not self.checkpoints():
+                if is_new and self._is_unused():
                     self._remove_start()
                     lock_path.unlink()
                     with suppress(OSError):  # not empty: other files are here
@@ -115,6 +125,8 @@ class RunFolder:
     ) -> None:
         """Saves the recipe of a new run, or compares it with that of the run that is here.
 
+        Of one that was killed before it had logged an update nothing would be lost: it is replaced.
+
         Args:
             recipe: the resolved recipe, and under `run` what it is run on.
             free_to_change: paths of settings that a run may go on with others of.
@@ -131,7 +143,8 @@ class RunFolder:
                     where=self.recipe_path,
                     fix="give another output folder",
                 )
-            require_same(self.path, saved, recipe, free_to_change)
+            if not (self.metrics_path.exists() and self._is_unused()):
+                require_same(self.path, saved, recipe, free_to_change)
             if saved == recipe:
                 return
         elif mending := how_to_mend(self.recipe_path):
@@ -250,13 +263,19 @@ class RunFolder:
                 doomed = folder.rename(folder.with_name(f".{folder.name}.tmp"))
                 shutil.rmtree(doomed)
 
+    def _is_unused(self) -> bool:
+        """Whether nothing of worth came of the run: no logged update, checkpoint or model."""
+        return (
+            all(record["kind"] == "start" for record in self.read_metrics())
+            and not self.checkpoints()
+            and not (self.path / "config.json").exists()
+        )
+
     def _remove_start(self) -> None:
-        """What a run left that failed before its first step, such as what trackers opened."""
+        """What a run left that failed at its start; somebody may have put other files here."""
         if self.recipe_path.exists():
-            # It was written into a folder without other visible files: they all are the run's.
-            for path in self.path.iterdir():
-                if not path.name.startswith("."):
-                    _remove(path)
+            for name in _OF_START:
+                _remove(self.path / name)
         self.store_stamps_path.unlink(missing_ok=True)
 
     def _remove_leftovers(self) -> None:
@@ -268,4 +287,4 @@ class RunFolder:
 
 def _remove(path: Path) -> None:
     is_folder = path.is_dir() and not path.is_symlink()
-    shutil.rmtree(path) if is_folder else path.unlink()
+    shutil.rmtree(path) if is_folder else path.unlink(missing_ok=True)

@@ -275,6 +275,50 @@ def test_a_start_that_fails_takes_its_folder_along(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_fails_in_its_first_update_takes_its_folder_along(tmp_path):
+    run = RunFolder(tmp_path / "run")
+
+    def bad_update(*, note=False):
+        run.check_recipe({"training": {"micro_batch_size": 64}, "run": {}})
+        run.log("start", 0)
+        if note:
+            (tmp_path / "run" / "note.txt").write_text("precious")
+        raise MemoryError
+
+    with pytest.raises(MemoryError), run.lock():
+        bad_update()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(MemoryError), run.lock():
+        bad_update(note=True)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["note.txt"]
+
+
+def test_a_run_that_was_killed_in_its_first_update_takes_another_recipe(tmp_path, trained):
+    run = RunFolder(tmp_path)
+    small, large = ({"training": {"micro_batch_size": size}, "run": {}} for size in (8, 64))
+
+    def killed():
+        for path in (run.recipe_path, run.metrics_path):
+            path.unlink(missing_ok=True)
+        run.check_recipe(large)
+        run.log("start", 0)
+
+    killed()
+    run.check_recipe(small)
+    assert run.read_recipe() == small
+    for learn in (
+        lambda: run.log("train", 20),
+        lambda: run.log("skipped", 1),
+        lambda: (tmp_path / "config.json").write_text("{}"),
+        lambda: save(run.checkpoint_path(3), trained),
+    ):
+        killed()
+        learn()
+        with pytest.raises(RecipeError, match="micro_batch_size = 64, not 8"):
+            run.check_recipe(small)
+        (tmp_path / "config.json").unlink(missing_ok=True)
+
+
 def test_a_start_that_fails_leaves_what_was_there(tmp_path):
     (tmp_path / ".hidden").write_text("precious")
     run = RunFolder(tmp_path)

@@ -128,6 +128,16 @@ def test_a_start_that_fails_leaves_nothing_of_the_other_trackers(store, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_first_update_that_fails_leaves_nothing(store, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr("bertsmith.training.update.Updater.__call__", fail)
+    with pytest.raises(MemoryError):
+        pretrain(store, recipe("training.num_steps=4"), tmp_path / "run", warn=silent)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_tracker_that_fails_does_not_stop_the_run(tmp_path, monkeypatch):
     from bertsmith.training.trackers import tensorboard
 
