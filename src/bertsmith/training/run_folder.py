@@ -24,25 +24,17 @@ from bertsmith.training.checkpoint_folders import (
     CHECKPOINT,
     CHECKPOINTS,
     checkpoint_folders,
+    remove_checkpoints,
     step_of,
 )
 from bertsmith.training.good_checkpoint import newest_good
+from bertsmith.training.leftovers import remove_leftovers, remove_start
 from bertsmith.training.run_log import log_records
 from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml, require_same
 
 __all__ = ["RunFolder"]
 
 _BEST, _DAMAGED = "best", "damaged-"
-# What a run and its trackers open before the first update.
-_OF_START = (
-    "recipe.yaml",
-    "metrics.jsonl",
-    "trackers.json",
-    "tensorboard",
-    "wandb",
-    "mlflow.db",
-    CHECKPOINTS,
-)
 
 
 class RunFolder:
@@ -89,12 +81,13 @@ class RunFolder:
                     where=self.path,
                     fix="wait for it or give another output folder",
                 )
-            self._remove_leftovers()
+            remove_leftovers(self.path)
             try:
                 yield
             except BaseException:
                 if is_new and self._is_unused():
-                    self._remove_start()
+                    if self.recipe_path.exists():  # or the folder holds something else
+                        remove_start(self.path)
                     lock_path.unlink()
                     with suppress(OSError):  # not empty: other files are here
                         for folder in made:
@@ -253,38 +246,16 @@ class RunFolder:
             best_step: the step of the best one, which stays whatever its age.
         """
         if best_step is not None:
+            best = self.checkpoints_path / _BEST
             new_link = self.checkpoints_path / f".{_BEST}.tmp"
-            new_link.unlink(missing_ok=True)
-            new_link.symlink_to(self.checkpoint_path(best_step).name)
-            new_link.replace(self.checkpoints_path / _BEST)
-        for folder in self.checkpoints()[newest:]:
-            if step_of(folder) != best_step:
-                # Renamed first, so that no half of a checkpoint counts as one.
-                doomed = folder.rename(folder.with_name(f".{folder.name}.tmp"))
-                shutil.rmtree(doomed)
+            with self.writing(best):
+                new_link.unlink(missing_ok=True)
+                new_link.symlink_to(self.checkpoint_path(best_step).name)
+                new_link.replace(best)
+        old = [folder for folder in self.checkpoints()[newest:] if step_of(folder) != best_step]
+        remove_checkpoints(self.path, old)
 
     def _is_unused(self) -> bool:
-        """Whether nothing of worth came of the run: no logged update, checkpoint or model."""
-        return (
-            all(record["kind"] == "start" for record in self.read_metrics())
-            and not self.checkpoints()
-            and not (self.path / "config.json").exists()
-        )
-
-    def _remove_start(self) -> None:
-        """What a run left that failed at its start; somebody may have put other files here."""
-        if self.recipe_path.exists():
-            for name in _OF_START:
-                _remove(self.path / name)
-        self.store_stamps_path.unlink(missing_ok=True)
-
-    def _remove_leftovers(self) -> None:
-        """Half-written files of a process that was killed; the lock says that it is gone."""
-        for folder in (self.path, self.checkpoints_path):
-            for path in folder.glob(".*.tmp"):
-                _remove(path)
-
-
-def _remove(path: Path) -> None:
-    is_folder = path.is_dir() and not path.is_symlink()
-    shutil.rmtree(path) if is_folder else path.unlink(missing_ok=True)
+        """Whether nothing came of the run that is of worth: no logged update, no checkpoint."""
+        is_begun = any(record["kind"] != "start" for record in self.read_metrics())
+        return not is_begun and not self.checkpoints()

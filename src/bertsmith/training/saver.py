@@ -92,7 +92,6 @@ class CheckpointSaver:
         try:
             self.run.sync_log()  # a checkpoint never knows of more than the log
             write_checkpoint(folder, snapshot, self.save_model, recipe)
-            self.run.keep_checkpoints(self.settings.keep_checkpoints, snapshot.state.best_step)
         except OSError as error:
             kept = "; earlier checkpoints are untouched" if self.run.checkpoints() else ""
             raise CheckpointError(
@@ -100,6 +99,7 @@ class CheckpointSaver:
                 where=folder,
                 fix=f"make room and {self.run.way_on()}",
             ) from error
+        self.run.keep_checkpoints(self.settings.keep_checkpoints, snapshot.state.best_step)
 
     def __enter__(self) -> Self:
         return self
