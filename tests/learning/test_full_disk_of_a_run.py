@@ -91,7 +91,9 @@ def test_a_file_that_cannot_grow(store, tmp_path, whole):
         "make room and run the same command, which starts anew: there is no checkpoint yet"
     )
     assert list((run / "checkpoints").iterdir()) == []
-    assert pretrain(store, run, KEEP_ALL).returncode == 0
+    done = pretrain(store, run, KEEP_ALL)
+    assert done.returncode == 0
+    assert "the run starts anew; its log so far is metrics.jsonl.old" in done.stderr
     assert same(weights(whole), weights(run))
 
 

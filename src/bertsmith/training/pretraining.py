@@ -168,7 +168,7 @@ class _Session:
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
         else:
-            self.run.forget_after(-1)
+            self.run.start_anew(self.warn)
         return trainer
 
     def _facts(self) -> dict[str, float | int | str]:

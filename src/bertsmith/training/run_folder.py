@@ -195,6 +195,22 @@ class RunFolder:
             record["step"] > step and record.get("is_kept", False) for record in self.read_metrics()
         )
 
+    def start_anew(self, warn: Callable[[str], None]) -> None:
+        """Empties the log of a run that has no checkpoint; one with updates is kept beside it.
+
+        Args:
+            warn: is told about updates that are done again.
+        """
+        if any(record["kind"] == "train" for record in self.read_metrics()):
+            old = self.metrics_path.with_name(f"{self.metrics_path.name}.old")
+            with self.writing(old):
+                self.metrics_path.replace(old)
+            warn(
+                f"{self.path}: there is no checkpoint, so the run starts anew; "
+                f"its log so far is {old.name}"
+            )
+        self.forget_after(-1)
+
     def forget_after(self, step: int) -> None:
         """Drops log records of steps that a resumed run does again, and sets checkpoints aside.
 

@@ -28,6 +28,9 @@ class FollowedRun(RunFolder):
     def sync_log(self) -> None:
         """Does nothing."""
 
+    def start_anew(self, warn: Callable[[str], None]) -> None:
+        """Does nothing."""
+
     def forget_after(self, step: int) -> None:
         """Does nothing."""
 

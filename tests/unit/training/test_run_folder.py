@@ -213,6 +213,21 @@ def test_log_survives_a_line_cut_short_and_forgets_what_is_done_again(tmp_path):
     assert run.is_finished
 
 
+def test_a_run_without_a_checkpoint_starts_anew_and_says_so(tmp_path):
+    run, said = RunFolder(tmp_path), []
+    run.log("start", 0)
+    run.start_anew(said.append)
+    assert (said, run.read_metrics()) == ([], [])
+    run.log("train", 20, mlm_loss=9.0)
+    run.start_anew(said.append)
+    assert said == [
+        f"{tmp_path}: there is no checkpoint, so the run starts anew; its log so far is "
+        "metrics.jsonl.old"
+    ]
+    assert run.read_metrics() == []
+    assert '"mlm_loss": 9.0' in (tmp_path / "metrics.jsonl.old").read_text()
+
+
 def test_a_damaged_line_hides_no_other(tmp_path):
     run = RunFolder(tmp_path)
     for step in (10, 20, 30, 40):

@@ -81,7 +81,7 @@ class FinetuneSession:
         if self.checkpoint is not None:
             trainer.resume(self.checkpoint)
         else:
-            self.run.forget_after(-1)
+            self.run.start_anew(self.warn)
         trainer.train()
 
     def _facts(self) -> dict[str, float | int | str]:
