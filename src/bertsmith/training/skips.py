@@ -66,7 +66,7 @@ class SkipRecord:
             if update.step != self.last + 1:
                 self._first_of_row = update.step
             self.last = update.step
-            self._tell(update)
+            self._tell(update, state)
             if state.num_skipped > self.limit:
                 verb = "was" if state.num_skipped == 1 else "were"
                 raise TrainingError(
@@ -100,7 +100,7 @@ class SkipRecord:
             "(pretrain --init, finetune --model) with a lower training.learning_rate"
         )
 
-    def _tell(self, update: SkippedUpdate) -> None:
+    def _tell(self, update: SkippedUpdate, state: TrainingState) -> None:
         examples = self.batches.examples(update.step - 1)
         self.run.log(
             "skipped",
@@ -109,6 +109,7 @@ class SkipRecord:
             loss=_plain(update.loss),
             grad_norm=_plain(update.grad_norm),
             examples=examples,
+            seconds=round(state.seconds, 3),
         )
         epochs = [
             f"epoch {epoch}, examples {' '.join(str(index) for _, index in members)}"

@@ -86,6 +86,41 @@ def test_mlflow_has_the_log_and_no_point_twice(store, tmp_path, monkeypatch):
     assert not (folder / "tensorboard").exists()
 
 
+def test_mlflow_takes_any_path_for_a_name_and_a_skip_once(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    files = {"/a//b/../ü (1)?.tsv": "1", "/long" * 100 + ".tsv": "2"}
+    many = {f"file{number}": "3" for number in range(150)}
+    run = TrackedRun(tmp_path, {"run": {"data": files | many}}, 0)
+    for _ in range(2):  # the second time as after a stop
+        with tracking(["mlflow"], run, silent) as (listener,):
+            listener("skipped", 7, {"reason": "loss nan", "loss": "nan", "seconds": 1.5})
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (kept,) = client.search_runs([client.get_experiment_by_name("bertsmith").experiment_id])
+    assert sorted(kept.data.params.values()) == sorted(["1", "2", *["3"] * 150])
+    assert kept.data.params["run.data./a/ü _1__.tsv"] == "1"
+    assert len(client.get_metric_history(kept.info.run_id, "skipped/seconds")) == 1
+
+
+def test_mlflow_has_no_run_that_goes_on_for_ever(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def fail(*arguments, **options):
+        raise ConnectionError("no route")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "log_batch", fail)
+        run = TrackedRun(tmp_path, {"seed": 1}, 0)
+        with pytest.raises(TrainingError, match="no route"), tracking(["mlflow"], run, silent):
+            pass
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (kept,) = client.search_runs([client.get_experiment_by_name("bertsmith").experiment_id])
+    assert kept.info.status == "FAILED"
+
+
 def test_wandb_works_without_a_network(store, tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -4,6 +4,9 @@ Where it says nothing, MLflow's database is kept in the run's folder: `mlflow.db
 """
 
 import os
+import posixpath
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +15,8 @@ from bertsmith.training.trackers.base import TrackedRun, Tracker, numbers
 __all__ = ["PACKAGE", "start"]
 
 PACKAGE = "bertsmith[mlflow]"
+# What MLflow takes: names of so many characters, values of so many, so many settings at once.
+_LONGEST_NAME, _LONGEST_VALUE, _MOST_AT_ONCE = 250, 500, 100
 
 
 def start(run: TrackedRun) -> Tracker:
@@ -28,9 +33,12 @@ def start(run: TrackedRun) -> Tracker:
     if run_id is None:
         created = client.create_run(_experiment(client), run_name=run.name)
         run_id = created.info.run_id
-        for name, value in run.settings().items():
-            client.log_param(run_id, name, value[:500])
         run.remember("mlflow", run_id)
+        try:
+            _log_settings(client, run_id, run.settings())
+        except Exception:
+            client.set_terminated(run_id, "FAILED")  # or it would seem to go on for ever
+            raise
     else:
         client.update_run(run_id, status="RUNNING")
     return _MLflow(client, run_id)
@@ -43,18 +51,46 @@ def _experiment(client: Any) -> str:
     return experiment
 
 
+def _log_settings(client: Any, run_id: str, settings: Mapping[str, str]) -> None:
+    from mlflow.entities import Param
+
+    named = {_allowed(name): value[:_LONGEST_VALUE] for name, value in settings.items()}
+    params = [Param(name, value) for name, value in named.items()]
+    for first in range(0, len(params), _MOST_AT_ONCE):
+        client.log_batch(run_id, params=params[first : first + _MOST_AT_ONCE])
+
+
+def _allowed(name: str) -> str:
+    """A name as MLflow takes it: those of fine-tuning's files hold their paths.
+
+    Example:
+        >>> _allowed("run.data.../reviews (new)//train.tsv")
+        'run.data.../reviews _new_/train.tsv'
+    """
+    plain = posixpath.normpath(re.sub(r"[^\w./ -]", "_", name))
+    return plain if len(plain) <= _LONGEST_NAME else f"{plain[:50]}...{plain[53 - _LONGEST_NAME :]}"
+
+
 class _MLflow:
     def __init__(self, client: Any, run_id: str) -> None:
         self.client, self.run_id = client, run_id
-        self.done = {kind: self._last_step(kind) for kind in ("train", "evaluation", "end")}
+        kinds = ("train", "evaluation", "skipped", "end")
+        self.done = {kind: self._last_step(kind) for kind in kinds}
 
     def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        """Sends a record as one request: each may take as long as some updates."""
+        from mlflow.entities import Metric, RunTag
+
         if kind == "start":
-            for name, value in values.items():
-                self.client.set_tag(self.run_id, name, str(value))
+            tags = [RunTag(name, str(value)) for name, value in values.items()]
+            self.client.log_batch(self.run_id, tags=tags)
         elif step > self.done.get(kind, -1):
-            for name, number in numbers(values).items():
-                self.client.log_metric(self.run_id, f"{kind}/{name}", number, step=step)
+            now = int(1000 * time.time())
+            metrics = [
+                Metric(f"{kind}/{name}", number, now, step)
+                for name, number in numbers(values).items()
+            ]
+            self.client.log_batch(self.run_id, metrics=metrics)
 
     def close(self) -> None:
         self.client.set_terminated(self.run_id)
