@@ -7,12 +7,16 @@ from torch import Tensor
 
 __all__ = ["LossScaler"]
 
+# Thirty overflows in a row from where PyTorch starts. With it a gradient overflows over 6e8.
+_SMALLEST_FACTOR = 1e-4
+
 
 class LossScaler:
     """Dynamic loss scaling: the loss is multiplied by a power of two, and gradients divided by it.
 
     If a gradient overflows, the update is skipped and the factor halved; after 2,000 updates
-    without, it is doubled. Reading the factor waits for the device once an update.
+    without, it is doubled. Reading the factor waits for the device once an update. Under 1e-4 no
+    smaller factor will help: then the gradients themselves are at fault, which the guard sees to.
 
     **Source**: Micikevicius et al. 2018, "Mixed Precision Training"; `torch.amp.GradScaler`.
 
@@ -37,8 +41,10 @@ class LossScaler:
         self._scaler.unscale_(optimizer)
 
     def norm_to_judge(self, grad_norm: Tensor) -> Tensor:
-        """The norm, but in fp16 0 where gradients overflowed, which `step` sees to."""
-        return torch.where(grad_norm.isfinite(), grad_norm, 0.0) if self.enabled else grad_norm
+        """The norm, but in fp16 0 where gradients overflowed and a smaller factor may help."""
+        if not self.enabled or self._factor < _SMALLEST_FACTOR:
+            return grad_norm
+        return torch.where(grad_norm.isfinite(), grad_norm, 0.0)
 
     def step(self, optimizer: torch.optim.Optimizer, *, skip: bool = False) -> None:
         """Updates the parameters, unless a gradient is infinite or no number.

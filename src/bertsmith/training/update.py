@@ -69,7 +69,7 @@ class Updater:
         """
         loss, measures = self._backward(micro_batches)
         self.scaler.unscale(self.optimizer)
-        # An overflow in fp16 is the scaler's business, and no harm.
+        # An overflow in fp16 is the scaler's business, and no harm if it can do something.
         verdict = self.guard(loss, self.scaler.norm_to_judge(self._clip()))
         window.add(measures, sum(batch.num_tokens for batch in micro_batches), verdict)
         for group in self.optimizer.param_groups:

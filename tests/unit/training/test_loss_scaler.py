@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from bertsmith.training.guard import Guard
 from bertsmith.training.loss_scaler import LossScaler
 from bertsmith.training.optimizer import build_optimizer
-from bertsmith.training.settings import OptimizerSettings
+from bertsmith.training.settings import LoopSettings, OptimizerSettings
 
 CPU = torch.device("cpu")
 
@@ -56,6 +57,22 @@ def test_the_state_goes_through_json():
     update(model, optimizer, twin, math.inf)
     assert twin.num_skipped == 3
     assert twin.state()["scaler"]["scale"] == 2.0**13
+
+
+def test_an_overflow_that_no_factor_mends_is_left_to_the_guard():
+    """Without it no update would ever be made again, and nobody told."""
+    model, optimizer = parts()
+    scaler, guard = LossScaler(CPU, enabled=True), Guard(LoopSettings(), CPU)
+    skipped = []
+    for _ in range(35):
+        norm = scaler.norm_to_judge(torch.tensor(math.inf))
+        skipped.append(bool(guard(torch.tensor(4.0), norm).skip))
+        update(model, optimizer, scaler, factor=math.inf)
+    assert skipped == [False] * 30 + [True] * 5
+    twin = LossScaler(CPU, enabled=True)
+    twin.restore(scaler.state())
+    assert twin.norm_to_judge(torch.tensor(math.inf)) == math.inf
+    assert twin.norm_to_judge(torch.tensor(2.0)) == 2.0
 
 
 def test_outside_fp16_nothing_is_scaled():
