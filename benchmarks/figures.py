@@ -1,5 +1,6 @@
 """One row a figure: what was measured, against what, and whether it reaches what was promised."""
 
+import argparse
 import datetime
 import importlib.metadata
 import json
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Figure", "print_table", "save_results"]
+__all__ = ["HEADER", "Figure", "print_table", "results_path", "save_results", "with_context"]
 
 
 @dataclass(frozen=True)
@@ -75,19 +76,57 @@ def print_table(figures: Sequence[Figure]) -> None:
         print("  ".join(cells).rstrip(), flush=True)
 
 
+def results_path(text: str) -> Path:
+    """A path for `save_results` on a command line, looked at before anything is measured.
+
+    Raises:
+        argparse.ArgumentTypeError: nothing can be written there, or what is there are no results.
+    """
+    path = Path(text)
+    try:
+        _recorded(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} holds something else than results") from error
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path}: nothing can be written there")
+    return path
+
+
 def save_results(path: Path, figures: Sequence[Figure]) -> None:
-    """Writes figures with machine, versions and date; those of other names in the file stay."""
-    old = json.loads(path.read_text())["figures"] if path.exists() else []
+    """Writes figures with machine, versions and date; those of other names in the file stay.
+
+    Figures that stay, of another machine or other versions than this run's, say so themselves.
+    """
+    here = {"machine": _machine(), "versions": _versions()}
     context = {"measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")}
     new = [
         {**asdict(figure), "ratio": figure.ratio, "verdict": figure.verdict, **context}
         for figure in figures
     ]
     names = {figure["name"] for figure in new}
-    kept = [figure for figure in old if figure["name"] not in names]
-    result = {"machine": _machine(), "versions": _versions(), "figures": [*kept, *new]}
+    kept = [
+        {name: value for name, value in figure.items() if here.get(name) != value}
+        for figure in _recorded(path)
+        if figure["name"] not in names
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    result = {**here, "figures": [*kept, *new]}
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _recorded(path: Path) -> list[dict[str, Any]]:
+    """The figures of a file, each with its machine and versions; none where it is new or empty."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return with_context(json.loads(text)) if text else []
+
+
+def with_context(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """The figures of results, each with the machine and versions that it was measured with."""
+    context = {name: results[name] for name in ("machine", "versions")}
+    return [{**context, **figure} for figure in results["figures"]]
 
 
 def _number(value: float) -> str:

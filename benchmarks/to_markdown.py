@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import HEADER, Figure
+from benchmarks.figures import HEADER, Figure, with_context
 
 __all__ = ["NOT_MEASURED", "PAGE", "RESULTS", "TABLES", "fill", "read_results", "to_markdown"]
 
@@ -20,16 +20,23 @@ _START, _END = "<!-- benchmarks/results/{}.json -->", "<!-- end of the table -->
 
 
 def to_markdown(results: dict[str, Any]) -> str:
-    """The figures as a table, and below it where and when they were measured."""
+    """A table for each machine and its versions, and below it where and when it was measured."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for figure in with_context(results):
+        context = json.dumps([figure["machine"], figure["versions"]], sort_keys=True)
+        groups.setdefault(context, []).append(figure)
+    return "\n\n".join(_table(figures) for figures in groups.values())
+
+
+def _table(measured: list[dict[str, Any]]) -> str:
     names = [field.name for field in fields(Figure)]
     figures = [
-        Figure(**{name: figure[name] for name in names if name in figure})
-        for figure in results["figures"]
+        Figure(**{name: figure[name] for name in names if name in figure}) for figure in measured
     ]
     lines = [_row([*HEADER[:-1], "verdict"]), "|" + "---|" * len(HEADER)]
     lines += [_row(figure.cells()) for figure in figures]
-    machine, versions = results["machine"], results["versions"]
-    dates = sorted({figure["measured"][:10] for figure in results["figures"]})
+    machine, versions = measured[0]["machine"], measured[0]["versions"]
+    dates = sorted({figure["measured"][:10] for figure in measured})
     lines += [
         "",
         f"Measured on {' and '.join(dates)}: {machine['processor']}, {machine['cores']} cores, "

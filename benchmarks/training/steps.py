@@ -1,5 +1,6 @@
 """Timing training steps of either side on the same batches."""
 
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,15 +25,16 @@ GlobalBatch = Sequence[PretrainingBatch]
 
 @dataclass(frozen=True)
 class Speed:
-    """What a number of steps took.
+    """What rounds of steps took, each of them over all batches.
 
     Attributes:
-        tokens_per_second: real tokens, padding not counted.
+        tokens_per_second: real tokens, padding not counted; of the median round, as all speeds.
         flops_per_second: floating-point operations that those tokens need, padding not counted.
-        seconds_per_step: the median.
+        seconds_per_step: of the median round, in the mean.
         sequences_per_second: sequences of whatever length.
         peak_bytes: most memory allocated on a GPU; 0 on a CPU.
-        host_seconds_per_step: until a step has been handed to the device.
+        host_seconds_per_step: until a step has been handed to a device that is idle; the median.
+        seconds_of_rounds: of each round.
     """
 
     tokens_per_second: float
@@ -41,6 +43,7 @@ class Speed:
     sequences_per_second: float
     peak_bytes: int = 0
     host_seconds_per_step: float = 0.0
+    seconds_of_rounds: tuple[float, ...] = ()
 
 
 def our_pretraining(
@@ -103,9 +106,17 @@ def time_steps(
     num_steps: int,
     num_warmup_steps: int,
 ) -> Speed:
-    """Times steps over the batches, again and again, by the clock from first to last.
+    """Times rounds over all batches by the clock; the median counts.
 
     Warm-up takes every batch once at least, so that all are ready and all shapes compiled.
+
+    Args:
+        step: does one update on a global batch.
+        batches: global batches, at least one.
+        config: the model's shape.
+        device: where the steps run.
+        num_steps: steps that are timed, rounded up to whole rounds.
+        num_warmup_steps: steps before.
     """
     stream: Iterator[Any] = cycle(batches)
     for batch in islice(stream, max(num_warmup_steps, len(batches))):
@@ -113,20 +124,28 @@ def time_steps(
     synchronize(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    chosen = list(islice(stream, num_steps))
-    flops = sum(training_flops(config, part) for batch in chosen for part in batch)
-    tokens = sum(part.num_tokens for batch in chosen for part in batch)
-    sequences = sum(part.batch_size for batch in chosen for part in batch)
-    start = time.perf_counter()
-    for batch in chosen:
-        step(batch)
-    synchronize(device)
-    seconds = time.perf_counter() - start
+    rounds = list[float]()
+    for _ in range(-(-num_steps // len(batches))):
+        start = time.perf_counter()
+        for batch in batches:
+            step(batch)
+        synchronize(device)
+        rounds.append(time.perf_counter() - start)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    start = time.perf_counter()
-    step(chosen[0])
-    host = time.perf_counter() - start
-    synchronize(device)
+    hosts = list[float]()
+    for batch in batches:
+        start = time.perf_counter()
+        step(batch)
+        hosts.append(time.perf_counter() - start)
+        synchronize(device)
+    seconds = statistics.median(rounds)
+    parts = [part for batch in batches for part in batch]
     return Speed(
-        tokens / seconds, flops / seconds, seconds / num_steps, sequences / seconds, peak, host
+        tokens_per_second=sum(part.num_tokens for part in parts) / seconds,
+        flops_per_second=sum(training_flops(config, part) for part in parts) / seconds,
+        seconds_per_step=seconds / len(batches),
+        sequences_per_second=sum(part.batch_size for part in parts) / seconds,
+        peak_bytes=peak,
+        host_seconds_per_step=statistics.median(hosts),
+        seconds_of_rounds=tuple(rounds),
     )
