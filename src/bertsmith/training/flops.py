@@ -151,15 +151,29 @@ def matmul_rate(device: torch.device, precision: str, *, again: bool = False) ->
 
 def _measured_rate(device: torch.device, precision: str) -> float:
     sizes = _GPU_SIZES if device.type == "cuda" else _CPU_SIZES
+    repeats = _repeats(device)
+    if device.type == "cuda":
+        # The first product also loads the library, and wakes the device.
+        _warm_up(device, _DTYPES[precision], sizes[0])
     best, started = 0.0, time.monotonic()
     for size in sizes:
         flops = 2 * size**3
-        expected = (1 + _ROUNDS) * flops / best if best else 0.0
+        expected = (1 + _ROUNDS) * repeats * flops / best if best else 0.0
         if time.monotonic() - started + expected > _SECONDS:
             break
         seconds = _seconds_of_product(device, _DTYPES[precision], size)
         best = max(best, flops / seconds)
     return best
+
+
+def _repeats(device: torch.device) -> int:
+    """Products between two looks at the clock; a GPU's are short beside waiting for it."""
+    return 10 if device.type == "cuda" else 1
+
+
+def _warm_up(device: torch.device, dtype: torch.dtype, size: int) -> None:
+    ones = torch.ones(size, size, device=device, dtype=dtype)
+    _timed(lambda: ones @ ones, device)
 
 
 def _seconds_of_product(device: torch.device, dtype: torch.dtype, size: int) -> float:
@@ -171,7 +185,7 @@ def _seconds_of_product(device: torch.device, dtype: torch.dtype, size: int) -> 
     left, right = (
         torch.randn(size, size, generator=generator, device=device).to(dtype) for _ in range(2)
     )
-    repeats = 10 if device.type == "cuda" else 1
+    repeats = _repeats(device)
     multiply = cpu_kernels.product if cpu_kernels.fits_floats(left, right) else torch.mm
 
     def product() -> None:
@@ -183,7 +197,7 @@ def _seconds_of_product(device: torch.device, dtype: torch.dtype, size: int) -> 
         return min(_timed(product, device) for _ in range(_ROUNDS)) / repeats
 
 
-def _timed(work: Callable[[], None], device: torch.device) -> float:
+def _timed(work: Callable[[], object], device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     started = time.perf_counter()

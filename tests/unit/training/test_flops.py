@@ -97,6 +97,35 @@ def test_the_rate_is_measured_once_and_leaves_the_random_state_alone():
     assert time.monotonic() - started < 0.1
 
 
+@pytest.mark.parametrize(
+    ("gigaflops", "sizes"),
+    # 40 products of 8192 are 44 TFLOP, those of 4096 an eighth of that: what fits in 0.4 s?
+    [(500_000, [2048, 4096, 8192]), (50_000, [2048, 4096]), (5_000, [2048])],
+)
+def test_a_gpu_is_awake_before_the_clock_starts_and_slow_ones_stop_early(
+    monkeypatch, gigaflops, sizes
+):
+    now, called = [0.0], []
+
+    def seconds_of_product(device, dtype, size):
+        called.append(size)
+        seconds = 2 * size**3 / (gigaflops * 1e9)
+        now[0] += 40 * seconds
+        return seconds
+
+    def warm_up(device, dtype, size):
+        called.append("warm-up")
+        now[0] += 5
+
+    monkeypatch.setattr(flops_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(flops_module, "_seconds_of_product", seconds_of_product)
+    monkeypatch.setattr(flops_module, "_warm_up", warm_up)
+    rate = flops_module._measured_rate(torch.device("cuda"), "bf16")
+    assert called == ["warm-up", *sizes]
+    assert rate == pytest.approx(gigaflops * 1e9)
+    assert now[0] < 5.5
+
+
 class Labels:
     def counts(self, batch):
         return {"classification": batch.batch_size}
