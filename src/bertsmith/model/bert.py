@@ -11,7 +11,7 @@ from bertsmith.model.encoder import Embeddings, Encoder
 from bertsmith.model.heads import Pooler
 from bertsmith.model.initialization import initialize
 from bertsmith.model.outputs import BertModelOutput
-from bertsmith.model.packing import PackedSequences
+from bertsmith.model.packing import PackedSequences, rows_at
 
 __all__ = ["BertModel"]
 
@@ -66,7 +66,7 @@ class BertModel(PretrainedModel[BertModelOutput]):
         hidden_TD, states = self.encoder(embedded_TD, layout, keep_all=output_hidden_states)
         pooled_BD = None
         if self.pooler is not None:
-            pooled_BD = self.pooler(hidden_TD[packed.first_token_positions])
+            pooled_BD = self.pooler(rows_at(hidden_TD, packed.first_token_positions))
         return BertModelOutput(hidden_TD, pooled_BD, hidden_states=states)
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from bertsmith.model.cross_entropy import Sums, chunked_sums
 from bertsmith.model.heads import MaskedLMHead
 from bertsmith.model.initialization import initialize
 from bertsmith.model.outputs import MaskedLMOutput, PreTrainingOutput, PreTrainingSums
-from bertsmith.model.packing import PackedSequences
+from bertsmith.model.packing import PackedSequences, rows_at
 from bertsmith.model.rounding import num_rows_for, with_rows
 
 __all__ = ["BertForMaskedLM", "BertForPreTraining"]
@@ -146,4 +146,4 @@ def _masked_lm_logits(
 def _at_positions(hidden_TD: Tensor, positions: Tensor) -> Tensor:
     """States at the positions, and at the first token until there are `num_rows_for` them."""
     rows = with_rows(positions, num_rows_for(positions.shape[0], positions.device))
-    return hidden_TD[rows]
+    return rows_at(hidden_TD, rows)

@@ -74,12 +74,20 @@ class LeftToRight:
     def __call__(self, model: nn.Module, batch: PackedSequences) -> dict[str, Measure]:
         """Runs `BertForPreTraining` with the LM head on all positions but the last ones."""
         whole = _pretraining_batch(batch).unmasked()
-        is_last = torch.zeros(whole.num_tokens, dtype=torch.bool, device=whole.input_ids.device)
-        is_last[whole.cu_seqlens[1:].long() - 1] = True
-        positions = (~is_last).nonzero().squeeze(1)
+        positions = _positions_before_others(whole)
         labels = whole.input_ids[positions + 1]
         outputs = cast(BertForPreTraining, model).forward_sums(whole, positions, labels, self.sums)
         return {"ltr": _measure(outputs, labels)}
+
+
+def _positions_before_others(batch: PackedSequences) -> Tensor:
+    """All positions but the last of every sequence, without asking the device how many they are."""
+    number, device = batch.num_tokens - batch.batch_size, batch.cu_seqlens.device
+    # Before a position lies the last token of every sequence before its own.
+    num_skipped = torch.arange(batch.batch_size, device=device).repeat_interleave(
+        batch.lengths.long() - 1, output_size=number
+    )
+    return torch.arange(number, device=device) + num_skipped
 
 
 def _measure(outputs: PreTrainingSums, labels: Tensor) -> Measure:

@@ -5,7 +5,7 @@ from typing import cast
 from torch import nn
 
 from bertsmith.model import BertForTokenClassification
-from bertsmith.model.packing import PackedSequences
+from bertsmith.model.packing import PackedSequences, rows_at
 from bertsmith.objectives.base import Measure
 from bertsmith.objectives.labelled import cross_entropy_sum, labels_of
 
@@ -34,5 +34,7 @@ class TokenLabels:
         """Runs `BertForTokenClassification` on the batch."""
         labels = labels_of(batch)
         outputs = cast(BertForTokenClassification, model).forward_packed(batch)
-        is_labelled = labels != IGNORED
-        return {"token_labels": cross_entropy_sum(outputs.logits[is_labelled], labels[is_labelled])}
+        # A GPU is waited for here, to learn how many there are: once, not for each of the two.
+        labelled = (labels != IGNORED).nonzero().squeeze(1)
+        logits = rows_at(outputs.logits, labelled)
+        return {"token_labels": cross_entropy_sum(logits, labels[labelled])}
