@@ -3,10 +3,41 @@
 import functools
 import importlib.util
 
-__all__ = ["has_triton"]
+import torch
+
+__all__ = ["has_triton", "why_no_triton"]
+
+# What Triton compiles for, and with it PyTorch's compiler.
+_LEAST_CAPABILITY = (7, 0)
+
+
+# PyTorch's compiler takes the answer as it is: it can't look into Triton's driver.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def has_triton() -> bool:
+    """Whether Triton compiles for the current GPU; elsewhere plain steps do the work."""
+    return why_no_triton() is None
 
 
 @functools.cache
-def has_triton() -> bool:
-    """Whether Triton is installed; it comes with PyTorch's builds for GPUs."""
-    return importlib.util.find_spec("triton") is not None
+def why_no_triton() -> str | None:
+    """Why Triton doesn't compile for the current GPU, in a line for the user; None where it does.
+
+    That it is installed doesn't say that it works: its driver is compiled on the machine that
+    runs it, by a C compiler that a container may lack.
+    """
+    if importlib.util.find_spec("triton") is None:
+        return "Triton isn't installed"
+    if not torch.cuda.is_available():
+        return "PyTorch finds no GPU"
+    capability = torch.cuda.get_device_capability()
+    if capability < _LEAST_CAPABILITY:
+        own, least = (".".join(map(str, each)) for each in (capability, _LEAST_CAPABILITY))
+        return f"the GPU has compute capability {own}, and Triton needs {least}"
+    try:
+        from triton.runtime.driver import driver
+
+        driver.active.get_current_target()
+    except Exception as error:  # of the compiler, the loader or the driver, each in its own way
+        reason = " ".join(str(error).split())[:200]
+        return f"Triton can't be used ({type(error).__name__}: {reason}); has it gcc and Python.h?"
+    return None

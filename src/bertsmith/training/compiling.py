@@ -1,13 +1,12 @@
 """`torch.compile`, part by part, where it pays."""
 
-import importlib.util
-
 import torch
 from torch import nn
 
 from bertsmith.model import Sums, chunked_sums, whole_sums
 from bertsmith.model.encoder import Embeddings, EncoderLayer
 from bertsmith.model.heads import MaskedLMHead
+from bertsmith.model.triton_ops import has_triton
 
 __all__ = ["compile_parts", "resolve_compile", "sums_for"]
 
@@ -28,7 +27,7 @@ def resolve_compile(setting: bool | str, device: torch.device) -> bool:
     """
     if isinstance(setting, bool):
         return setting
-    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
+    return device.type == "cuda" and has_triton()
 
 
 def compile_parts(model: nn.Module) -> None:

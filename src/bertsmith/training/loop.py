@@ -10,6 +10,7 @@ from torch import nn
 
 from bertsmith._progress import progress
 from bertsmith.errors import TrainingError
+from bertsmith.model.triton_ops import why_no_triton
 from bertsmith.objectives import Objective
 from bertsmith.training.agreement import Agreement
 from bertsmith.training.checkpoint import SaveModel, load_training_state
@@ -119,6 +120,8 @@ class Trainer:
             keep_freed_memory()
             if note := slowness(self.update.precision):
                 self.warn(note)
+        elif self.update.device.type == "cuda" and (reason := why_no_triton()):
+            self.warn(f"training goes without Triton's kernels, more slowly: {reason}")
         facts = {**self.facts(), **self.meter.facts(), "processes": self.ranks.world_size}
         self._tell_of_other_conditions(facts)
         tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from bertsmith.model import short_attention
 from bertsmith.model.short_attention import block_for
 
 needs_triton = pytest.mark.skipif(
@@ -90,13 +91,18 @@ def test_the_kernels_are_attention_in_plain_steps():
     assert result.stdout.strip() == "equal", result.stderr[-3000:]
 
 
-@needs_triton
 @pytest.mark.parametrize(
     ("max_seqlen", "head_size", "block"),
     [(5, 64, 32), (33, 64, 64), (128, 64, 128), (129, 64, None), (20, 48, None), (20, 256, None)],
 )
-def test_the_least_block_is_taken_that_is_long_enough(max_seqlen, head_size, block):
+def test_the_least_block_is_taken_that_is_long_enough(monkeypatch, max_seqlen, head_size, block):
+    monkeypatch.setattr(short_attention, "has_triton", lambda: True)
     assert block_for(max_seqlen, head_size) == block
+
+
+def test_no_block_where_triton_does_not_work(monkeypatch):
+    monkeypatch.setattr(short_attention, "has_triton", lambda: False)
+    assert block_for(5, 64) is None
 
 
 def test_shapes_are_known_without_running(monkeypatch):
