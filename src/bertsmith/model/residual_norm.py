@@ -127,7 +127,8 @@ def _residual_norm_backward(
         means, factors, grad_values, grad_residual, weight_sums, bias_sums, seed,
         scale, T, D=D, W=_width(D), THRESHOLD=threshold, num_warps=4,
     )  # fmt: skip
-    return grad_values, grad_residual, weight_sums.sum(0), bias_sums.sum(0)
+    grad_weight, grad_bias = (sums.sum(0).to(weight.dtype) for sums in (weight_sums, bias_sums))
+    return grad_values, grad_residual, grad_weight, grad_bias
 
 
 @_residual_norm.register_fake

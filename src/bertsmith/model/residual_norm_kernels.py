@@ -55,7 +55,8 @@ def forward_kernel(
     tl.store(output + row.to(tl.int64) * D + columns, result, mask=inside)
 
 
-@triton.jit
+# Else the first T that isn't a multiple of 16, or is one, has a kernel compiled in midst of a run.
+@triton.jit(do_not_specialize=["T"])
 def backward_kernel(
     grad_output,  # [T, D]
     values,  # [T, D]

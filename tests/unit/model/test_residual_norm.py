@@ -41,13 +41,26 @@ share = kept.float().mean().item()
 assert 0.66 < share < 0.84, share  # 336 draws: four standard errors are 0.09
 plain = gradients(lambda v, r, w, b: layer_norm(r + v * kept / 0.75, (D,), w, b, eps))
 torch.testing.assert_close(dropped, plain, atol=2e-5, rtol=2e-5)
+
+# What a compiler is told of shapes and types is what comes out.
+seed = torch.full((1,), 9, dtype=torch.int32)
+for dtype in (torch.float32, torch.float16):
+    parts = weight.to(dtype), bias.to(dtype)
+    inputs = values, residual, *parts, seed, eps, 0.25
+    torch.library.opcheck(room._residual_norm, inputs, test_utils="test_faketensor")
+    _, means, factors = room._residual_norm(*inputs)
+    inputs = upper, values, residual, parts[0], means, factors, seed, 0.25
+    torch.library.opcheck(room._residual_norm_backward, inputs, test_utils="test_faketensor")
 print("equal")
 """
 
 
-@pytest.mark.skipif(
+needs_triton = pytest.mark.skipif(
     not importlib.util.find_spec("triton"), reason="Triton is for x86-64 Linux alone"
 )
+
+
+@needs_triton
 def test_the_kernels_are_layer_norm_in_plain_steps():
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT],
@@ -57,6 +70,15 @@ def test_the_kernels_are_layer_norm_in_plain_steps():
         env={**os.environ, "TRITON_INTERPRET": "1"},
     )
     assert result.stdout.strip() == "equal", result.stderr[-3000:]
+
+
+@needs_triton
+def test_no_kernel_is_compiled_for_a_kind_of_number_of_tokens():
+    from bertsmith.model import residual_norm_kernels as kernels
+
+    (num_tokens,) = (each for each in kernels.backward_kernel.params if each.name == "T")
+    assert num_tokens.do_not_specialize
+    assert "T" not in {each.name for each in kernels.forward_kernel.params}
 
 
 def test_without_training_nothing_is_dropped():
