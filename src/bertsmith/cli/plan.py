@@ -46,14 +46,14 @@ def command(
 ) -> None:
     """Runs the command."""
     _check(corpus_bytes, store, gpu, measure, output, overwrite)
-    from bertsmith.plan import PlannedCorpus, find_device, make_plan, measure_device
+    from bertsmith.plan import PlannedCorpus, find_device, make_plan
 
     chosen = _sizes(sizes)
     size = None if corpus_bytes is None else _num_bytes(corpus_bytes)
     device = None if gpu is None else find_device(gpu)
     corpus = PlannedCorpus.of_store(store) if store else PlannedCorpus.of_bytes(size or 1)
     if device is None or measure:
-        device = measure_device(store, chosen, warn)
+        device = _measured(store, chosen)
     plan = make_plan(
         corpus, device, hours, num_devices=gpus, price_per_hour=price_per_hour, sizes=chosen
     )
@@ -105,6 +105,17 @@ def _sizes(wanted: list[str]) -> list[str]:
                 "is no size", where=f"--size {name}", fix=f"give one of {', '.join(SIZES)}"
             )
     return wanted or list(SIZES)
+
+
+def _measured(store: Path | None, sizes: list[str]) -> "Device":
+    from bertsmith.plan import measure_device
+    from bertsmith.training import Interrupted
+
+    try:
+        return measure_device(store, sizes, warn)
+    except Interrupted as stop:  # what the run saved is gone with its folder
+        warn("stopped")
+        raise typer.Exit(stop.exit_code) from None
 
 
 def _write(plan: "Plan", output: Path) -> None:

@@ -1,6 +1,8 @@
 """Plans: the rule for the loss, the table of devices, recipes that run, measuring here."""
 
 import json
+import os
+import signal
 import statistics
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from bertsmith.plan.loss import (
 from bertsmith.plan.planning import _encoder_parameters
 from bertsmith.plan.throughput import device_names
 from bertsmith.recipes import load_recipe
-from bertsmith.training import PretrainRecipe, read_run
+from bertsmith.training import PretrainRecipe, RunFolder, read_run
 from seeing_runs import make_store
 
 CORPUS = PlannedCorpus.of_bytes(10**10)
@@ -244,6 +246,21 @@ def test_measuring_trains_here(store):
     assert not device.is_estimated("tiny")
     plan = make_plan(PlannedCorpus.of_store(store), device, 0.1, sizes=["tiny"])
     assert not plan.chosen.is_estimated
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2])
+def test_a_stop_while_measuring_is_a_line(bertsmith, store, monkeypatch, signals):
+    log, waiting = RunFolder.log, list(signals)
+
+    def stop(run, kind, *arguments, **values):
+        log(run, kind, *arguments, **values)
+        while kind == "train" and waiting:
+            os.kill(os.getpid(), waiting.pop())
+
+    monkeypatch.setattr(RunFolder, "log", stop)
+    options = ("--store", store, "--measure", "--size", "tiny", "--hours", "1")
+    code, out, error = bertsmith("plan", *options)
+    assert (code, out, error) == (128 + signals[0], "", "bertsmith: stopped\n")
 
 
 def test_command(bertsmith, tmp_path):
