@@ -20,7 +20,7 @@ def command(
     output: Path = typer.Option(Path("report.html"), "-o", "--output", help="The page."),
     x: str = typer.Option("step", "--x", help="What curves are drawn over: step or seconds."),
     sentences: list[str] = typer.Option(
-        [], "--fill", help="A sentence with a [MASK] for the model to fill; may be repeated."
+        [], "--fill", help="A sentence with [MASK] for the model to fill; may be repeated."
     ),
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace the file at -o, even one not named .html or .htm."
@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Runs the command."""
     from bertsmith.errors import RecipeError
-    from bertsmith.reports import held_out_doubt, write_run_report
+    from bertsmith.reports import held_out_doubt, why_no_blanks, write_run_report
     from bertsmith.training import read_run
 
     if x not in ("step", "seconds"):
@@ -39,6 +39,9 @@ def command(
     check_output(output, inputs=list(runs), overwrite=overwrite)
     logs = [read_run(run) for run in runs]
     write_run_report(logs, output, x=x, sentences=sentences)
+    for log in logs:
+        if sentences and (why := why_no_blanks(log)) is not None:
+            warn(f"--fill: {log.name} {why}")
     for doubt in held_out_doubt(logs):
         warn(doubt)
     say(f"{output}: open it in a browser")

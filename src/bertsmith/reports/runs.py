@@ -8,24 +8,15 @@ from typing import Any
 
 from bertsmith import __version__
 from bertsmith._words import counted
-from bertsmith.errors import BertsmithError
-from bertsmith.inference import pipeline
+from bertsmith.reports.blanks import filled_blanks
 from bertsmith.reports.held_out import held_out_doubt
-from bertsmith.reports.page import Gallery, Page, Samples, Table, Text, write_page
+from bertsmith.reports.page import Gallery, Page, Table, Text, write_page
 from bertsmith.reports.run_curves import curves, own_scores
 from bertsmith.reports.score_labels import score_label
 from bertsmith.tasks import with_main_metric
 from bertsmith.training import RunLog
 
-__all__ = ["DEFAULT_SENTENCES", "write_run_report"]
-
-#: English; shown where the model's vocabulary has all their words.
-DEFAULT_SENTENCES = (
-    "the city is the capital of [MASK] .",
-    "she opened the [MASK] and went in .",
-    "in 1918 the war came to an [MASK] .",
-    "he was born in [MASK] and died in 1902 .",
-)
+__all__ = ["write_run_report"]
 
 
 def write_run_report(
@@ -41,8 +32,8 @@ def write_run_report(
         runs: at least one.
         path: the file.
         x: what curves are drawn over: "step" or "seconds".
-        sentences: with a `[MASK]` each, to be filled by the runs' models; by default some English
-            ones, where a model's vocabulary has their words.
+        sentences: with a `[MASK]` or several each, to be filled by the runs' models; by default
+            some English ones, where a model's vocabulary has their words.
     """
     judged = [with_main_metric(run) for run in runs]
     write_page(_page(judged, _short_names(runs), x, sentences), path)
@@ -57,7 +48,7 @@ def _page(runs: Sequence[RunLog], labels: Sequence[str], x: str, sentences: Sequ
         ("Settings" if single else "Settings that differ", [settings]),
     ]
     samples = [block for run, label in zip(runs, labels, strict=True)
-               for block in _samples(run, label, sentences, single)]  # fmt: skip
+               for block in filled_blanks(run, label, sentences, single=single)]  # fmt: skip
     if samples:
         sections.insert(2, ("What it puts into a blank", samples))
     sections.append(("Machine and versions", [_machines(runs, labels)]))
@@ -144,30 +135,6 @@ def _machines(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
     rows = [(name, *(str(get(run.facts) or "") for run in runs)) for name, get in shown.items()]
     rows.append(("sittings", *(str(max(len(run.of_kind("start")), 1)) for run in runs)))
     return Table(("", *labels), [row for row in rows if any(row[1:])])
-
-
-def _samples(
-    run: RunLog, label: str, sentences: Sequence[str], single: bool
-) -> Iterator[Text | Samples]:
-    if not run.is_pretraining or not (run.path / "model.safetensors").is_file():
-        return
-    try:
-        fill_mask = pipeline("fill-mask", str(run.path))
-        chosen = sentences or [s for s in DEFAULT_SENTENCES if _is_known(s, fill_mask)]
-        items = [(s, [(g["token_str"], g["score"]) for g in fill_mask(s)]) for s in chosen]
-    except BertsmithError as error:
-        if sentences:
-            raise
-        yield Text(f"{label}: no samples ({error})")
-        return
-    if items:
-        if not single:
-            yield Text(f"{label}:")
-        yield Samples(items)
-
-
-def _is_known(sentence: str, fill_mask: Any) -> bool:
-    return "[UNK]" not in fill_mask.runner.tokenizer.tokenize(sentence)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

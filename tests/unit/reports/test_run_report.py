@@ -151,6 +151,29 @@ def test_samples(runs, tmp_path):
         report(tmp_path / "page.html", runs / "first", sentences=["no blank ."])
 
 
+def test_each_mask_has_its_guesses(runs, tmp_path):
+    sentence = "the [MASK] [MASK] ."
+    text = text_of(report(tmp_path / "page.html", runs / "first", sentences=[sentence]))
+    for number in (1, 2):
+        row = rf"the \[MASK\] \[MASK\] \. \(\[MASK\] {number} of 2\)( \S+ \d+ %){{5}}"
+        assert re.search(row, text)
+
+
+def test_who_fills_no_blanks_is_told(runs, tmp_path, capsys):
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(runs / "first", unfinished)
+    (unfinished / "model.safetensors").unlink()
+    folders = [runs / "first", runs / "tuned", unfinished]
+    page = ["-o", tmp_path / "page.html"]
+    assert run("report", *folders, "--fill", "the old [MASK] .", *page) == 0
+    assert capsys.readouterr().err == (
+        f"bertsmith: --fill: {runs / 'tuned'} is fine-tuned and fills no blanks\n"
+        f"bertsmith: --fill: {unfinished} is not finished and has no model yet that fills blanks\n"
+    )
+    assert run("report", *folders, *page) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_run_that_goes_on_or_is_of_an_older_version(runs, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
