@@ -1,6 +1,8 @@
 """The curves of one run or several: losses, accuracies, learning rate, and what the machine did."""
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -101,7 +103,8 @@ class _Plots:
         for number, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
             is_named = False
             for kind, what in (("evaluation", "held out"), ("train", "training")):
-                at, values = _full(*run.series(kind, name, self.x))
+                points = run.series(kind, name, self.x)
+                at, values = _full(*points) if kind == "train" else points
                 if values:
                     single = len(self.runs) == 1
                     colour = (1 if kind == "train" else 0) if single else number
@@ -157,15 +160,22 @@ def _caption(name: str, pairs: str) -> str:
 def _full(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
     """Without lines that an evaluation or the end cut short: means of few updates jump about.
 
+    A line is short beside those next to it: where all are, the run logs more often there, or is
+    faster.
+
     Example:
         >>> _full([20, 40, 43, 60, 80], [7.0, 6.0, 9.0, 5.9, 5.8])
         ([20, 40, 60, 80], [7.0, 6.0, 5.9, 5.8])
+        >>> len(_full([20, 40, 60, 80, 82, 84, 86], [7.0, 6.0, 5.9, 5.8, 5.7, 5.6, 5.5])[0])
+        7
     """
     if len(x) < _FEW_POINTS:
         return x, y
-    gaps = np.diff(x, prepend=0.0)
-    kept = [place for place, gap in enumerate(gaps) if gap >= np.median(gaps) / 2]
-    return [x[place] for place in kept], [y[place] for place in kept]
+    gaps = [at - before for before, at in pairwise([0.0, *x])]
+    # A stretch of three or more has the median of five itself; one or two cut lines haven't.
+    usual = [statistics.median(gaps[max(n - 2, 0) : n + 3]) for n in range(len(gaps))]
+    kept = [n for n, gap in enumerate(gaps) if gap >= usual[n] / 2]
+    return [x[n] for n in kept], [y[n] for n in kept]
 
 
 def _thinned(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from bertsmith.reports import run_curves
 from bertsmith.reports.plots import Series, line_plot
 from bertsmith.reports.run_curves import curves
 from bertsmith.training import RunLog
@@ -55,3 +56,30 @@ def test_a_run_that_blew_up_hides_no_other(tmp_path):
     other = a_run(tmp_path / "c", [30.0, 8.0, 7.0, 6.5, 6.1, 0.2])
     for runs in ([blown], [healthy, other]):
         assert "logarithmic" not in curves(runs, ["a", "b"][: len(runs)], "step")[0].caption
+
+
+def lines_of(monkeypatch, run, x):
+    """What the first plot of a run draws: its points by what the legend calls them."""
+    drawn = []
+    monkeypatch.setattr(run_curves, "line_plot", lambda lines, **_: drawn.append(lines) or "")
+    curves([run], ["a"], x)
+    return {line.label: list(line.x) for line in drawn[0]}
+
+
+def test_no_stretch_of_short_lines_is_left_out(monkeypatch, tmp_path):
+    """One that logs more often from a resume on, at three times the speed; one cut line in each."""
+    steps = [*range(100, 1001, 100), *range(1010, 1300, 10)]
+    cut = [413, 417, 1134]
+    seconds = {step: step if step <= 1000 else 1000 + (step - 1000) / 3 for step in steps + cut}
+    records = [
+        {"kind": "train", "step": step, "seconds": seconds[step], "mlm_loss": 5.0}
+        for step in sorted(steps + cut)
+    ]
+    evaluated = [200, 400, 430, *range(600, 1001, 200), *range(1020, 1300, 20)]
+    records += [{"kind": "evaluation", "step": n, "seconds": n, "mlm_loss": 5.0} for n in evaluated]
+    run = RunLog(tmp_path / "a", {}, records)
+    drawn = lines_of(monkeypatch, run, "step")
+    assert drawn["training"] == steps
+    assert drawn["held out"] == evaluated
+    drawn = lines_of(monkeypatch, run, "seconds")
+    assert drawn["training"] == [seconds[step] for step in steps]
