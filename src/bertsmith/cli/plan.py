@@ -123,8 +123,8 @@ def _write(plan: "Plan", output: Path) -> None:
 
     from bertsmith._files import atomic_file
 
-    size, hours = plan.chosen.size, plan.hours
-    head = f"# bertsmith plan: {size}, {hours:g} h. bertsmith pretrain STORE --recipe {output}\n"
+    command = f"bertsmith pretrain STORE --recipe {output}"
+    head = f"# bertsmith plan: {plan.chosen.size}, {_hours_used(plan)} h. {command}\n"
     with atomic_file(output) as temporary:
         text = head + yaml.safe_dump(plan.recipe, sort_keys=False)
         temporary.write_text(text, encoding="utf-8")
@@ -153,6 +153,13 @@ def _show(plan: "Plan", corpus: "PlannedCorpus", device: "Device", gpus: int) ->
         rows.append(("cost", f"{plan.cost:,.2f}"))
     table(rows)
     _say_doubts(plan, device, gpus)
+
+
+def _hours_used(plan: "Plan") -> str:
+    hours = plan.chosen.hours
+    if hours == plan.hours:
+        return f"{hours:g}"
+    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.2g}"
 
 
 def _row(size: "Planned", plan: "Plan") -> tuple[str, ...]:
@@ -184,6 +191,11 @@ def _say_doubts(plan: "Plan", device: "Device", gpus: int) -> None:
         say(
             f"  an epoch has about {examples}, so a batch has {plan.chosen.global_batch_size}; "
             "small ones are slower than said here"
+        )
+    if plan.chosen.hours < plan.hours:
+        say(
+            f"  no plan for so little has over {plan.chosen.num_steps:,} updates: they take about "
+            f"{_hours_used(plan)} h of the {plan.hours:g}"
         )
     if plan.chosen.epochs > _MANY_EPOCHS:
         say(

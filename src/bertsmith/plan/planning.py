@@ -41,6 +41,7 @@ class Planned:
         size: one of Google's.
         tokens_per_second: real tokens, all devices together, at length 128.
         num_steps: optimizer updates.
+        hours: how long they take; less than there is where the updates are a million before.
         global_batch_size: sequences in each.
         micro_batch_size: sequences in a forward pass.
         epoch_examples: examples of an epoch, of the longest phase.
@@ -55,6 +56,7 @@ class Planned:
     size: str
     tokens_per_second: float
     num_steps: int
+    hours: float
     global_batch_size: int
     micro_batch_size: int
     epoch_examples: int
@@ -74,8 +76,8 @@ class Plan:
         sizes: all that were looked at.
         chosen: the smallest of those with the lowest expected loss, but for what is too large.
         recipe: its settings, as `bertsmith pretrain --recipe` takes them.
-        hours: how long it runs.
-        cost: in the currency of the price; None where there is no price.
+        hours: the time that there is; `chosen.hours` is how much of it is used.
+        cost: of the hours that are used, in the currency of the price; None without a price.
     """
 
     sizes: tuple[Planned, ...]
@@ -119,7 +121,7 @@ def make_plan(
     fitting = [candidate for candidate in planned if not candidate.is_too_large] or planned[:1]
     # Hundredths of a nat are less than the rule knows: the smaller one, which comes first.
     chosen = min(fitting, key=lambda candidate: round(candidate.loss.middle, 2))
-    cost = None if price_per_hour is None else price_per_hour * hours * num_devices
+    cost = None if price_per_hour is None else price_per_hour * chosen.hours * num_devices
     return Plan(planned, chosen, _recipe(chosen), hours, cost)
 
 
@@ -127,7 +129,7 @@ def _planned(
     size: str, corpus: PlannedCorpus, device: Device, hours: float, num_devices: int
 ) -> Planned:
     config = BertConfig.of_size(size, vocab_size=corpus.vocab_size)
-    devices = num_devices if num_devices == 1 else num_devices * _SCALING
+    devices = 1 + (num_devices - 1) * _SCALING
     rates = {
         length: devices * device.tokens_per_second(size, config, length, mean)
         for length, mean in corpus.mean_lengths.items()
@@ -146,14 +148,16 @@ def _planned(
     small = min(batch, batch_of_little(batch, examples, num_devices))
     is_small, batch = small < batch, small
     num_steps = max(1, round(sequences / batch))
-    if is_small:  # there is no larger batch to make fewer of them
-        num_steps = min(num_steps, _MOST_STEPS)
+    if is_small and num_steps > _MOST_STEPS:  # there is no larger batch to make fewer of them
+        hours *= _MOST_STEPS / num_steps
+        num_steps = _MOST_STEPS
     seen = num_steps * batch * tokens_each
     parameters = _encoder_parameters(config)
     return Planned(
         size,
         rates[_SHORT],
         num_steps,
+        hours,
         batch,
         _micro_batch(config, device, batch, num_devices),
         examples,

@@ -177,6 +177,27 @@ def test_an_epoch_has_several_batches(num_bytes, num_devices):
             PretrainRecipe.model_validate(recipe)
 
 
+def test_hours_that_no_update_fills_are_not_charged(bertsmith, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    few, many = (
+        make_plan(PlannedCorpus.of_bytes(10**6), find_device("h100"), hours, price_per_hour=2.0)
+        for hours in (1, 100)
+    )
+    assert (few.chosen.hours, few.cost) == (1, 2.0)
+    planned = many.chosen
+    assert planned.num_steps == 1_000_000
+    tokens = planned.num_steps * planned.global_batch_size * 113
+    needed = tokens / planned.tokens_per_second / 3600 / 0.96
+    assert planned.hours == pytest.approx(needed, rel=1e-3)
+    assert many.cost == pytest.approx(2 * needed, rel=1e-3)
+    arguments = ["plan", "--corpus-bytes", "1MB", "--gpu", "h100", "--hours", "100", "-o", path]
+    code, out, _ = bertsmith(*arguments, "--price-per-hour", "2")
+    assert code == 0
+    assert f"they take about {needed:.1f} h of the 100" in out
+    assert f"  {2 * needed:.2f}\n" in out
+    assert f", {needed:.1f} h. bertsmith pretrain" in path.read_text().splitlines()[0]
+
+
 def test_much_text_keeps_its_batch():
     sizes = make_plan(CORPUS, find_device("h100"), 24).sizes
     assert not any(size.is_small_batch for size in sizes)
@@ -221,7 +242,8 @@ def test_more_time_takes_larger_models_and_costs_more():
     assert [plan.cost for plan in plans] == [0.04, 2.0, 60.0]
     eight = make_plan(CORPUS, device, 1, num_devices=8, price_per_hour=2.0)
     assert eight.cost == 16.0
-    assert 6 < eight.sizes[-1].tokens_per_second / plans[1].sizes[-1].tokens_per_second < 8
+    one, all_eight = (plan.sizes[-1].tokens_per_second for plan in (plans[1], eight))
+    assert all_eight / one == pytest.approx(1 + 7 * 0.92)
 
 
 def test_parameters_are_those_of_the_layers():
