@@ -36,7 +36,7 @@ _REPEATED = 15.0
 # The rule misses the points it is fitted to by 2.5 % on average, 5 % at most: twice that is the
 # range where there are points, and much more where there are none.
 _SPREAD, _WIDE_SPREAD = 0.10, 0.25
-_KNOWN_TOKENS, _KNOWN_TEXT, _KNOWN_SIZES = 1e9, 1e7, (50e6, 400e6)
+_KNOWN_TOKENS, _KNOWN_TEXT, _KNOWN_SIZES = 1e9, 1e7, (50e6, 150e6)
 
 
 @dataclass(frozen=True)

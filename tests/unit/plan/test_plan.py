@@ -70,6 +70,14 @@ def test_what_is_no_base_is_said_to_be_a_guess():
     assert expected_loss(4e5, 1e9, 1e9).is_extrapolated
     assert expected_loss(8.5e7, 1e9, 1e7).is_extrapolated
     assert not expected_loss(8.5e7, 1e9, 1e10).is_extrapolated
+    extrapolated = {
+        size: expected_loss(
+            _encoder_parameters(BertConfig.of_size(size, vocab_size=10)), 1e9, 1e10
+        ).is_extrapolated
+        for size in SIZES
+    }
+    assert [size for size in SIZES if not extrapolated[size]] == ["base"]
+    assert max(point["parameters"] for point in loss_points()) < 1e8, "so large is none of them"
 
 
 @pytest.mark.parametrize("name", device_names())
