@@ -5,6 +5,7 @@ line prints that line alone and exits with code 2. An exception that is not a `B
 a bug of ours: a traceback and exit code 1.
 """
 
+import re
 from pathlib import Path
 
 __all__ = [
@@ -19,7 +20,11 @@ __all__ = [
     "TrainingError",
     "VocabularyError",
     "WorkerError",
+    "is_out_of_memory",
 ]
+
+# What PyTorch says of memory, of a GPU's and of its own. It has one type of error for nearly all.
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
 
 class BertsmithError(Exception):
@@ -85,3 +90,17 @@ class TrainingError(BertsmithError):
 
 class WorkerError(BertsmithError):
     """Worker processes or a cluster that die, or cannot be reached."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that Python or PyTorch can't get the memory that it wants.
+
+    Args:
+        error: any.
+
+    Example:
+        >>> is_out_of_memory(RuntimeError("CUDA out of memory")), is_out_of_memory(RuntimeError())
+        (True, False)
+    """
+    is_of_pytorch = isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
+    return isinstance(error, MemoryError) or is_of_pytorch

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from bertsmith._process import is_decided, let_speak, speaks
 from bertsmith.cli.output import warn
 from bertsmith.cli.stopping import exit_code, stop_before, stop_behind
-from bertsmith.errors import BertsmithError
+from bertsmith.errors import BertsmithError, is_out_of_memory
 
 __all__ = ["build_app", "main"]
 
@@ -47,8 +47,6 @@ _COMMANDS = {
 
 
 _SECONDS_TO_SPEAK = 5.0
-# What PyTorch says of memory, of a GPU's and of its own. It has one type of error for nearly all.
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -91,7 +89,7 @@ def main() -> None:
         _tell(f"{where}{error.strerror or error}; check the disk's room and the permissions")
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+        if not is_out_of_memory(error):
             raise
         _tell(
             f"the memory is not enough{_wanted_memory(error)}; give fewer --workers, or a smaller "

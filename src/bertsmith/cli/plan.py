@@ -54,6 +54,7 @@ def command(
     corpus = PlannedCorpus.of_store(store) if store else PlannedCorpus.of_bytes(size or 1)
     if device is None or measure:
         device = _measured(store, chosen)
+        chosen = list(device.mfu)
     plan = make_plan(
         corpus, device, hours, num_devices=gpus, price_per_hour=price_per_hour, sizes=chosen
     )

@@ -9,6 +9,7 @@ from bertsmith.model import SIZES, BertConfig
 from bertsmith.plan.corpus import PlannedCorpus
 from bertsmith.plan.little_text import batch_of_little, epoch_examples, require_text
 from bertsmith.plan.loss import LossRange, expected_loss
+from bertsmith.plan.memory import choose_micro_batch
 from bertsmith.plan.throughput import Device
 from bertsmith.recipes import load_recipe
 from bertsmith.training import PretrainRecipe
@@ -24,9 +25,6 @@ _LONG_SHARE, _SHORT, _LONG = 0.1, 128, 512
 _MOST_STEPS, _FEWEST_STEPS, _LARGEST_BATCH, _SMALLEST_BATCH = 1_000_000, 20_000, 4096, 32
 # Sizes under these hidden sizes are for texts at length 128 alone.
 _HIDDEN_FOR_LONG = 512
-# Of a token, a layer and a hidden unit: 34 bytes in half precision (Korthikanti et al. 2022), and
-# as much again for attention and the head.
-_BYTES_PER_ACTIVATION = 34 * 2
 # Parameters of the layers for each token of text: the most that a run has which the rule for the
 # loss is fitted to. More are hardly better, and learn the text by heart.
 _MOST_PARAMETERS = 15
@@ -159,7 +157,7 @@ def _planned(
         num_steps,
         hours,
         batch,
-        _micro_batch(config, device, batch, num_devices),
+        choose_micro_batch(config, device.memory_gb, batch // num_devices, is_gpu=device.is_gpu),
         examples,
         is_small,
         is_long,
@@ -186,17 +184,6 @@ def _batch(size: str, sequences: float, num_devices: int) -> int:
     while sequences / batch < _FEWEST_STEPS and batch > _SMALLEST_BATCH:
         batch //= 2
     return math.ceil(batch / num_devices) * num_devices
-
-
-def _micro_batch(config: BertConfig, device: Device, batch: int, num_devices: int) -> int:
-    """As many of a device's share as a third of the memory holds activations of, at length 128."""
-    a_sequence = _SHORT * config.hidden_size * config.num_hidden_layers * _BYTES_PER_ACTIVATION
-    fits = device.memory_gb * 1e9 / 3 / a_sequence
-    largest = 1 << math.floor(math.log2(max(fits, 1)))
-    if not device.is_gpu:
-        largest = min(largest, 32)  # larger ones gain nothing
-    share = batch // num_devices
-    return math.ceil(share / math.ceil(share / largest))
 
 
 def _recipe(planned: Planned) -> dict[str, Any]:
