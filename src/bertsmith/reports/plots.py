@@ -25,6 +25,7 @@ _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
     "text.color": _INK,
+    "text.parse_math": False,  # names of runs may hold dollar signs
     "axes.labelcolor": _INK,
     "axes.edgecolor": _INK,
     "xtick.color": _INK,
@@ -77,7 +78,7 @@ def line_plot(
         series: the lines.
         x_label: what runs from left to right.
         y_label: what runs upwards.
-        from_zero: whether the vertical axis begins at 0.
+        from_zero: whether the vertical axis begins at 0; it doesn't where a value is below.
         logarithmic: whether the vertical axis is; for positive values that differ by much.
         size: width and height, in inches of 72 points.
 
@@ -93,17 +94,18 @@ def line_plot(
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
     highest = max((max(line.y, default=0) for line in series), default=0)
+    lowest = min((min(line.y, default=0) for line in series), default=0)
     furthest = max((max(line.x, default=0) for line in series), default=0)
     with _style():
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
+        named = []
         for line, colour in zip(series, _COLOURS * len(series), strict=False):
             colour = colour if line.colour is None else _COLOURS[line.colour % len(_COLOURS)]
             style = "--" if line.dashed else "-"
             marker = "o" if len(line.x) == 1 else ""
-            axes.plot(
-                line.x, line.y, style + marker, color=colour, label=line.label, linewidth=line.width
-            )
+            drawn = axes.plot(line.x, line.y, style + marker, color=colour, linewidth=line.width)
+            named += [(line.label, *drawn)] if line.label else []
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         # "1,200" and "1,500" need room beside each other, "1,000,000" more.
@@ -116,10 +118,14 @@ def line_plot(
             axes.yaxis.set_minor_formatter(NullFormatter())
         elif highest >= 1000:
             axes.yaxis.set_major_formatter("{x:,.0f}")
-        if from_zero:
+        if from_zero and lowest >= 0:
             axes.set_ylim(bottom=0)
-        if any(line.label for line in series):
-            axes.legend(frameon=False)
+        if named:
+            labels, handles = zip(*named, strict=True)
+            legend = axes.legend(handles, [""] * len(labels), frameon=False)
+            # Given to matplotlib at once, a label that begins with "_" would be left out.
+            for text, label in zip(legend.get_texts(), labels, strict=True):
+                text.set_text(label)
         return _svg(figure)
 
 

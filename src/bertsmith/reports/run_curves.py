@@ -35,9 +35,8 @@ def curves(runs: Sequence[RunLog], labels: Sequence[str], x: str) -> list[Figure
         x: "step" or "seconds".
     """
     plots = _Plots(runs, labels, x)
-    names = plots.names("train", "_loss") or plots.names("evaluation", "_loss")
-    figures = [plots.score(name, "nats") for name in names]
-    figures += [plots.score(n, "% right") for n in plots.names("evaluation", "_accuracy")]
+    figures = [plots.score(name, "nats") for name in plots.names("_loss")]
+    figures += [plots.score(name, "% right") for name in plots.names("_accuracy")]
     figures += [plots.score(name, "") for name in own_scores(runs)]
     figures += [
         plots.machine("learning_rate", "Learning rate", "", lambda value: value),
@@ -61,12 +60,11 @@ class _Plots:
         self.runs, self.labels, self.x = runs, labels, x
         self.x_label = "optimizer updates" if x == "step" else "seconds of training"
 
-    def names(self, kind: str, ending: str) -> list[str]:
-        """The values of a kind of records with an ending, baselines left out."""
+    def names(self, ending: str) -> list[str]:
+        """The values with an ending, of training or on held-out data; baselines left out."""
         baselines = {name for name, _ in _BASELINES.values()}
-        found = dict.fromkeys(
-            name for run in self.runs for record in run.of_kind(kind)[:1] for name in record
-        )
+        first = (run.of_kind(kind)[:1] for kind in ("train", "evaluation") for run in self.runs)
+        found = dict.fromkeys(name for records in first for record in records for name in record)
         return [name for name in found if name.endswith(ending) and name not in baselines]
 
     def score(self, name: str, y_label: str) -> Figure | None:

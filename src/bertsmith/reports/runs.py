@@ -18,6 +18,9 @@ from bertsmith.training import RunLog
 
 __all__ = ["write_run_report"]
 
+# Characters of a setting that a table has room for.
+_LONG = 40
+
 
 def write_run_report(
     runs: Sequence[RunLog],
@@ -108,7 +111,7 @@ def _settings(runs: Sequence[RunLog], labels: Sequence[str]) -> Table | Text:
     flat = [dict(_flat(run.recipe)) for run in runs]
     names = dict.fromkeys(name for settings in flat for name in settings)
     rows = [
-        (name, *(settings.get(name, "") for settings in flat))
+        (name, *(_shortened(settings.get(name, "")) for settings in flat))
         for name in names
         if len(runs) == 1 or len({settings.get(name) for settings in flat}) > 1
     ]
@@ -144,8 +147,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         elif value not in (None, []):
-            text = str(value)
-            yield f"{prefix}{name}", text if len(text) <= 40 else f"{text[:36]}…"
+            yield f"{prefix}{name}", str(value)
+
+
+def _shortened(text: str) -> str:
+    """The beginning and the end of what is long: paths often differ at the end alone."""
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2 - 1]}…{text[-_LONG // 2 :]}"
 
 
 def _score(name: str, value: float) -> str:

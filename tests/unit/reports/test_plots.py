@@ -37,6 +37,22 @@ def test_numbers_below_a_plot_keep_apart(last):
         assert right - left > _CHARACTER * (len(text) + len(next_text)) / 2 + 2
 
 
+def test_scores_below_zero_are_seen():
+    for values, shown in (([-0.5, -0.1, 0.6], True), ([0.2, 0.4, 0.6], False)):
+        svg = line_plot([Series("", [0, 1, 2], values)], x_label="", y_label="pearson", size=_SIZE)
+        texts = [text for _, text in numbers(svg, "y")]
+        # matplotlib writes U+2212.
+        assert any(text.startswith("\N{MINUS SIGN}") for text in texts) == shown
+        assert any(float(text.replace("\N{MINUS SIGN}", "-")) == 0 for text in texts)
+
+
+def test_any_name_is_in_the_legend_as_it_is():
+    names = ["_first", "cost $5 and $6", "a_{b$ $", "plain"]
+    lines = [Series(name, [0, 1], [1.0, 2.0]) for name in ["", *names]]
+    svg = line_plot(lines, x_label="updates", y_label="%", size=_SIZE)
+    assert [name for name in names if f">{name}</text>" not in svg] == []
+
+
 def a_run(path, losses):
     records = [
         {"kind": "train", "step": 20 * number, "seconds": number, "mlm_loss": loss}

@@ -188,7 +188,22 @@ def test_a_run_that_goes_on_or_is_of_an_older_version(runs, tmp_path):
     (folder / "metrics.jsonl").write_text(content + '{"kind": "tra')
     page = report(tmp_path / "page.html", folder)
     assert "not finished" in text_of(page)
-    assert page.count("<svg") == 4
+    # Losses and accuracies of training alone, learning rate, speed.
+    assert page.count("<svg") == 6
+
+
+def test_long_settings_that_differ_at_their_end_are_told(runs, tmp_path):
+    folders = []
+    for name in ("one", "two"):
+        folders.append(tmp_path / name)
+        shutil.copytree(runs / "second", folders[-1])
+        path = folders[-1] / "recipe.yaml"
+        content = yaml.safe_load(path.read_text())
+        content["run"]["init"] = f"/a/long/way/to/the/place/where/models/stand/{name}"
+        path.write_text(yaml.safe_dump(content))
+    text = text_of(report(tmp_path / "page.html", *folders))
+    assert re.search(r"run\.init /a/long/\S+…\S+/stand/one /a/long/\S+…\S+/stand/two ", text)
+    assert "All settings are the same." not in text
 
 
 DOUBT = "The held-out scores are of different examples and hardly compare; other: "
