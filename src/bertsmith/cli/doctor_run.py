@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bertsmith.cli.doctor_output import AsJson, Html, Overwrite, Strict, check_page, finish
+from bertsmith.cli.models import files_of_model
 
 __all__ = ["command"]
 
@@ -23,5 +24,5 @@ def command(
     """Runs the command."""
     from bertsmith.doctor import examine_run
 
-    check_page(html, [run], overwrite)
+    check_page(html, files_of_model(str(run)), overwrite)
     finish(examine_run(run), html=html, as_json=as_json, strict=strict)

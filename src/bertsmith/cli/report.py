@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bertsmith.cli.models import files_of_model
 from bertsmith.cli.output import check_output, say, warn
 
 __all__ = ["command"]
@@ -36,7 +37,8 @@ def command(
     if (again := _given_again(runs)) is not None:
         raise RecipeError("is given twice", where=again, fix="name each run once")
     overwrite = overwrite or output.suffix.lower() in (".html", ".htm")
-    check_output(output, inputs=list(runs), overwrite=overwrite)
+    inputs = [file for run in runs for file in files_of_model(str(run))]
+    check_output(output, inputs=inputs, overwrite=overwrite)
     logs = [read_run(run) for run in runs]
     write_run_report(logs, output, x=x, sentences=sentences)
     for log in logs:

@@ -267,6 +267,24 @@ def test_command(runs, tmp_path, capsys):
         assert error.count("\n") == 1
 
 
+def test_no_file_of_a_run_is_replaced(runs, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        shutil.copytree(runs / "first", folder, symlinks=True)
+    before = {path: path.read_bytes() for path in second.rglob("*") if path.is_file()}
+    for file in [second / name for name in ("metrics.jsonl", "recipe.yaml", "model.safetensors")]:
+        for command in (
+            ["report", first, second, "-o", file, "--overwrite"],
+            ["doctor", "run", second, "--html", file, "--overwrite"],
+        ):
+            assert run(*command) == 2
+            assert f"{file}: is read by this command" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+    # Beside them a page may stand.
+    for _ in range(2):
+        assert run("report", second, "-o", second / "report.html") == 0
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
 def test_a_browser_shows_it(runs, tmp_path):
     page = tmp_path / "page.html"
