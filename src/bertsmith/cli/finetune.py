@@ -12,7 +12,7 @@ import typer
 from bertsmith._words import counted
 from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, say, table, warn
-from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop
+from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop, where_it_ended
 from bertsmith.cli.stopping import exit_code
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def command(
         raise typer.Exit(exit_code(at_once)) from None
     _warn_of_nothing_learned(result)
     if as_json:
-        emit_json({"path": str(output), **vars(result.state), "scores": result.scores})
+        ended = where_it_ended(result.state)
+        emit_json({"path": str(output), **ended, "scores": result.scores})
         return
     num_steps = counted(result.state.step, "step")
     say(f"{output}: {num_steps} in {result.state.seconds:,.0f} s; on dev:")

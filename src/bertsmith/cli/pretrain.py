@@ -13,7 +13,7 @@ import typer
 from bertsmith._words import counted
 from bertsmith.cli.models import refuse_stopped_run
 from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
-from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop
+from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop, where_it_ended
 from bertsmith.cli.stopping import exit_code
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def command(
     _warn_of_few_updates(result.state.step, resolved.training.budget_seconds)
     _warn_of_nothing_learned(result)
     if as_json:
-        emit_json({"path": str(output), **vars(result.state), **result.scores})
+        emit_json({"path": str(output), **where_it_ended(result.state), **result.scores})
         return
     say(f"{output}: {counted(result.state.step, 'step')} in {result.state.seconds:,.0f} s")
     table(score_rows(result, resolved.examples.pair_labels))

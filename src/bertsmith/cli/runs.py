@@ -1,11 +1,15 @@
 """What commands that train have to say."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bertsmith._words import counted
 from bertsmith.cli.output import warn
 
-__all__ = ["warn_of_frozen_noise", "warn_of_stop"]
+if TYPE_CHECKING:
+    from bertsmith.training import TrainingState
+
+__all__ = ["warn_of_frozen_noise", "warn_of_stop", "where_it_ended"]
 
 
 def warn_of_frozen_noise(freeze_layers: int | None, fix: str) -> None:
@@ -32,3 +36,12 @@ def warn_of_stop(run: Path) -> None:
     is_saved = bool(RunFolder(run).checkpoints())
     from_there = "the same command goes on from its last checkpoint"
     warn(f"stopped at once; {from_there if is_saved else 'nothing is kept'}")
+
+
+def where_it_ended(state: "TrainingState") -> dict[str, float]:
+    """What --json says of a run's end beside its scores.
+
+    Args:
+        state: a result's, in which the log's numbers stand.
+    """
+    return {"step": state.step, "seconds": state.seconds, "num_skipped": state.num_skipped}

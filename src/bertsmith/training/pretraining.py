@@ -43,7 +43,8 @@ class PretrainResult:
 
     Attributes:
         path: the run's folder, which is a model folder.
-        state: steps and seconds.
+        state: `step`, `seconds` and `num_skipped`, as the log has them; nothing else of a
+            checkpoint's state.
         scores: the last held-out evaluation: `mlm_loss mlm_accuracy nsp_loss nsp_accuracy` (as
             far as the recipe has them), and what knows no context scores, see `baselines`:
             `unigram_loss unigram_accuracy majority_accuracy`.
@@ -265,5 +266,9 @@ def _result(run: RunFolder) -> PretrainResult:
         raise CheckpointError("the log holds no evaluation", where=run.metrics_path)
     last = evaluations[-1]
     scores = {name: value for name, value in last.items() if name.endswith(("_loss", "_accuracy"))}
-    state = TrainingState(step=records[-1]["step"], seconds=records[-1]["seconds"])
+    state = TrainingState(
+        step=records[-1]["step"],
+        seconds=records[-1]["seconds"],
+        num_skipped=sum(record["kind"] == "skipped" for record in records),
+    )
     return PretrainResult(run.path, state, scores)

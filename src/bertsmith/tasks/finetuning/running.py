@@ -31,7 +31,8 @@ class FinetuneResult:
 
     Attributes:
         path: the run's folder, which is a model folder.
-        state: steps and seconds.
+        state: `step`, `seconds` and `num_skipped`, as the log has them; nothing else of a
+            checkpoint's state.
         scores: scores of the kept model on dev; further dev sets as `split/metric`.
         labels: the classes, by id.
         main_metric: the name of the score that models are chosen by.
@@ -94,7 +95,8 @@ def finetune(
 
 def _result(run: RunFolder, job: FinetuneJob) -> FinetuneResult:
     log = with_main_metric(read_run(run.path))
-    state = TrainingState(step=log.step, seconds=log.seconds)
+    num_skipped = len(log.of_kind("skipped"))
+    state = TrainingState(step=log.step, seconds=log.seconds, num_skipped=num_skipped)
     return FinetuneResult(
         run.path,
         state,
