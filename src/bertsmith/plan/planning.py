@@ -39,7 +39,7 @@ class Planned:
         size: one of Google's.
         tokens_per_second: real tokens, all devices together, at length 128.
         num_steps: optimizer updates.
-        hours: how long they take; less than there is where the updates are a million before.
+        hours: how long they take; less than there are where little text has a million of them.
         global_batch_size: sequences in each.
         micro_batch_size: sequences in a forward pass.
         epoch_examples: examples of an epoch, of the longest phase.
