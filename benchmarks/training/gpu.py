@@ -181,8 +181,8 @@ class GpuBench:
 
     def _keep(self, *figures: Figure) -> None:
         self.figures += figures
-        print_table(figures)
         save_results(self.results, figures)
+        print_table(figures)
 
     def _config(self, case: Case) -> BertConfig:
         return BertConfig.of_size(case.size, vocab_size=len(self.store.vocabulary))
