@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from bertsmith.recipes import load_recipe
 from bertsmith.training import PretrainRecipe, pretrain
+from pretraining_runs import records
 from ranks_job import do
 from ranks_runs import (
     NUM_STEPS,
@@ -243,11 +244,18 @@ def test_fine_tuning_on_two_ranks(store, alone, tmp_path):
         }  # fmt: skip
 
     one = do(tune(tmp_path / "one"))
-    two = run_jobs(
+    sharded = tune(tmp_path / "fsdp", "training.parallel=fsdp")
+    # Stopped where an epoch's evaluation is due: the next sitting begins with it.
+    of_epoch = one["step"] // 2
+    ddp, stopped, fsdp = run_jobs(
         tune(tmp_path / "ddp", "training.parallel=ddp"),
-        tune(tmp_path / "fsdp", "training.parallel=fsdp"),
+        {**sharded, "stop_at": of_epoch, "by": 0},
+        sharded,
     )
-    for result, name in zip(two, ("ddp", "fsdp"), strict=True):
+    assert stopped == {"stopped": of_epoch}
+    evaluations = [record["step"] for record in records(tmp_path / "fsdp", "evaluation")]
+    assert evaluations == [of_epoch, one["step"]]
+    for result, name in ((ddp, "ddp"), (fsdp, "fsdp")):
         assert result["step"] == one["step"]
         assert result["scores"] == pytest.approx(one["scores"])
         expected, found = weights(tmp_path / "one"), weights(tmp_path / name)

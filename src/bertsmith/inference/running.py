@@ -79,7 +79,7 @@ def run_packed(
     number_format = resolve_precision(precision, device)
     results: dict[int, R] = {}
     lengths = [len(sequence.input_ids) for sequence in sequences]
-    with _evaluation_mode(model), torch.inference_mode(), autocast(number_format, device):
+    with _evaluation_mode(model), autocast(number_format, device):
         for group in length_sorted_batches(lengths, max_tokens_per_batch):
             members = [sequences[index] for index in group]
             packed = PackedSequences.from_lists(
@@ -101,8 +101,11 @@ def split_tokens(
 def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     training = [module for module in model.modules() if module.training]
     model.eval()
+    # FSDP keeps what its first pass makes for training, which takes nothing of inference mode.
+    is_sharded = hasattr(next(model.parameters()), "full_tensor")
     try:
-        yield
+        with torch.no_grad() if is_sharded else torch.inference_mode():
+            yield
     finally:
         for module in training:
             module.training = True

@@ -16,7 +16,7 @@ from bertsmith.training.distributed import Ranks
 __all__ = ["baselines", "count_tokens", "evaluate_objective"]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # FSDP keeps what its first pass makes for training: nothing of inference mode
 def evaluate_objective(
     model: nn.Module,
     objective: Objective,
