@@ -30,6 +30,7 @@ from bertsmith.training.phased_batches import PhasedBatches
 from bertsmith.training.phases import Phase
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.run_log import read_run
 from bertsmith.training.shared_run import held_run, last_good_checkpoint
 from bertsmith.training.snapshot import TrainingState
 from bertsmith.training.store_check import shard_hashes, store_identity, verify_all_copies
@@ -260,15 +261,11 @@ def _content(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dic
 
 
 def _result(run: RunFolder) -> PretrainResult:
-    records = run.read_metrics()
-    evaluations = [record for record in records if record["kind"] == "evaluation"]
+    log = read_run(run.path)
+    evaluations = log.of_kind("evaluation")
     if not evaluations:
         raise CheckpointError("the log holds no evaluation", where=run.metrics_path)
     last = evaluations[-1]
     scores = {name: value for name, value in last.items() if name.endswith(("_loss", "_accuracy"))}
-    state = TrainingState(
-        step=records[-1]["step"],
-        seconds=records[-1]["seconds"],
-        num_skipped=sum(record["kind"] == "skipped" for record in records),
-    )
+    state = TrainingState(step=log.step, seconds=log.seconds, num_skipped=log.num_skipped)
     return PretrainResult(run.path, state, scores)

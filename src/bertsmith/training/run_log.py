@@ -37,7 +37,7 @@ class RunLog:
     main_metric: str | None = None
 
     def of_kind(self, kind: str) -> list[Record]:
-        """The records of a kind: "start", "train", "evaluation", "end"."""
+        """The records of a kind: "start", "train", "evaluation", "skipped", "end"."""
         return [record for record in self.records if record["kind"] == kind]
 
     @property
@@ -75,6 +75,11 @@ class RunLog:
     def seconds(self) -> float:
         """Seconds of training, over all sittings."""
         return max((float(record.get("seconds", 0.0)) for record in self.records), default=0.0)
+
+    @property
+    def num_skipped(self) -> int:
+        """Updates that were skipped, over all sittings."""
+        return len(self.of_kind("skipped"))
 
     @property
     def epochs(self) -> float | None:

@@ -1,83 +1,24 @@
-"""Plans: the rule for the loss, the table of devices, recipes that run, measuring here."""
+"""Plans: the table of devices, recipes that run, what they cost."""
 
 import json
-import os
-import signal
-import statistics
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
-from scipy.optimize import least_squares
 
 from bertsmith.errors import RecipeError
 from bertsmith.model import SIZES, BertConfig, BertForPreTraining
-from bertsmith.plan import PlannedCorpus, find_device, make_plan, measure_device, measuring
+from bertsmith.plan import PlannedCorpus, find_device, make_plan
 from bertsmith.plan.loss import (
-    BETA,
-    LOG_B,
-    UNIGRAM_LOSS,
-    E,
-    effective_tokens,
-    expected_loss,
     loss_points,
-    loss_rule,
 )
 from bertsmith.plan.planning import _encoder_parameters
 from bertsmith.plan.throughput import device_names
 from bertsmith.recipes import load_recipe
-from bertsmith.training import PretrainRecipe, RunFolder, read_run
+from bertsmith.training import PretrainRecipe, read_run
 from seeing_runs import make_store
 
 CORPUS = PlannedCorpus.of_bytes(10**10)
-
-
-def errors(constants):
-    """Relative errors of the rule at the points that it is fitted to; size has no part in it."""
-    return [
-        np.log(loss_rule(85.1e6, p["text_tokens"], p["seen_tokens"], tuple(constants)) / p["loss"])
-        for p in loss_points()
-    ]
-
-
-def test_the_rule_is_fitted_to_its_points():
-    fit = least_squares(errors, [1.0, 8.0, 0.45])
-    assert fit.x == pytest.approx([E, LOG_B, BETA], rel=2e-3)
-    # What the docs say: 2.5 % on average, 5 % at most.
-    assert statistics.pstdev(errors((E, LOG_B, BETA))) < 0.026
-    assert max(map(abs, errors((E, LOG_B, BETA)))) < 0.052
-
-
-@pytest.mark.parametrize("point", loss_points(), ids=lambda point: point["name"])
-def test_every_point_lies_in_its_range(point):
-    found = expected_loss(point["parameters"], point["text_tokens"], point["seen_tokens"])
-    assert found.low <= point["loss"] <= found.high
-
-
-def test_more_is_never_worse():
-    for tokens in (1e6, 1e8, 1e10):
-        sizes = [expected_loss(n, tokens, tokens).middle for n in (4e5, 3e6, 2e7, 8.6e7, 3e8)]
-        assert sizes == sorted(sizes, reverse=True)
-    seen = [expected_loss(8.5e7, 1e7, tokens).middle for tokens in (1e5, 1e6, 1e7, 1e8, 1e9, 1e12)]
-    assert seen == sorted(seen, reverse=True)
-    assert max(seen) <= UNIGRAM_LOSS
-    # Sixteen times its text is all that a text can be worth.
-    assert effective_tokens(1e6, 1e12) == pytest.approx(16e6)
-
-
-def test_what_is_no_base_is_said_to_be_a_guess():
-    assert expected_loss(4e5, 1e9, 1e9).is_extrapolated
-    assert expected_loss(8.5e7, 1e9, 1e7).is_extrapolated
-    assert not expected_loss(8.5e7, 1e9, 1e10).is_extrapolated
-    extrapolated = {
-        size: expected_loss(
-            _encoder_parameters(BertConfig.of_size(size, vocab_size=10)), 1e9, 1e10
-        ).is_extrapolated
-        for size in SIZES
-    }
-    assert [size for size in SIZES if not extrapolated[size]] == ["base"]
-    assert max(point["parameters"] for point in loss_points()) < 1e8, "so large is none of them"
 
 
 @pytest.mark.parametrize("name", device_names())
@@ -266,75 +207,6 @@ def test_a_store_is_measured(store):
     assert not corpus.is_estimated
     assert corpus.num_tokens > 1000
     assert 20 < corpus.mean_lengths[128] < 128
-
-
-def test_measuring_trains_here(store):
-    said = []
-    device = measure_device(store, ["tiny"], said.append)
-    assert "tokens/s" in said[0]
-    assert 0 < device.mfu["tiny"] < 1.5
-    assert not device.is_estimated("tiny")
-    plan = make_plan(PlannedCorpus.of_store(store), device, 0.1, sizes=["tiny"])
-    assert not plan.chosen.is_estimated
-
-
-@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2])
-def test_a_stop_while_measuring_is_a_line(bertsmith, store, monkeypatch, signals):
-    log, waiting = RunFolder.log, list(signals)
-
-    def stop(run, kind, *arguments, **values):
-        log(run, kind, *arguments, **values)
-        while kind == "train" and waiting:
-            os.kill(os.getpid(), waiting.pop())
-
-    monkeypatch.setattr(RunFolder, "log", stop)
-    options = ("--store", store, "--measure", "--size", "tiny", "--hours", "1")
-    code, out, error = bertsmith("plan", *options)
-    assert (code, out, error) == (128 + signals[0], "", "bertsmith: stopped\n")
-
-
-@pytest.mark.parametrize("order", [["base", "tiny"], ["tiny", "base"]])
-def test_sizes_that_do_not_fit_are_left_out(bertsmith, store, monkeypatch, order):
-    monkeypatch.setattr(measuring, "_memory_gb", lambda: 0.5)
-    sizes = [word for size in order for word in ("--size", size)]
-    arguments = ["plan", "--store", store, "--measure", "--hours", "1", "--json"]
-    code, out, error = bertsmith(*arguments, *sizes)
-    assert code == 0
-    assert [size["size"] for size in json.loads(out)["sizes"]] == ["tiny"]
-    assert "base: left out, there are 0.5 GB of memory and it takes about 1.5\n" in error
-    code, out, error = bertsmith(*arguments, "--size", "base")
-    assert (code, out) == (2, "")
-    last = "--measure: no size could be measured with 0.5 GB of memory; give a smaller --size, "
-    assert last in error.splitlines()[-1]
-
-
-def test_a_size_that_runs_out_of_memory_loses_no_other(store, monkeypatch):
-    really, wrong = measuring.pretrain, RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
-
-    def run(store, recipe, *arguments, **options):
-        if recipe.model.size == "mini":
-            raise wrong
-        return really(store, recipe, *arguments, **options)
-
-    monkeypatch.setattr(measuring, "pretrain", run)
-    said = []
-    assert measure_device(store, ["mini", "tiny"], said.append).mfu.keys() == {"tiny"}
-    assert "mini: left out" in said[0]
-    assert "ran out of them" in said[0]
-    wrong = RuntimeError("a bug of ours")
-    with pytest.raises(RuntimeError, match="a bug of ours"):
-        measure_device(store, ["mini", "tiny"], said.append)
-
-
-def test_a_gpu_is_measured_with_batches_that_keep_it_busy():
-    for size in SIZES:
-        training = measuring._recipe(size, 80, is_gpu=True).training
-        planned = make_plan(CORPUS, find_device("h100"), 24, sizes=[size]).chosen
-        assert training.global_batch_size >= 512
-        assert training.micro_batch_size >= min(planned.micro_batch_size, 256)
-        small = measuring._recipe(size, 8, is_gpu=True).training
-        assert small.micro_batch_size < small.global_batch_size
-    assert measuring._recipe("base", 64, is_gpu=False).training.global_batch_size == 8
 
 
 def test_command(bertsmith, tmp_path):

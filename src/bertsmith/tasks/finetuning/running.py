@@ -95,8 +95,7 @@ def finetune(
 
 def _result(run: RunFolder, job: FinetuneJob) -> FinetuneResult:
     log = with_main_metric(read_run(run.path))
-    num_skipped = len(log.of_kind("skipped"))
-    state = TrainingState(step=log.step, seconds=log.seconds, num_skipped=num_skipped)
+    state = TrainingState(step=log.step, seconds=log.seconds, num_skipped=log.num_skipped)
     return FinetuneResult(
         run.path,
         state,
