@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format docs bench-data bench-train bench-gpu clean
+.PHONY: help setup demo test test-slow test-kernels check format docs bench-data bench-train bench-gpu clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,21 @@ test: $(STAMP) ## The default tests, a few minutes
 
 test-slow: $(STAMP) ## The longer tests; those on real data need BERTSMITH_DATA
 	$(PYTEST) -m 'slow and not gpu'
+
+# GCC's sanitizers watch addresses, and what C leaves undefined. DEFINED=-DWITHOUT_TILES is AVX512-BF16 alone.
+EMULATION := tests/emulation/amx.h -DSUM=$(shell cksum < tests/emulation/amx.h | cut -d ' ' -f 1)
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g1 \
+  --param asan-instrumentation-with-call-threshold=50
+
+test-kernels: export CC = env -u LD_PRELOAD gcc -include $(EMULATION) $(DEFINED) $(SANITIZERS)
+test-kernels: export ASAN_OPTIONS = detect_leaks=0
+test-kernels: export GOMP_SPINCOUNT = 1000
+test-kernels: export PRELOADED = $(shell for name in asan ubsan stdc++; do gcc -print-file-name=lib$$name.so; done)
+test-kernels: $(STAMP) ## The C kernels as on a processor with AMX, on any, with GCC's sanitizers
+	LD_PRELOAD="$$PRELOADED" $(BIN)/python -c \
+	  'from bertsmith.model import cpu_kernels; raise SystemExit(cpu_kernels.why_no_kernels())'
+	LD_PRELOAD="$$PRELOADED" $(PYTEST) -n auto --capture=no \
+	  $(filter-out %_library.py,$(wildcard tests/unit/model/test_cpu_*.py))
 
 check: $(STAMP) ## Lint, format, types, and the arrows between the rooms
 	$(BIN)/ruff check --no-cache .

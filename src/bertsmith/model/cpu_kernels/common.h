@@ -79,7 +79,7 @@ static inline float exponential(float x) {
     power = power * part + 0.5f;
     power = power * part + 1.0f;
     power = power * part + 1.0f;
-    int32_t bits = ((int32_t)whole + 127) << 23;
+    uint32_t bits = (uint32_t)((int32_t)whole + 127) << 23;
     float factor;
     memcpy(&factor, &bits, 4);
     return power * factor;
