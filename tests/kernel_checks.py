@@ -40,6 +40,17 @@ def no_kernels(monkeypatch):
         cpu_kernels.library._load.cache_clear()
 
 
+@contextlib.contextmanager
+def threads_of(number):
+    """So many threads of PyTorch's, and of the kernels."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def draw_float32(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from bertsmith.model import cpu_kernels
-from bertsmith.model.dropout import dropout, dropout_numbers, dropout_seed
+from bertsmith.model.dropout import dropout
+from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed
 from bertsmith.model.linear import with_bias
 from bertsmith.model.triton_ops import has_triton
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from bertsmith.model.dropout import dropout_numbers, dropout_seed
+from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed
 from bertsmith.model.triton_ops import has_triton
 
 __all__ = ["block_for", "short_attention"]

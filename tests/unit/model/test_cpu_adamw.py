@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bertsmith.model import cpu_kernels
-from kernel_checks import needs_kernels
+from kernel_checks import needs_kernels, threads_of
 
 pytestmark = needs_kernels
 
@@ -20,10 +20,8 @@ def draw(seed):
 
 @pytest.fixture
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads_of(1):
+        yield
 
 
 def test_the_norm():

@@ -13,6 +13,7 @@ from kernel_checks import (
     assert_layouts_change_no_product,
     assert_one_may_write_over_a_product,
     needs_float_products,
+    threads_of,
 )
 from kernel_checks import draw_float32 as draw
 
@@ -81,13 +82,10 @@ def test_numbers_that_lie_in_no_order():
 
 def test_the_number_of_threads_changes_nothing():
     left, right = draw(130, 700), draw(700, 150, seed=1)
-    found, before = [], torch.get_num_threads()
-    try:
-        for threads in (1, 2, 3, 4, 7):
-            torch.set_num_threads(threads)
+    found = []
+    for threads in (1, 2, 3, 4, 7):
+        with threads_of(threads):
             found.append([multiplied(left, right), multiplied(left.T.clone().T, right)])
-    finally:
-        torch.set_num_threads(before)
     for other in found[1:]:
         assert all(torch.equal(one, two) for one, two in zip(found[0], other, strict=True))
 

@@ -8,7 +8,15 @@ from bertsmith.model import BertConfig, BertForPreTraining, PackedSequences, cpu
 from bertsmith.model.linear import products_and_bias
 from bertsmith.model.precision import autocast
 from bertsmith.model.residual_norm import ResidualNorm
-from kernel_checks import ROUNDING, assert_all_close, draw, gradients, in_double, needs_kernels
+from kernel_checks import (
+    ROUNDING,
+    assert_all_close,
+    draw,
+    gradients,
+    in_double,
+    needs_kernels,
+    threads_of,
+)
 
 CPU = torch.device("cpu")
 
@@ -50,6 +58,22 @@ def test_residual_norm(width):
         assert_all_close(found, expected, rtol=2**-7, atol=2**-6)
         # The weights' gradients are sums in float32.
         assert_all_close(found[3:], expected[3:], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_dropout_in_any_number_of_threads(dtype):
+    values, upper = draw(3, 4099).to(dtype), draw(3, 4099, seed=1).to(dtype)
+    found = []
+    for threads in (1, 3):
+        with threads_of(threads):
+            torch.manual_seed(5)
+            found.append(gradients(lambda x: cpu_kernels.hashed_dropout(x, 0.25), [values], upper))
+    kept = found[0][0] != 0
+    assert 0.73 < kept.double().mean() < 0.77  # 12,297 draws: five standard errors are 0.02
+    expected = [(x.double() * kept / 0.75) for x in (values, upper)]
+    for result in found:
+        assert_all_close(result, expected, rtol=2**-8, atol=0)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_residual_norm_with_dropout():

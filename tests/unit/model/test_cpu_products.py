@@ -12,6 +12,7 @@ from kernel_checks import (
     assert_layouts_change_no_product,
     assert_one_may_write_over_a_product,
     needs_tiles,
+    threads_of,
 )
 from kernel_checks import draw_float32 as draw
 
@@ -89,14 +90,10 @@ def test_leading_dimensions_and_slices():
 def test_the_number_of_threads_changes_nothing():
     values, weight, upper = given(700, 1024, 768)
     found = []
-    before = torch.get_num_threads()
-    try:
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
+    for threads in (1, 2, 3):
+        with threads_of(threads):
             output = cpu_kernels.product(values, weight)
             found.append((output, *torch.autograd.grad(output, [values, weight], upper)))
-    finally:
-        torch.set_num_threads(before)
     for other in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 

@@ -17,7 +17,7 @@ from bertsmith.model.cpu_kernels import vocabulary_loss
 from bertsmith.model.cpu_kernels.running import ask, call
 from bertsmith.model.heads import MaskedLMHead
 from bertsmith.model.precision import autocast
-from kernel_checks import draw, gradient_of, needs_tiles
+from kernel_checks import draw, gradient_of, needs_tiles, threads_of
 
 CPU = torch.device("cpu")
 
@@ -84,14 +84,10 @@ def test_sum_and_gradients(T, V, D):
 
 
 def test_any_number_of_threads_gives_the_same_bits():
-    before, found = torch.get_num_threads(), []
-    inputs = given(70, 1500, 96)
+    found, inputs = [], given(70, 1500, 96)
     for num_threads in (1, 2, 3, 7, 24):
-        torch.set_num_threads(num_threads)
-        try:
+        with threads_of(num_threads):
             numbers, hits = found_by(loss, inputs)
-        finally:
-            torch.set_num_threads(before)
         found.append([*numbers, hits])
     for others in found[1:]:
         assert all(torch.equal(one, other) for one, other in zip(found[0], others, strict=True))

@@ -1,11 +1,14 @@
 """How weights start, and what only happens while training."""
 
+import contextlib
+
 import pytest
 import torch
 
 from bertsmith import model as room
 from bertsmith.model import BertConfig, BertForPreTraining, BertModel, PackedSequences
 from bertsmith.model.dropout import dropout
+from kernel_checks import no_kernels
 
 
 def seeded(head, config, seed):
@@ -69,6 +72,13 @@ def test_each_dropout_has_its_own_setting(config, ragged_batch, field):
         assert torch.equal(first, second) is not differs
 
 
+@pytest.fixture(params=["kernels", "no kernels"])
+def with_and_without_kernels(request, monkeypatch):
+    with no_kernels(monkeypatch) if request.param == "no kernels" else contextlib.nullcontext():
+        yield
+
+
+@pytest.mark.usefixtures("with_and_without_kernels")
 @pytest.mark.parametrize("p", [0.1, 0.5])
 @pytest.mark.parametrize("shape", [(1000, 301), (7,), ()])
 def test_dropout_drops_its_share_and_keeps_the_mean(p, shape):
@@ -86,12 +96,33 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p, shape):
         assert 0 < columns.std() < 6 * (p * (1 - p) / shape[1]) ** 0.5
 
 
-def test_dropout_sends_gradients_where_it_sent_values():
+@pytest.mark.usefixtures("with_and_without_kernels")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_dropout_sends_gradients_where_it_sent_values(dtype):
     torch.manual_seed(0)
-    values = torch.ones(1000, requires_grad=True)
-    dropped = dropout(values, 0.3)
+    values = torch.ones(99, 101, dtype=dtype, requires_grad=True)
+    dropped = dropout(values.T, 0.3)  # not in one piece, no multiple of a vector
+    assert dropped.dtype == dtype
+    assert 0 < (dropped == 0).sum() < dropped.numel()
     dropped.sum().backward()
-    assert torch.equal(values.grad, dropped.detach())
+    assert torch.equal(values.grad.T, dropped.detach())
+
+
+@pytest.mark.usefixtures("with_and_without_kernels")
+def test_dropout_goes_by_the_default_generator():
+    def drawn(seed):
+        torch.manual_seed(seed)
+        return dropout(torch.ones(64), 0.5), dropout(torch.ones(64), 0.5)
+
+    first, second = drawn(1)
+    assert not torch.equal(first, second)
+    assert all(torch.equal(a, b) for a, b in zip(drawn(1), (first, second), strict=True))
+    assert not torch.equal(first, drawn(2)[0])
+
+
+@pytest.mark.usefixtures("with_and_without_kernels")
+def test_dropout_hides_no_nan():
+    assert dropout(torch.full((1000,), torch.nan), 0.5).isnan().all()
 
 
 def test_every_weight_gets_a_gradient(head, config, ragged_batch):

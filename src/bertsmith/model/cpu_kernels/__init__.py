@@ -10,6 +10,7 @@ more slowly.
 from bertsmith.model.cpu_kernels.adamw import adamw_update, gradient_norm, is_updatable
 from bertsmith.model.cpu_kernels.attention import padded_attention
 from bertsmith.model.cpu_kernels.cross_entropy import cross_entropy_sums
+from bertsmith.model.cpu_kernels.dropout import can_drop, hashed_dropout
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.gelu import gelu
 from bertsmith.model.cpu_kernels.library import why_no_kernels
@@ -29,6 +30,7 @@ from bertsmith.model.cpu_kernels.vocabulary_loss import vocabulary_cross_entropy
 __all__ = [
     "adamw_update",
     "biased_product",
+    "can_drop",
     "cross_entropy_sums",
     "feed_forward",
     "feed_forward_and_values",
@@ -38,6 +40,7 @@ __all__ = [
     "gelu",
     "gradient_norm",
     "has_cpu_kernels",
+    "hashed_dropout",
     "is_updatable",
     "padded_attention",
     "product",

@@ -17,6 +17,7 @@ __all__ = ["kernels", "why_no_kernels"]
 
 _SOURCES = (
     "residual_norm.c",
+    "dropout.c",
     "gelu.c",
     "attention.c",
     "cross_entropy.c",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from bertsmith.model.cpu_kernels.library import kernels
-from bertsmith.model.dropout import dropout_numbers, dropout_seed
+from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed
 
 __all__ = [
     "HashedDropout",
