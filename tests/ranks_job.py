@@ -1,10 +1,11 @@
 """What the processes of a torchrun run in the tests: jobs one after the other.
 
 Each job is an object on the command line, as JSON: `output`, `changes`, and where wanted `stop_at`
-(the step after which rank `by` gets a signal), `task` (then it fine-tunes), `fp16` (then that is
-not refused) or `bad_from` (the update from which on all are skipped, while the checkpoint of the
-second is slow to be written). What came of it is printed by the first rank, a line a job; of an
-error by the one that has the word.
+(the step after which rank `by` gets a signal) or `stop_in` (the update and its micro-batch in
+which it does), `task` (then it fine-tunes), `fp16` (then that is not refused) or `bad_from` (the
+update from which on all are skipped, while the checkpoint of the second is slow to be written).
+What came of it is printed by the first rank, a line a job; of an error by the one that has the
+word.
 """
 
 import functools
@@ -76,6 +77,18 @@ def stop_after(num_updates, original=Updater.__call__):
     Updater.__call__ = update
 
 
+def stop_in(update, micro_batch, original=Updater._run_micro_batch):
+    at = [1, 1]
+
+    def run(self, batch, is_last):
+        if at == [update, micro_batch]:
+            os.kill(os.getpid(), signal.SIGTERM)
+        at[:] = [at[0] + 1, 1] if is_last else [at[0], at[1] + 1]
+        return original(self, batch, is_last)
+
+    Updater._run_micro_batch = run
+
+
 def skip_from(first, judge=Guard.__call__, write=CheckpointSaver._write, way_on=SkipRecord.way_on):
     asked = Event()
     calls, questions = itertools.count(1), itertools.count(1)
@@ -101,11 +114,14 @@ def skip_from(first, judge=Guard.__call__, write=CheckpointSaver._write, way_on=
 
 def do(job):
     """Does a job; returns what came of it."""
-    original = Updater.__call__
+    original, original_run = Updater.__call__, Updater._run_micro_batch
     if job.get("fp16"):
         allow_fp16()
-    if "stop_at" in job and job["by"] == int(os.environ.get("RANK", "0")):
-        stop_after(job["stop_at"])
+    if job.get("by") == int(os.environ.get("RANK", "0")):
+        if "stop_at" in job:
+            stop_after(job["stop_at"])
+        if "stop_in" in job:
+            stop_in(*job["stop_in"])
     if "bad_from" in job:
         skip_from(job["bad_from"])
     try:
@@ -115,7 +131,7 @@ def do(job):
     except TrainingError as error:
         return {"error": str(error)}
     finally:
-        Updater.__call__ = original
+        Updater.__call__, Updater._run_micro_batch = original, original_run
 
 
 def main():

@@ -19,7 +19,8 @@ from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore
 from bertsmith.training import Interrupted, pretrain
 from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
-from pretraining_runs import FAST, losses, recipe, same, silent, weights
+from bertsmith.training.update import Updater
+from pretraining_runs import FAST, losses, recipe, records, same, silent, weights
 
 
 def first_batch(store, **settings):
@@ -199,3 +200,25 @@ def test_a_finished_run_shows_its_result_again(store, tmp_path):
     again = pretrain(store, recipe("training.num_steps=4"), tmp_path / "run", warn=said.append)
     assert again == first
     assert "finished" in said[0]
+
+
+def test_what_compilers_take_counts_for_no_budget(store, tmp_path, monkeypatch):
+    whole, compiled, budget = tmp_path / "whole", tmp_path / "compiled", tmp_path / "budget"
+    changes = ["training.num_steps=4"]
+    pretrain(store, recipe(*changes), whole, warn=silent)
+    warm_up, warmed = Updater.warm_up, []
+
+    def slowly(self, batch):
+        warm_up(self, batch)
+        time.sleep(3)
+        warmed.append(1)
+
+    monkeypatch.setattr(Updater, "warm_up", slowly)
+    monkeypatch.setattr("bertsmith.training.loop.resolve_compile", lambda *_: True)
+    pretrain(store, recipe(*changes), compiled, warn=silent)
+    # It leaves no trace.
+    assert same(weights(compiled), weights(whole))
+    assert losses(compiled) == losses(whole)
+    pretrain(store, recipe("training.budget_seconds=2"), budget, warn=silent)
+    assert records(budget, "train")[0]["seconds"] < 2
+    assert len(warmed) == 2

@@ -197,12 +197,14 @@ def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path):
     dropout = ["model.hidden_dropout_prob=0.2", "model.attention_probs_dropout_prob=0.2"]
     # The order in which two numbers are added changes nothing; three are needed to see one.
     for parallel, processes in (("ddp", 2), ("fsdp", 2), ("ddp", 3), ("fsdp", 3)):
-        sizes = [f"training.{part}_batch_size={processes * 2}" for part in ("global", "micro")]
+        # Two micro-batches each: the stop comes between them, and the update is made anew.
+        sizes = [f"training.global_batch_size={processes * 2}", "training.micro_batch_size=1"]
         changes = [*dropout, *sizes, f"training.parallel={parallel}"]
         name = f"{parallel}-{processes}"
         whole, halves = tmp_path / f"{name}-whole", tmp_path / f"{name}-halves"
         run_jobs(job(store, whole, *changes), processes=processes)
-        run_jobs(job(store, halves, *changes, stop_at=3, by=1), processes=processes)
+        stopping = job(store, halves, *changes, stop_in=[4, 1], by=1)
+        assert run_jobs(stopping, processes=processes) == [{"stopped": 3}]
         run_jobs(job(store, halves, *changes), processes=processes)
         expected, found = weights(whole), weights(halves)
         assert all(torch.equal(expected[name], found[name]) for name in expected)

@@ -64,6 +64,10 @@ class Agreement:
         except BrokenOff:
             return None
 
+    def is_stopped(self) -> bool:
+        """Asks all ranks whether a signal has asked any of them to stop."""
+        return self.ranks.sums({"stop": self.stop.wanted})["stop"] > 0
+
     def seconds(self) -> float:
         """Asks all ranks; returns how long the run has taken, and sets the attributes."""
         is_first, stop = self.ranks.is_first, self.stop

@@ -2,25 +2,28 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 from torch import nn
 
 from bertsmith._progress import progress
 from bertsmith.errors import TrainingError
+from bertsmith.model import PackedSequences
 from bertsmith.model.triton_ops import why_no_triton
 from bertsmith.objectives import Objective
 from bertsmith.training.agreement import Agreement
 from bertsmith.training.checkpoint import SaveModel, load_training_state
+from bertsmith.training.compiling import resolve_compile
 from bertsmith.training.conditions import changed_conditions
 from bertsmith.training.course import Course
 from bertsmith.training.cpu import keep_freed_memory, slowness
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
-from bertsmith.training.interruption import Interrupted, stop_on_signals
+from bertsmith.training.interruption import BrokenOff, Interrupted, stop_on_signals
 from bertsmith.training.meter import Meter, shown_machine
 from bertsmith.training.random_states import seed_rank
 from bertsmith.training.run_folder import RunFolder
@@ -125,7 +128,6 @@ class Trainer:
         facts = {**self.facts(), **self.meter.facts(), "processes": self.ranks.world_size}
         self._tell_of_other_conditions(facts)
         tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)
-        started = time.monotonic() - self.state.seconds
         with (
             tracking(self.settings.trackers, tracked, self.warn) as self.run.listeners,
             stop_on_signals() as stop,
@@ -137,8 +139,10 @@ class Trainer:
                 done=self.course.done(self.state),
             ) as bar,
             # A batch that is being made when the process ends would abort it, see `leave_at_once`.
-            closing(self.batches.steps(self.state.step, self._fraction)) as steps,
+            closing(self.batches.steps(self.state.step, self._fraction)) as batches,
         ):
+            steps = self._compiled(batches)
+            started = time.monotonic() - self.state.seconds
             self.agreed = Agreement(self.ranks, stop, self.saver.is_due, started)
             self.ranks.wait()  # from here on a signal to any of them saves
             self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
@@ -146,18 +150,23 @@ class Trainer:
             if self.state.due_evaluation is not None:
                 is_best = self._evaluate(self.state.due_evaluation)
                 window = self._checkpoint(window, self._fraction(), is_best)
+            fraction = self._fraction()
             for micro_batches in self.meter.timed(steps):
                 if self._fraction() >= 1.0:
                     break
-                fraction = self._fraction()
+                before, fraction = fraction, self._fraction()
                 phase = self.batches.phase_at(fraction)
                 if self.batches.begins_phase(self.state.step):
                     self.update.guard.forget()  # longer sequences have losses of their own
-                self.meter.count(micro_batches)
-                self.state.step += 1
                 factor = self.course.learning_rate_factor(fraction)
-                self.update(micro_batches, factor, window)
+                try:
+                    self.update(micro_batches, factor, window, self.agreed.is_stopped)
+                except BrokenOff:
+                    self._keep_time()
+                    self._checkpoint(window, before, is_best=False)
+                self.state.step += 1
                 self._keep_time()
+                self.meter.count(micro_batches)
                 bar.reach(self.course.done(self.state))
                 is_due = self._is_evaluation_due(fraction)
                 ends_phase = self.batches.phase_at(self._fraction()) != phase
@@ -178,6 +187,18 @@ class Trainer:
         if self.agreed.must_stop:
             raise Interrupted(self.state.step, str(self.run.path), self.agreed.signal_number)
         return self.state
+
+    def _compiled(
+        self, batches: Iterator[Sequence[PackedSequences]]
+    ) -> Iterator[Sequence[PackedSequences]]:
+        """The same batches, when compilers are done with what takes them: see `Updater.warm_up`."""
+        device, setting = self.update.device, self.settings.compile
+        compiles = device.type == "cuda" or resolve_compile(setting, device)
+        if not compiles or self._fraction() >= 1.0:
+            return batches
+        first = next(batches)
+        self.update.warm_up(first[0])
+        return chain([first], batches)
 
     def _tell_of_other_conditions(self, facts: Mapping[str, float | int | str]) -> None:
         if self.ranks.is_first:

@@ -1,7 +1,7 @@
 """How several processes train one model: as replicas (DDP), or in shards (FSDP2)."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives import Measure, Objective
 from bertsmith.training.distributed import Ranks
 
-__all__ = ["Parallel", "choose_parallel", "parallelize"]
+__all__ = ["Parallel", "choose_parallel", "parallelize", "run_in_vain"]
 
 # Weights, gradients and both moments of AdamW, in fp32.
 _BYTES_PER_WEIGHT = 16
@@ -114,7 +114,7 @@ class _Replicas:
                 self._pass, find_unused_parameters=has_unused, gradient_as_bucket_view=True
             )
             if not has_unused:  # else the buckets stay as they are
-                _run_in_vain(self._ddp, batch)
+                run_in_vain(self._ddp, batch, self._pass)
         # What `no_sync` sets, but for forward and backward, which the caller does.
         self._ddp.require_backward_grad_sync = is_last
         measures: dict[str, Measure] = self._ddp(batch)
@@ -152,30 +152,36 @@ class _Shards:
 
 def _has_unused_parameters(run: nn.Module, batch: PackedSequences) -> bool:
     """Whether the loss of a batch leaves out parameters, such as the head for next sentences."""
-    with _without_a_trace(batch):
+    with _without_a_trace(batch.input_ids.device):
         measures: dict[str, Measure] = run(batch)
     used = _leaves([measure.loss.total for measure in measures.values()])
     return any(weight.requires_grad and id(weight) not in used for weight in run.parameters())
 
 
-def _run_in_vain(run: nn.Module, batch: PackedSequences) -> None:
-    """Forward and backward, of which neither gradients nor random states stay."""
-    with _without_a_trace(batch):
-        measures: dict[str, Measure] = run(batch)
-        losses = [measure.loss.total for measure in measures.values()]
+def run_in_vain(
+    run: Callable[[PackedSequences], dict[str, Measure]], batch: PackedSequences, model: nn.Module
+) -> None:
+    """Forward and backward, of which neither gradients nor random states stay.
+
+    Args:
+        run: the pass, on this rank.
+        batch: what it takes.
+        model: whose parameters have no gradients afterwards.
+    """
+    with _without_a_trace(next(model.parameters()).device):
+        losses = [measure.loss.total for measure in run(batch).values()]
         torch.autograd.backward(torch.stack(losses).sum())
-    for weight in run.parameters():
+    for weight in model.parameters():
         weight.grad = None
 
 
 @contextmanager
-def _without_a_trace(batch: PackedSequences) -> Iterator[None]:
+def _without_a_trace(device: torch.device) -> Iterator[None]:
     """Puts random states back, and forgets the weights that autocast has cast.
 
     A backward pass through weights that an earlier pass has cast gives their gradients last of all,
     and DDP would fill its buckets in that order: none would be full, and sent, before the end.
     """
-    device = batch.input_ids.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
     torch.clear_autocast_cache()

@@ -63,6 +63,7 @@ class ClockHorizon:
     """A run of given length in seconds, however many updates fit into it.
 
     The schedule follows the clock, so that the learning rate has come down when the time is up.
+    It starts when compilers are done with the model.
     Two such runs do different numbers of steps; use `StepHorizon` to repeat a run exactly.
 
     Example:

@@ -1,6 +1,8 @@
 """One optimizer update: forward and backward passes over a global batch, then a step."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +16,18 @@ from bertsmith.training.distributed import Ranks
 from bertsmith.training.freezing import freeze_lowest
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.guard import Guard, step_unless
+from bertsmith.training.interruption import BrokenOff
 from bertsmith.training.loss_scaler import LossScaler
 from bertsmith.training.optimizer import build_optimizer
-from bertsmith.training.parallel import parallelize
+from bertsmith.training.parallel import parallelize, run_in_vain
+from bertsmith.training.random_states import own_random_states, restore_own_random_states
 from bertsmith.training.settings import LoopSettings
 from bertsmith.training.window import Window
 
 __all__ = ["Updater"]
+
+# How often an update asks whether the run is to stop, at most: ranks exchange a message for it.
+_QUESTIONS = 16
 
 
 class Updater:
@@ -57,8 +64,23 @@ class Updater:
         self.guard = Guard(settings, self.device)
         self.scaler = LossScaler(self.device, enabled=self.precision == "fp16")
 
+    def warm_up(self, batch: PackedSequences) -> None:
+        """A pass in vain where compilers have work with it: tens of seconds, in every sitting.
+
+        A run by the clock would have them in its first update, and half of its warm-up over.
+
+        Args:
+            batch: a micro-batch of the run, of which nothing stays.
+        """
+        self.model.train()
+        run_in_vain(partial(self._run_micro_batch, is_last=True), batch, self.model)
+
     def __call__(
-        self, micro_batches: Sequence[PackedSequences], factor: float, window: Window
+        self,
+        micro_batches: Sequence[PackedSequences],
+        factor: float,
+        window: Window,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Does one update.
 
@@ -66,8 +88,19 @@ class Updater:
             micro_batches: this rank's part of the global batch.
             factor: the learning rate as a factor of its peak.
             window: where losses and hits are added.
+            is_stopped: whether the run is asked to stop, asked between micro-batches, of which an
+                update may have many, and by all ranks together.
+
+        Raises:
+            BrokenOff: it is to stop. Everything is as before the update.
         """
-        loss, measures = self._backward(micro_batches)
+        before = own_random_states()
+        try:
+            loss, measures = self._backward(micro_batches, is_stopped)
+        except BrokenOff:
+            self.optimizer.zero_grad(set_to_none=True)
+            restore_own_random_states(before)
+            raise
         self.scaler.unscale(self.optimizer)
         # An overflow in fp16 is the scaler's business, and no harm if it can do something.
         verdict = self.guard(loss, self.scaler.norm_to_judge(self._clip()))
@@ -80,24 +113,33 @@ class Updater:
             step_unless(verdict.skip, self.optimizer)
 
     def _backward(
-        self, micro_batches: Sequence[PackedSequences]
+        self, micro_batches: Sequence[PackedSequences], is_stopped: Callable[[], bool]
     ) -> tuple[Tensor, list[dict[str, Measure]]]:
-        """Leaves the gradients of the whole global batch in the parameters; returns its loss."""
+        """Leaves the gradients of the whole global batch in the parameters; returns its loss.
+
+        Raises:
+            BrokenOff: the run was asked to stop between two micro-batches.
+        """
         divisors = self._divisors(micro_batches)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         losses, measured = [], []
+        between = math.ceil(len(micro_batches) / _QUESTIONS)
         for index, batch in enumerate(micro_batches):
-            is_last = index == len(micro_batches) - 1
-            on_device = batch.to(self.device, non_blocking=True)
-            with autocast(self.precision, self.device):
-                measures = self.run(on_device, is_last=is_last)
+            if index > 0 and index % between == 0 and is_stopped():
+                raise BrokenOff
+            measures = self._run_micro_batch(batch, is_last=index == len(micro_batches) - 1)
             terms = [m.loss.total / divisors[name] for name, m in measures.items()]
             loss = torch.stack(terms).sum()
             torch.autograd.backward(self.scaler.scale(loss))
             losses.append(loss.detach())
             measured.append(measures)
         return self.ranks.mean(torch.stack(losses).sum()), measured
+
+    def _run_micro_batch(self, batch: PackedSequences, is_last: bool) -> dict[str, Measure]:
+        on_device = batch.to(self.device, non_blocking=True)
+        with autocast(self.precision, self.device):
+            return self.run(on_device, is_last=is_last)
 
     def _clip(self) -> Tensor:
         """Scales the gradients down to the largest norm; returns what their norm was."""
