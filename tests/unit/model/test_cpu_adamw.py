@@ -10,6 +10,7 @@ pytestmark = needs_kernels
 
 # A block is 8,192 numbers: none, one and several, full or not.
 SIZES = [(1,), (17,), (64, 128), (8193,), (40_000, 3)]
+KINDS = torch.float64, torch.float32
 NUMBERS = {"learning_rate": 0.01, "betas": (0.9, 0.999), "eps": 1e-6, "weight_decay": 0.1}
 
 
@@ -64,6 +65,41 @@ def test_updates_are_pytorchs(factor):
             (squares[index], state["exp_avg_sq"]),
         ):
             torch.testing.assert_close(found, expected, rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.9, 0.9999), (0.99, 1 - 1e-6)])
+@pytest.mark.parametrize("decay", [0.1, 1e-6])
+def test_updates_are_as_exact_as_pytorchs(betas, decay):
+    numbers = {"lr": 0.01, "betas": betas, "eps": 1e-6, "weight_decay": decay}
+    exact, theirs = ([torch.nn.Parameter(w.to(kind)) for w in draw(0)] for kind in KINDS)
+    ours, means, squares = draw(0), *(list(map(torch.zeros_like, theirs)) for _ in range(2))
+    optimizers = [torch.optim.AdamW(each, **numbers) for each in (exact, theirs)]
+    numbers["learning_rate"] = numbers.pop("lr")
+    for step in range(1, 6):
+        gradients = draw(step)
+        for parameters, kind in zip((exact, theirs), KINDS, strict=True):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient.to(kind)
+        for optimizer in optimizers:
+            optimizer.step()
+        steps = [float(step)] * len(ours)
+        cpu_kernels.adamw_update(ours, gradients, means, squares, steps, factor=1.0, **numbers)
+    weights = torch.cat([weight.detach().flatten() for weight in exact])
+    error, allowed = (
+        (torch.cat([weight.detach().flatten() for weight in found]) - weights).abs().mean()
+        for found in (ours, theirs)
+    )
+    assert error <= 1.1 * allowed
+    assert allowed < 1e-7
+
+
+def test_a_decay_that_float32_hardly_tells_from_none():
+    weights = torch.linspace(1, 2, 1000)
+    before, numbers = weights.clone(), {**NUMBERS, "learning_rate": 2e-5, "weight_decay": 0.01}
+    for step in range(1, 101):
+        more = [[torch.zeros_like(weights)] for _ in range(3)]
+        cpu_kernels.adamw_update([weights], *more, [float(step)], factor=1.0, **numbers)
+    assert ((before - weights) / before).mean().item() == pytest.approx(2e-5, rel=0.03)
 
 
 def test_only_what_they_can_take():

@@ -40,10 +40,11 @@ void squares_of(const int64_t *table, double *sums, int64_t tensors, int64_t thr
 /* One update. Each gradient is multiplied by `factor` where it is read, and stays as it is.
 
    table: [tensors, 5], where weights, gradients, their means and their squares' means lie, and their
-   number. rates: [tensors, 3], the weight's factor, 1 - rate decay; the rate over the first
-   bias correction; the root of the second one's inverse. */
-void adamw(const int64_t *table, const float *rates, int64_t tensors, float factor, float beta1,
-           float beta2, float eps, int64_t threads) {
+   number. rates: [tensors, 3], by what share of itself the weight decays; the rate over the first
+   bias correction; the root of the second one's inverse. What is near 1 comes with its rest to 1,
+   rest1 and rest2: float32 would leave five digits of it, or none of a small decay. */
+void adamw(const int64_t *table, const float *rates, int64_t tensors, float factor, float rest1,
+           float beta2, float rest2, float eps, int64_t threads) {
 #pragma omp parallel num_threads((int)threads)
     for (int64_t t = 0; t < tensors; t++) {
         float *restrict weights = (float *)table[5 * t];
@@ -51,17 +52,17 @@ void adamw(const int64_t *table, const float *rates, int64_t tensors, float fact
         float *restrict means = (float *)table[5 * t + 2];
         float *restrict squares = (float *)table[5 * t + 3];
         int64_t length = table[5 * t + 4];
-        float keep = rates[3 * t], rate = rates[3 * t + 1], root = rates[3 * t + 2];
+        float decay = rates[3 * t], rate = rates[3 * t + 1], root = rates[3 * t + 2];
 #pragma omp for schedule(static) nowait
         for (int64_t block = 0; block < blocks_of(length); block++)
 #pragma omp simd
             for (int64_t i = block * BLOCK; i < end_of(block, length); i++) {
                 float gradient = gradients[i] * factor;
-                float mean = means[i] + (1.0f - beta1) * (gradient - means[i]);
-                float square = beta2 * squares[i] + (1.0f - beta2) * gradient * gradient;
+                float mean = means[i] + rest1 * (gradient - means[i]);
+                float square = beta2 * squares[i] + rest2 * gradient * gradient;
                 means[i] = mean;
                 squares[i] = square;
-                weights[i] = weights[i] * keep - rate * mean / (sqrtf(square) * root + eps);
+                weights[i] -= decay * weights[i] + rate * mean / (sqrtf(square) * root + eps);
             }
     }
 }

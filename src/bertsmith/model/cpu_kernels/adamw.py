@@ -79,9 +79,10 @@ def adamw_update(
             raise ValueError(f"a parameter's tensors have {sorted(lengths)} numbers")
         table.append([*(tensor.data_ptr() for tensor in tensors), lengths.pop()])
         first, second = (1 - beta**number for beta in betas)
-        rates.append([1 - learning_rate * weight_decay, learning_rate / first, second**-0.5])
+        rates.append([learning_rate * weight_decay, learning_rate / first, second**-0.5])
     numbers = torch.tensor(rates, dtype=torch.float32, device="cpu")
-    call("adamw", _table(table, 5), numbers, len(table), float(factor), *betas, float(eps))
+    rests = 1 - betas[0], betas[1], 1 - betas[1]
+    call("adamw", _table(table, 5), numbers, len(table), float(factor), *rests, float(eps))
 
 
 def _check(*tensors: Tensor) -> None:
