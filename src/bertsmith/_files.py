@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import IO
@@ -17,11 +18,14 @@ __all__ = [
     "is_store",
     "locked",
     "make_folder",
+    "remove",
     "sha256_of_file",
     "sync",
+    "tidy",
 ]
 
 _asking = Lock()
+_TEMPORARY, _REPLACED = ".tmp", ".old"
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     `OSError` that names no file, such as that of a full disk, names `path` then.
     """
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_TEMPORARY)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -54,10 +58,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path`; on success it is synced and renamed to `path`.
 
     A folder that already stands at `path` is replaced only when the new one is whole, and it is
-    deleted last. If the body raises, nothing at `path` has changed.
+    deleted last. If the body raises, nothing at `path` has changed. What a killed process leaves,
+    `tidy` sets right.
     """
     make_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+    beside = partial(tempfile.mkdtemp, dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(beside(suffix=_TEMPORARY))
     try:
         yield temporary
         for file in sorted(temporary.rglob("*")):
@@ -65,7 +71,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         sync(temporary)
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
+            old = Path(beside(suffix=_REPLACED))
             path.replace(old)
             try:
                 temporary.replace(path)
@@ -78,6 +84,30 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def tidy(folder: Path) -> None:
+    """Sets right what killed processes left in a folder, where none writes any more.
+
+    What they hadn't finished is deleted, and so is what had been replaced; where its successor
+    hadn't got to its place yet, it comes back. What can't be deleted is in no way.
+    """
+    for old in folder.glob(f".*{_REPLACED}"):
+        place = old.with_name(old.name[1:].rsplit(".", 2)[0])
+        if not (place.exists() or place.is_symlink()):
+            with suppress(OSError):
+                old.replace(place)
+                sync(folder)
+    for pattern in (_TEMPORARY, _REPLACED):
+        for path in folder.glob(f".*{pattern}"):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Deletes a file or a folder with all that is in it, as far as that can be done."""
+    is_folder = path.is_dir() and not path.is_symlink()
+    with suppress(OSError):
+        shutil.rmtree(path, ignore_errors=True) if is_folder else path.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> list[Path]:
@@ -147,6 +177,14 @@ def is_store(folder: Path) -> bool:
 
 
 def _umask() -> int:
+    """What the process takes from the permissions of new files.
+
+    To ask the system's call is to set it, for all threads. Linux tells it otherwise too.
+    """
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        told = next(line for line in lines if line.startswith("Umask:"))
+        return int(told.removeprefix("Umask:"), 8)
     with _asking:  # else what one thread sets, the other takes for the process's, and leaves it so
         mask = os.umask(0)
         os.umask(mask)

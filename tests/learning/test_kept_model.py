@@ -75,6 +75,15 @@ def test_a_lost_evaluation_leaves_no_model_behind(tune, tmp_path):
     assert scores == {0.5: True, 0.45: True, 0.46: True, 0.4: None}
 
 
+def test_nor_does_it_after_another_crash(tune):
+    with pytest.raises(PowerCutError):
+        tune([0.5, 0.9], crash_at=8)
+    for _ in range(2):  # before anything is evaluated again
+        with pytest.raises(PowerCutError):
+            tune([], crash_at=1)
+    assert tune([0.45, 0.46, 0.4]).scores[TASK.main_metric] == 0.46
+
+
 def test_a_crash_while_the_model_is_saved(tune, tmp_path, monkeypatch):
     """Half of it may be there, or the whole: nobody can tell."""
     save, calls = Trainer._save_model, []

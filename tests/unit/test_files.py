@@ -1,11 +1,15 @@
 """Whole or absent, whatever happens in between."""
 
 import errno
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bertsmith._files import atomic_file, atomic_folder, is_store
+from bertsmith._files import atomic_file, atomic_folder, is_store, tidy
 from unprivileged import unprivileged
 
 
@@ -49,6 +53,49 @@ def test_an_interruption_between_the_two_renames_brings_the_old_folder_back(old,
     with pytest.raises(KeyboardInterrupt), atomic_folder(old) as temporary:
         (temporary / "data").write_text("new")
     assert (old / "data").read_text() == "old"
+
+
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from bertsmith import _files
+
+where, path = sys.argv[1], Path(sys.argv[2])
+replace = Path.replace
+
+def kill(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def replace_or_kill(self, target):
+    kill() if self.suffix == ".tmp" else replace(self, target)
+
+if where == "between":
+    Path.replace = replace_or_kill
+else:
+    _files.shutil.rmtree = kill
+with _files.atomic_folder(path) as temporary:
+    (temporary / "data").write_text("new")
+"""
+
+
+@pytest.mark.parametrize(("where", "content"), [("between", "old"), ("behind", "new")])
+def test_killed_where_the_folder_is_replaced(old, where, content):
+    script = [sys.executable, "-c", KILLED, where, str(old)]
+    assert subprocess.run(script, check=False).returncode == -signal.SIGKILL
+    assert any(path.suffix == ".old" for path in old.parent.iterdir())
+    assert old.exists() == (where == "behind")
+    tidy(old.parent)
+    assert (old / "data").read_text() == content
+    assert list(old.parent.iterdir()) == [old]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it without setting it")
+def test_nobody_elses_files_get_other_permissions_meanwhile(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "umask", asked.append)
+    with atomic_file(tmp_path / "a") as temporary:
+        temporary.write_text("text")
+    assert not asked
 
 
 def test_a_file_has_the_usual_permissions(tmp_path):

@@ -12,9 +12,12 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def sharded_like(parameter: Tensor, value: Tensor) -> Tensor:
-    """A whole tensor, which all ranks have, on the parameter's device and cut as it is."""
-    value = value.to(parameter.device)
+    """A copy of a whole tensor, which all ranks have, on the parameter's device and cut as it is.
+
+    What was read may be a mapping of its file, whose disk space it would keep after that is gone.
+    """
     if not isinstance(parameter, DTensor) or value.shape != parameter.shape:
-        return value
+        return value.to(parameter.device, copy=True)
     # Every rank has read the whole: it takes its part, and nothing is sent.
-    return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
+    placed = parameter.device_mesh, parameter.placements
+    return distribute_tensor(value.to(parameter.device), *placed, src_data_rank=None).clone()

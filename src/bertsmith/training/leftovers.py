@@ -1,12 +1,11 @@
 """What runs that failed or were killed leave in their folders, and how it goes."""
 
-import shutil
-from contextlib import suppress
 from pathlib import Path
 
+from bertsmith._files import remove, tidy
 from bertsmith.training.checkpoint_folders import CHECKPOINTS
 
-__all__ = ["remove_leftovers", "remove_start"]
+__all__ = ["remove_start", "set_right"]
 
 # What a run and its trackers open before the first update.
 _OF_START = (
@@ -28,21 +27,14 @@ def remove_start(run: Path) -> None:
         run: its folder, which held no visible file before.
     """
     for name in _OF_START:
-        _remove(run / name)
+        remove(run / name)
 
 
-def remove_leftovers(run: Path) -> None:
-    """Deletes half-written files of a process that is gone; what can't be deleted is in no way.
+def set_right(run: Path) -> None:
+    """Sets right what a process that is gone left half done; see `tidy`.
 
     Args:
         run: the folder of its run.
     """
     for folder in (run, run / CHECKPOINTS):
-        for path in folder.glob(".*.tmp"):
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    is_folder = path.is_dir() and not path.is_symlink()
-    with suppress(OSError):
-        shutil.rmtree(path, ignore_errors=True) if is_folder else path.unlink(missing_ok=True)
+        tidy(folder)

@@ -107,7 +107,7 @@ class Trainer:
             self.state.best_score = None  # the model that had it was replaced: any is better
         self.run.forget_after(self.state.step)
         best = self.state.best_step
-        if best is not None and not self.run.checkpoint_path(best).exists():
+        if best is not None and not self.ranks.on_first(self.run.checkpoint_path(best).exists):
             # A later one had taken its place, and is lost: the next evaluation names a new one.
             self.state.best_step = self.state.best_loss = None
 

@@ -28,13 +28,15 @@ from bertsmith.training.checkpoint_folders import (
     step_of,
 )
 from bertsmith.training.good_checkpoint import newest_good
-from bertsmith.training.leftovers import remove_leftovers, remove_start
+from bertsmith.training.leftovers import remove_start, set_right
 from bertsmith.training.run_log import log_records
 from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml, require_same
 
 __all__ = ["RunFolder"]
 
 _BEST, _DAMAGED = "best", "damaged-"
+# The kind of a record: the model in the folder is of an update that the log no longer has.
+_FORGOTTEN = "forgotten_model"
 
 
 class RunFolder:
@@ -81,7 +83,7 @@ class RunFolder:
                     where=self.path,
                     fix="wait for it or give another output folder",
                 )
-            remove_leftovers(self.path)
+            set_right(self.path)
             try:
                 yield
             except BaseException:
@@ -190,10 +192,17 @@ class RunFolder:
                 sync(self.path)
 
     def keeps_model_of_after(self, step: int) -> bool:
-        """Whether the model in the folder is of a step that a resumed run does again."""
-        return any(
-            record["step"] > step and record.get("is_kept", False) for record in self.read_metrics()
-        )
+        """Whether the model in the folder is of a step that a resumed run does again.
+
+        That may have been found out by a sitting before, which was killed before it kept another.
+        """
+        is_of_after = False
+        for record in self.read_metrics():
+            if record["kind"] == _FORGOTTEN:
+                is_of_after = True
+            elif record.get("is_kept", False):
+                is_of_after = record["step"] > step
+        return is_of_after
 
     def start_anew(self, warn: Callable[[str], None]) -> None:
         """Empties the log of a run that has no checkpoint; one with updates is kept beside it.
@@ -217,7 +226,13 @@ class RunFolder:
         The only checkpoints after the last good one are damaged ones. They are renamed, so that
         they neither count nor are lost.
         """
-        kept = [record for record in self.read_metrics() if record["step"] <= step]
+        kept: list[dict[str, Any]] = [
+            record
+            for record in self.read_metrics()
+            if record["step"] <= step and record["kind"] != _FORGOTTEN
+        ]
+        if self.keeps_model_of_after(step):
+            kept.append({"kind": _FORGOTTEN, "step": max(step, 0)})
         with self.writing(self.metrics_path), atomic_file(self.metrics_path) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
         for folder in self.checkpoints():

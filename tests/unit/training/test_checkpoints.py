@@ -39,6 +39,19 @@ def test_checkpoint_brings_optimizer_and_random_state_back(tmp_path, trained):
         assert torch.equal(one, other)
 
 
+def test_what_was_loaded_needs_the_file_no_more(tmp_path, trained):
+    """Else the disk keeps a checkpoint that was deleted, as long as the run goes on."""
+    folder = save(tmp_path / "step-000003", trained)
+    model, optimizer = trained
+    expected = {name: optimizer.state[p]["exp_avg"].clone() for name, p in model.named_parameters()}
+    load_training_state(folder, model, optimizer)
+    file = folder / "training_state.safetensors"
+    with file.open("r+b") as opened:  # a mapping shows it
+        opened.write(b"\xff" * file.stat().st_size)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(optimizer.state[parameter]["exp_avg"], expected[name])
+
+
 @pytest.mark.parametrize("name", ["weights.bin", "training_state.safetensors", "hashes.json"])
 def test_a_file_cut_in_half_is_noticed_and_named(tmp_path, trained, name):
     folder = save(tmp_path / "step-000003", trained)
