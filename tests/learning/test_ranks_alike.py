@@ -3,12 +3,17 @@
 import re
 import shutil
 import socket
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bertsmith.corpus import CorpusSettings, open_corpus
 from bertsmith.store import TokenStore, write_store
+from bertsmith.training.distributed import Ranks
+from bertsmith.training.parallel import choose_parallel
+from kernel_checks import needs_kernels
 from ranks_job import do
 from ranks_runs import SMALL, job, make_store, outcome, torchrun
 
@@ -81,6 +86,33 @@ def test_another_version(store, tmp_path):
     told = f"rank 1 has torch = '0.0.1', not '{torch.__version__}' as rank 0"
     assert line == f"{told}; install the same versions on every machine"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@needs_kernels
+def test_a_machine_without_a_compiler(store, tmp_path):
+    """Its replica would be updated by other operators, and round otherwise."""
+    command = pretrain(store, tmp_path / "run")
+    without = ["--no-python", "env", "BERTSMITH_CPU_KERNELS=off", sys.executable, *command]
+    line = refusal(command, without)
+    told = "rank 1 has C kernels = false, not true as rank 0; install gcc on every machine, or set "
+    assert line == f"{told}BERTSMITH_CPU_KERNELS=off on all of them"
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_smallest_gpu_decides_for_all(monkeypatch):
+    class Gathering(Ranks):
+        def gather(self, value):
+            return [value, 10 * 2**30]
+
+    memory = SimpleNamespace(total_memory=24 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: memory)
+    gpu = torch.device("cuda")
+    with torch.device("meta"):
+        large = torch.nn.Linear(2**14, 2**14 + 2**13)  # 6 GiB with its moments
+    assert choose_parallel("auto", large, Ranks(device=gpu)) == "ddp"
+    assert choose_parallel("auto", large, Gathering(world_size=2, device=gpu)) == "fsdp"
+    assert choose_parallel("ddp", large, Gathering(world_size=2, device=gpu)) == "ddp"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What every rank of a run must have as the first one: settings, store, data, and the model."""
+"""What every rank of a run must have as the first one: settings, store, data, model, and tools."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +8,10 @@ import torch
 from bertsmith import __version__
 from bertsmith._files import sha256_of_file
 from bertsmith.errors import RecipeError
+from bertsmith.model import resolve_precision
+from bertsmith.model.cpu_kernels import has_cpu_kernels
 from bertsmith.model.hub import find_folder
+from bertsmith.training.compiling import resolve_compile
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.run_recipe import first_difference
 
@@ -17,6 +20,9 @@ __all__ = ["require_alike", "weight_hashes"]
 _FIXES = {
     "versions": "install the same versions on every machine",
     "run": "give every process the same files",
+    "own precision": "set training.precision=fp32",
+    "own compile": "set training.compile=false",
+    "C kernels": "install gcc on every machine, or set BERTSMITH_CPU_KERNELS=off on all of them",
 }
 _OTHER_SETTING = "give every process the same settings"
 
@@ -25,8 +31,8 @@ def require_alike(ranks: Ranks, content: Callable[[], Mapping[str, Any]]) -> Non
     """Refuses, on all ranks, a run whose processes were given different things.
 
     Machines are given software, commands and files one by one. Ranks that differ would wait for
-    each other for ever, or train on what nobody wants; replicas that other versions update round
-    otherwise, and drift apart.
+    each other for ever, or train on what nobody wants; replicas that other versions or other
+    kernels update round otherwise, and drift apart.
 
     Args:
         ranks: the processes of the run.
@@ -39,15 +45,28 @@ def require_alike(ranks: Ranks, content: Callable[[], Mapping[str, Any]]) -> Non
     if ranks.world_size == 1:
         return
     versions = {"bertsmith": __version__, "torch": str(torch.__version__)}
-    own = {"versions": versions, **content()}
+    given = content()
+    own = {"versions": versions, **given, **_found_here(given.get("training", {}), ranks.device)}
     wanted = ranks.on_first(lambda: own)
     for rank, difference in enumerate(ranks.gather(first_difference(own, wanted))):
         if difference is not None:
-            part = difference.partition(".")[0]
+            part = difference.partition(" = ")[0].partition(".")[0]
             told = difference.removeprefix("run.").removeprefix("versions.")
             raise RecipeError(
                 f"rank {rank} has {told} as rank 0", fix=_FIXES.get(part, _OTHER_SETTING)
             )
+
+
+def _found_here(settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """What a machine makes of "auto", and on a CPU whether it has kernels of our own."""
+    found: dict[str, Any] = {}
+    if settings.get("precision") == "auto":
+        found["own precision"] = resolve_precision("auto", device)
+    if settings.get("compile") == "auto":
+        found["own compile"] = resolve_compile("auto", device)
+    if device.type == "cpu":
+        found["C kernels"] = has_cpu_kernels()
+    return found
 
 
 def weight_hashes(source: str) -> dict[str, str]:

@@ -50,26 +50,27 @@ def parallelize(model: nn.Module, objective: Objective, parallel: str, ranks: Ra
     """
     if ranks.world_size == 1:
         return _Alone(model, objective)
-    if choose_parallel(parallel, model, ranks.device) == "ddp":
+    if choose_parallel(parallel, model, ranks) == "ddp":
         return _Replicas(model, objective)
     return _Shards(model, objective, ranks)
 
 
-def choose_parallel(parallel: str, model: nn.Module, device: torch.device) -> str:
+def choose_parallel(parallel: str, model: nn.Module, ranks: Ranks) -> str:
     """Turns "auto" into "fsdp" where a replica would take over half of a GPU, else "ddp".
 
+    The smallest GPU counts: all ranks must come to the same.
+
     Example:
-        >>> choose_parallel("auto", nn.Linear(2, 2), torch.device("cpu"))
+        >>> choose_parallel("auto", nn.Linear(2, 2), Ranks())
         'ddp'
     """
     if parallel != "auto":
         return parallel
-    if device.type != "cuda":
+    if ranks.device.type != "cuda":
         return "ddp"
+    memory = min(ranks.gather(torch.cuda.get_device_properties(ranks.device).total_memory))
     num_bytes = _BYTES_PER_WEIGHT * sum(weight.numel() for weight in model.parameters())
-    return (
-        "fsdp" if num_bytes > torch.cuda.get_device_properties(device).total_memory / 2 else "ddp"
-    )
+    return "fsdp" if num_bytes > memory / 2 else "ddp"
 
 
 class _Alone:
