@@ -95,6 +95,10 @@ class EpochBatches(Generic[Feature]):
         """Never: all steps are alike."""
         return False
 
+    def is_whole_on_all(self, step: int) -> bool:
+        """Whether the batch can't be divided, as the last of an epoch may be."""
+        return len(self.examples(step)) % self.world_size > 0
+
     def epochs(self, step: int) -> float:
         """How often the features have been gone through after `step` updates."""
         return step / self.steps_per_epoch
@@ -109,8 +113,8 @@ class EpochBatches(Generic[Feature]):
     def micro_batches(self, step: int) -> list[PackedSequences]:
         """This rank's part of a step's global batch."""
         chosen = [index for _, index in self.examples(step)]
-        share, rest = divmod(len(chosen), self.world_size)
-        if not rest:
+        if not self.is_whole_on_all(step):
+            share = len(chosen) // self.world_size
             chosen = chosen[self.rank * share : (self.rank + 1) * share]
         return [
             self.collate([self.features[i] for i in chosen[at : at + self.micro_batch_size]])

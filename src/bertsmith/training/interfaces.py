@@ -41,6 +41,10 @@ class StepBatches(Protocol):
         """Whether the step, which was yielded last, is the first with examples of another kind."""
         ...
 
+    def is_whole_on_all(self, step: int) -> bool:
+        """Whether every rank gets the whole of a step's global batch, which can't be divided."""
+        ...
+
     def epochs(self, step: int) -> float:
         """How often the data have been gone through after `step` updates."""
         ...

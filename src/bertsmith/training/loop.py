@@ -164,9 +164,11 @@ class Trainer:
                 except BrokenOff:
                     self._keep_time()
                     self._checkpoint(window, before, is_best=False)
+                if self.ranks.is_first or not self.batches.is_whole_on_all(self.state.step):
+                    self.meter.count(micro_batches)
+                    window.num_tokens += sum(batch.num_tokens for batch in micro_batches)
                 self.state.step += 1
                 self._keep_time()
-                self.meter.count(micro_batches)
                 bar.reach(self.course.done(self.state))
                 is_due = self._is_evaluation_due(fraction)
                 ends_phase = self.batches.phase_at(self._fraction()) != phase

@@ -87,6 +87,10 @@ class PhasedBatches:
         """Whether the step is the first of its phase, and that isn't the run's first."""
         return 0 < step == self._first_step
 
+    def is_whole_on_all(self, step: int) -> bool:
+        """Never: all global batches can be divided."""
+        return False
+
     def epochs(self, step: int) -> float:
         """How often the text has been gone through after `step` updates, over all phases."""
         num_steps = step - self._first_step

@@ -104,7 +104,7 @@ class Updater:
         self.scaler.unscale(self.optimizer)
         # An overflow in fp16 is the scaler's business, and no harm if it can do something.
         verdict = self.guard(loss, self.scaler.norm_to_judge(self._clip()))
-        window.add(measures, sum(batch.num_tokens for batch in micro_batches), verdict)
+        window.add(measures, verdict)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * factor
         if self.scaler.enabled:

@@ -33,21 +33,17 @@ class Window:
     counts: dict[str, list[int]] = field(default_factory=dict)
     skips: list[Tensor] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    num_tokens: int = 0
+    num_tokens: int = 0  # the loop counts them
     started: float = field(default_factory=time.monotonic)
 
-    def add(
-        self, measures: Sequence[dict[str, Measure]], num_tokens: int, verdict: Verdict
-    ) -> None:
+    def add(self, measures: Sequence[dict[str, Measure]], verdict: Verdict) -> None:
         """Adds what came of the next update.
 
         Args:
             measures: of each micro-batch.
-            num_tokens: real tokens in all of them.
             verdict: whether it was skipped.
         """
         self.verdicts.append(verdict)
-        self.num_tokens += num_tokens
         for measured in measures:
             self.skips.append(verdict.skip)
             for name, measure in measured.items():

@@ -62,6 +62,19 @@ def test_ranks_divide_every_batch_of_an_epoch_and_share_an_odd_one():
     assert whole.steps_per_epoch == parts[0].steps_per_epoch == 3
 
 
+@pytest.mark.parametrize("num_features", range(1, 14))
+def test_what_all_ranks_have_counts_on_the_first(num_features):
+    parts = [epochs(num_features, rank, 3, size=6, micro=2) for rank in range(3)]
+    counted = [
+        token
+        for rank, part in enumerate(parts)
+        for step in range(part.steps_per_epoch)
+        if rank == 0 or not part.is_whole_on_all(step)
+        for token in tokens(part.micro_batches(step))
+    ]
+    assert sorted(counted) == sorted(tokens(epochs(num_features, size=64).micro_batches(0)))
+
+
 def test_all_ranks_have_equally_many_micro_batches():
     for num_features in range(1, 20):
         parts = [epochs(num_features, rank, 3, size=6, micro=2) for rank in range(3)]
