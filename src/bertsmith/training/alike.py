@@ -20,6 +20,7 @@ __all__ = ["require_alike", "weight_hashes"]
 _FIXES = {
     "versions": "install the same versions on every machine",
     "run": "give every process the same files",
+    "device": "give every process a GPU, or none (CUDA_VISIBLE_DEVICES='')",
     "own precision": "set training.precision=fp32",
     "own compile": "set training.compile=false",
     "C kernels": "install gcc on every machine, or set BERTSMITH_CPU_KERNELS=off on all of them",
@@ -58,13 +59,16 @@ def require_alike(ranks: Ranks, content: Callable[[], Mapping[str, Any]]) -> Non
 
 
 def _found_here(settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    """What a machine makes of "auto", and on a CPU whether it has kernels of our own."""
-    found: dict[str, Any] = {}
+    """What a machine has and makes of "auto".
+
+    On CPUs replicas are updated by kernels or without; of shards each weight is updated once.
+    """
+    found: dict[str, Any] = {"device": device.type}
     if settings.get("precision") == "auto":
         found["own precision"] = resolve_precision("auto", device)
     if settings.get("compile") == "auto":
         found["own compile"] = resolve_compile("auto", device)
-    if device.type == "cpu":
+    if device.type == "cpu" and settings.get("parallel") != "fsdp":
         found["C kernels"] = has_cpu_kernels()
     return found
 
