@@ -159,13 +159,14 @@ class Trainer:
                 if self.batches.begins_phase(self.state.step):
                     self.update.guard.forget()  # longer sequences have losses of their own
                 factor = self.course.learning_rate_factor(fraction)
+                window.is_counted = self._counts(self.state.step)
                 try:
                     self.update(micro_batches, factor, window, self.agreed.is_stopped)
                 except BrokenOff:
                     self._keep_time()
                     self._checkpoint(window, before, is_best=False)
-                if self.ranks.is_first or not self.batches.is_whole_on_all(self.state.step):
-                    self.meter.count(micro_batches)
+                self.meter.count(micro_batches)
+                if window.is_counted:
                     window.num_tokens += sum(batch.num_tokens for batch in micro_batches)
                 self.state.step += 1
                 self._keep_time()
@@ -189,6 +190,10 @@ class Trainer:
         if self.agreed.must_stop:
             raise Interrupted(self.state.step, str(self.run.path), self.agreed.signal_number)
         return self.state
+
+    def _counts(self, step: int) -> bool:
+        """Whether this rank's part of a global batch is no other's too."""
+        return self.ranks.is_first or not self.batches.is_whole_on_all(step)
 
     def _compiled(
         self, batches: Iterator[Sequence[PackedSequences]]

@@ -25,6 +25,8 @@ class Window:
         skips: whether the update that a micro-batch belongs to was skipped.
         verdicts: of each update.
         num_tokens: real tokens that the model saw.
+        is_counted: whether what comes of the next update counts on this rank, and not on another
+            that has all of it too.
         started: when the window was opened, by the monotonic clock.
     """
 
@@ -34,6 +36,7 @@ class Window:
     skips: list[Tensor] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     num_tokens: int = 0  # the loop counts them
+    is_counted: bool = True
     started: float = field(default_factory=time.monotonic)
 
     def add(self, measures: Sequence[dict[str, Measure]], verdict: Verdict) -> None:
@@ -47,10 +50,14 @@ class Window:
         for measured in measures:
             self.skips.append(verdict.skip)
             for name, measure in measured.items():
-                self.counts.setdefault(name, []).append(measure.loss.count)
-                self.sums.setdefault(f"{name}_loss", []).append(measure.loss.total.detach())
+                self.counts.setdefault(name, []).append(measure.loss.count * self.is_counted)
+                self._add_sum(f"{name}_loss", measure.loss.total.detach())
                 if measure.num_correct is not None:
-                    self.sums.setdefault(f"{name}_accuracy", []).append(measure.num_correct)
+                    self._add_sum(f"{name}_accuracy", measure.num_correct)
+
+    def _add_sum(self, key: str, value: Tensor) -> None:
+        """Of what doesn't count not even a NaN does."""
+        self.sums.setdefault(key, []).append(value if self.is_counted else torch.zeros_like(value))
 
     def means(self, ranks: Ranks | None = None) -> dict[str, float]:
         """Mean losses and accuracies per item, over the updates that were made; may be empty.
