@@ -7,6 +7,7 @@ import pytest
 
 from bertsmith.training import Interrupted, pretrain
 from bertsmith.training import pretraining as sittings
+from bertsmith.training.loop import Trainer
 from bertsmith.training.update import Updater
 from pretraining_runs import recipe, records, same, silent, weights
 
@@ -68,6 +69,29 @@ def test_nothing_is_lost(store, tmp_path, monkeypatch, stopping, number):
     assert same(weights(stopped), weights(whole))
     best = "checkpoints/best"
     assert (stopped / best).readlink() == (whole / best).readlink()
+
+
+def test_killed_when_it_was_made_up_for(store, tmp_path, monkeypatch):
+    """Its checkpoint says that it is due: it is made once more, and in the log once."""
+
+    class PowerCutError(Exception):
+        pass
+
+    def cut_power(self, *_, **__):
+        raise PowerCutError
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        stop_in_evaluation(patch, 1)
+        with pytest.raises(Interrupted):
+            pretrain(store, recipe(*CHANGES), run, warn=silent)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_checkpoint", cut_power)
+        with pytest.raises(PowerCutError):
+            pretrain(store, recipe(*CHANGES), run, warn=silent)
+    assert [step for step, *_ in evaluations(run)] == [4]
+    pretrain(store, recipe(*CHANGES), run, warn=silent)
+    assert [step for step, *_ in evaluations(run)] == [4, 8, 12]
 
 
 def test_stopped_again_where_it_is_made_up_for(store, tmp_path, monkeypatch):

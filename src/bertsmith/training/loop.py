@@ -103,9 +103,11 @@ class Trainer:
         self.update.guard.restore(tensors)
         self.batches.restore(self.state.batches)
         self.update.scaler.restore(self.state.loss_scaler)
-        if self.ranks.on_first(lambda: self.run.keeps_model_of_after(self.state.step)):
+        again = {"evaluates_again": self.state.due_evaluation is not None}
+        step = self.state.step
+        if self.ranks.on_first(lambda: self.run.keeps_lost_model(step, **again)):
             self.state.best_score = None  # the model that had it was replaced: any is better
-        self.run.forget_after(self.state.step)
+        self.run.forget_after(step, **again)
         best = self.state.best_step
         if best is not None and not self.ranks.on_first(self.run.checkpoint_path(best).exists):
             # A later one had taken its place, and is lost: the next evaluation names a new one.

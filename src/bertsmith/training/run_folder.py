@@ -27,6 +27,7 @@ from bertsmith.training.checkpoint_folders import (
     remove_checkpoints,
     step_of,
 )
+from bertsmith.training.done_again import keeps_lost_model, without_lost
 from bertsmith.training.good_checkpoint import newest_good
 from bertsmith.training.leftovers import remove_start, set_right
 from bertsmith.training.run_log import log_records
@@ -35,8 +36,6 @@ from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml,
 __all__ = ["RunFolder"]
 
 _BEST, _DAMAGED = "best", "damaged-"
-# The kind of a record: the model in the folder is of an update that the log no longer has.
-_FORGOTTEN = "forgotten_model"
 
 
 class RunFolder:
@@ -191,18 +190,9 @@ class RunFolder:
                 sync(self.metrics_path)
                 sync(self.path)
 
-    def keeps_model_of_after(self, step: int) -> bool:
-        """Whether the model in the folder is of a step that a resumed run does again.
-
-        That may have been found out by a sitting before, which was killed before it kept another.
-        """
-        is_of_after = False
-        for record in self.read_metrics():
-            if record["kind"] == _FORGOTTEN:
-                is_of_after = True
-            elif record.get("is_kept", False):
-                is_of_after = record["step"] > step
-        return is_of_after
+    def keeps_lost_model(self, step: int, *, evaluates_again: bool = False) -> bool:
+        """Whether the model in the folder is of what comes again, see `without_lost`."""
+        return keeps_lost_model(self.read_metrics(), step, evaluates_again=evaluates_again)
 
     def start_anew(self, warn: Callable[[str], None]) -> None:
         """Empties the log of a run that has no checkpoint; one with updates is kept beside it.
@@ -220,19 +210,17 @@ class RunFolder:
             )
         self.forget_after(-1)
 
-    def forget_after(self, step: int) -> None:
-        """Drops log records of steps that a resumed run does again, and sets checkpoints aside.
+    def forget_after(self, step: int, *, evaluates_again: bool = False) -> None:
+        """Drops log records of what a resumed run does again, and sets checkpoints aside.
 
         The only checkpoints after the last good one are damaged ones. They are renamed, so that
         they neither count nor are lost.
+
+        Args:
+            step: the last that it doesn't do again.
+            evaluates_again: whether it begins with the evaluation of that step.
         """
-        kept: list[dict[str, Any]] = [
-            record
-            for record in self.read_metrics()
-            if record["step"] <= step and record["kind"] != _FORGOTTEN
-        ]
-        if self.keeps_model_of_after(step):
-            kept.append({"kind": _FORGOTTEN, "step": max(step, 0)})
+        kept = without_lost(self.read_metrics(), step, evaluates_again=evaluates_again)
         with self.writing(self.metrics_path), atomic_file(self.metrics_path) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
         for folder in self.checkpoints():

@@ -31,7 +31,7 @@ class FollowedRun(RunFolder):
     def start_anew(self, warn: Callable[[str], None]) -> None:
         """Does nothing."""
 
-    def forget_after(self, step: int) -> None:
+    def forget_after(self, step: int, *, evaluates_again: bool = False) -> None:
         """Does nothing."""
 
     def keep_checkpoints(self, newest: int, best_step: int | None = None) -> None:
