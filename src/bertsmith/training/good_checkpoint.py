@@ -46,8 +46,10 @@ def newest_good(
     if damages:
         told = [f"{Path(str(error.where)).name}: {error.what}" for error in damages[:_SHOWN]]
         more = ["..."] if len(damages) > _SHOWN else []
+        which = f"none of the {len(damages)} checkpoints" if damages[1:] else "the only checkpoint"
+        can = "can" if damages[1:] else "can't"
         raise CheckpointError(
-            f"none of the {len(damages)} checkpoints can be used ({', '.join(told + more)})",
+            f"{which} {can} be used ({', '.join(told + more)})",
             where=folders[0].parent,
             fix="copy one back from elsewhere, or give another output folder to start anew",
         )

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from bertsmith.errors import TrainingError
+from bertsmith.training.checkpoint_folders import checkpoint_folders
 from bertsmith.training.run_recipe import how_to_mend
 
 __all__ = ["RunLog", "log_records", "read_run"]
@@ -148,6 +149,12 @@ def read_run(path: Path) -> RunLog:
             recipe_path = path / "recipe.yaml"
             fix = how_to_mend(recipe_path)
             raise TrainingError("can't be read", where=recipe_path, fix=fix) from error
+        if (path / "recipe.yaml").is_file() and checkpoint_folders(path):
+            raise TrainingError(
+                "is missing, with all that the run has logged",
+                where=path / "metrics.jsonl",
+                fix="copy it back from elsewhere",
+            ) from error
         raise TrainingError(
             what, where=path, fix="give what pretrain or finetune wrote to -o"
         ) from error

@@ -62,7 +62,14 @@ def require_same(
     difference = first_difference(saved, wanted, free_to_change)
     if difference is None:
         return
-    before, now = _init_of(saved), _init_of(wanted)
+    before, now = _of_run(saved, "task"), _of_run(wanted, "task")
+    if before != now:
+        raise RecipeError(
+            f"this folder holds a run of {_work(before)}, not of {_work(now)}",
+            where=run,
+            fix="give another output folder",
+        )
+    before, now = _of_run(saved, "init"), _of_run(wanted, "init")
     if before != now:  # it decides the model's settings, too
         raise RecipeError(
             f"this folder holds a run {_started(before)}, not {_started(now)}",
@@ -83,9 +90,13 @@ def require_same(
     )
 
 
-def _init_of(recipe: dict[str, Any]) -> Any:
+def _of_run(recipe: dict[str, Any], what: str) -> Any:
     run = recipe.get("run")
-    return run.get("init") if isinstance(run, dict) else None
+    return run.get(what) if isinstance(run, dict) else None
+
+
+def _work(task: Any) -> str:
+    return "pre-training" if task is None else f"fine-tuning on {task}"
 
 
 def _started(init: Any) -> str:

@@ -19,6 +19,28 @@ def test_another_recipe(bertsmith, store, stopped):
     assert content(stopped) == before
 
 
+def test_a_run_of_another_kind(bertsmith, stopped, model, tmp_path):
+    before = content(stopped)
+    (tmp_path / "data.tsv").write_text("label\ttext\n" + "good\ta b\nbad\tc d\n" * 8)
+    data = "--model", model, "--data", tmp_path / "data.tsv", "--recipe", "small"
+    _, _, err = bertsmith("finetune", "classify", *data, "-o", stopped)
+    assert err.splitlines()[-1] == (
+        f"bertsmith: {stopped}: this folder holds a run of pre-training, not of fine-tuning on classify; "
+        "give another output folder"
+    )
+    assert content(stopped) == before
+
+
+def test_a_run_whose_log_is_lost(bertsmith, stopped):
+    (stopped / "metrics.jsonl").unlink()
+    for command in (("doctor", "run"), ("report",)):
+        told = complaint(bertsmith(*command, stopped))
+        assert told == (
+            f"{stopped}/metrics.jsonl: is missing, with all that the run has logged; "
+            "copy it back from elsewhere"
+        )
+
+
 def test_a_run_of_another_start(bertsmith, store, stopped, model):
     before = content(stopped)
     assert complaint(bertsmith(*arguments(store, stopped), "--init", model)) == (
