@@ -25,8 +25,8 @@ def test_a_run_of_another_kind(bertsmith, stopped, model, tmp_path):
     data = "--model", model, "--data", tmp_path / "data.tsv", "--recipe", "small"
     _, _, err = bertsmith("finetune", "classify", *data, "-o", stopped)
     assert err.splitlines()[-1] == (
-        f"bertsmith: {stopped}: this folder holds a run of pre-training, not of fine-tuning on classify; "
-        "give another output folder"
+        f"bertsmith: {stopped}: this folder holds a run of pre-training, "
+        "not of fine-tuning on classify; give another output folder"
     )
     assert content(stopped) == before
 
