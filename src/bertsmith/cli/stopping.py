@@ -98,7 +98,7 @@ def stop_before(error: BaseException) -> KeyboardInterrupt | None:
     and half of NumPy stays behind. An error that says what a user did wrong is none of that kind.
 
     Example:
-        >>> stop_before(AttributeError("module 'numpy' has no attribute 'matrix'"))
+        >>> stop_before(ValueError("a setting that can't be"))
     """
     is_broken = isinstance(error, (ImportError, AttributeError, NameError, TypeError))
     return _latest if is_broken else None
