@@ -29,6 +29,10 @@ FAST = [
 ]
 
 
+class PowerCutError(Exception):
+    """Ends a run where it stands, as far as the process can do that to itself."""
+
+
 def make_store(folder):
     """A store of 50 documents of 8 sentences."""
     rng = random.Random(3)

@@ -9,7 +9,7 @@ from bertsmith.training import Interrupted, pretrain
 from bertsmith.training import pretraining as sittings
 from bertsmith.training.loop import Trainer
 from bertsmith.training.update import Updater
-from pretraining_runs import recipe, records, same, silent, weights
+from pretraining_runs import PowerCutError, recipe, records, same, silent, weights
 
 CHANGES = ("training.num_steps=12", "training.num_evaluations=3", "training.keep_best=true")
 
@@ -73,9 +73,6 @@ def test_nothing_is_lost(store, tmp_path, monkeypatch, stopping, number):
 
 def test_killed_when_it_was_made_up_for(store, tmp_path, monkeypatch):
     """Its checkpoint says that it is due: it is made once more, and in the log once."""
-
-    class PowerCutError(Exception):
-        pass
 
     def cut_power(self, *_, **__):
         raise PowerCutError

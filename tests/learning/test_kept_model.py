@@ -13,14 +13,11 @@ from bertsmith.tasks.finetuning.session import FinetuneSession
 from bertsmith.training.loop import Trainer
 from bertsmith.training.saver import CheckpointSaver
 from bertsmith.training.update import Updater
+from pretraining_runs import PowerCutError
 from task_data import tiny_tokenizer, write_task_data
 
 TASK = get_task("classify")
 SETTINGS = ("num_epochs=4", "global_batch_size=4", "micro_batch_size=4", "precision=fp32")
-
-
-class PowerCutError(Exception):
-    pass
 
 
 @pytest.fixture

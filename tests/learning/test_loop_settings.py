@@ -28,12 +28,12 @@ def test_every_optimizer_learns_and_resumes_to_the_bit(
         f"training.schedule={schedule}",
         f"training.learning_rate={rate}",
         "training.num_warmup_steps=3",
+        "training.num_steps=40",  # with 20 it hangs on the seed whether the slowest has learned
         "training.freeze_layers=0",
     )
     pretrain(store, chosen, tmp_path / "whole", warn=silent)
     losses = [record["mlm_loss"] for record in records(tmp_path / "whole", "train")]
-    # Of ten seeds of the slowest, Google's Adam with cosine, it is 0.24 to 0.40.
-    assert sum(losses[-3:]) / 3 < losses[0] - 0.15
+    assert sum(losses[-3:]) / 3 < losses[0] - 0.3
     stop_after(monkeypatch, 4, 15)
     train_with_stops(store, chosen, tmp_path / "parts", 2)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))

@@ -211,14 +211,10 @@ def test_a_model_trains_as_without_them(without_kernels, attention):
 def test_the_number_of_threads_changes_no_output():
     values, residual = draw(101, 64), draw(101, 64, seed=1)
     results = []
-    before = torch.get_num_threads()
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
+    for threads in (1, 3):
+        with threads_of(threads):
             torch.manual_seed(0)
             norm = torch.ones(64), torch.zeros(64), 1e-12
             output = cpu_kernels.residual_norm(values, residual, *norm, 0.1)
             results.append([output, cpu_kernels.gelu(values)])
-    finally:
-        torch.set_num_threads(before)
     assert_all_close(results[0], results[1], rtol=0, atol=0)

@@ -8,7 +8,6 @@ import torch
 from bertsmith import model as room
 from bertsmith.model import BertConfig, BertForPreTraining, BertModel, PackedSequences
 from bertsmith.model.dropout import dropout
-from kernel_checks import no_kernels
 
 
 def seeded(head, config, seed):
@@ -73,8 +72,8 @@ def test_each_dropout_has_its_own_setting(config, ragged_batch, field):
 
 
 @pytest.fixture(params=["kernels", "no kernels"])
-def with_and_without_kernels(request, monkeypatch):
-    with no_kernels(monkeypatch) if request.param == "no kernels" else contextlib.nullcontext():
+def with_and_without_kernels(request, without_kernels):
+    with without_kernels() if request.param == "no kernels" else contextlib.nullcontext():
         yield
 
 
