@@ -8,10 +8,12 @@ from typing import Any
 from bertsmith.doctor.learning_rates import hidden_size, highest_rate, sound_rate
 from bertsmith.training import RunFolder, RunLog, launcher
 
-__all__ = ["RunCommands"]
+__all__ = ["FEW_UPDATES", "RunCommands"]
 
 # In fewer the rate is hardly up, and no embedding moves from where it was drawn.
 _FEWEST_UPDATES = 100
+#: Where fresh weights have mostly left the plateau; with fewer a run is short.
+FEW_UPDATES = 5_000
 
 
 class RunCommands:
@@ -55,8 +57,7 @@ class RunCommands:
 
     def go_on(self) -> str:
         """The command with which the run goes on."""
-        same = self._command(self._start(), ())
-        return same.removesuffix("runs/next") + shlex.quote(str(self.run.path))
+        return self._command(self._start(), (), self.run.path)
 
     def again(self, *changes: str) -> str:
         """The command that makes such a run with other settings, each `path=value`."""
@@ -81,8 +82,15 @@ class RunCommands:
         further = ("examples.pair_labels=random",) if order else ()  # single ones have no order
         return self.again("examples.next_sentence=false", *further)
 
-    def longer(self, num_steps: int) -> str:
-        """The command that makes such a pre-training run of so many updates."""
+    def longer(self, num_steps: int | None = None) -> str:
+        """The command that makes such a pre-training run of so many updates.
+
+        Without a number ten times as many, but no fewer than tell whether the model learns, and no
+        more than are needed for that: all findings of a run advise the same.
+        """
+        if num_steps is None:
+            done = self.run.step
+            num_steps = max(FEW_UPDATES, min(10 * done, 10 * FEW_UPDATES), 2 * done)
         warmup = self.run.setting("training.num_warmup_steps") or 0
         fits = () if warmup <= num_steps / 2 else self._unset("training.num_warmup_steps")
         return self.again(*fits, f"training.num_steps={num_steps}", "training.budget_seconds=null")
@@ -155,11 +163,22 @@ class RunCommands:
     def _unset(self, path: str) -> tuple[str, ...]:
         return () if self.run.setting(path) is None else (f"{path}=null",)
 
-    def _command(self, start: Sequence[str], changes: Sequence[str]) -> str:
+    def _command(
+        self, start: Sequence[str], changes: Sequence[str], folder: Path | None = None
+    ) -> str:
         options = [part for change in changes for part in ("--set", change)]
         recipe = ["--recipe", str(self.run.path / "recipe.yaml")]
-        words = shlex.join([*start, *recipe, *options, "-o", "runs/next"])
+        words = shlex.join([*start, *recipe, *options, "-o", str(folder or self._beside(changes))])
         return f"{launcher(self.fact('processes') or 1)} {words}"
+
+    def _beside(self, changes: Sequence[str]) -> Path:
+        """A folder beside the run's, named by what is otherwise: no two commands share one."""
+        path = self.run.path if self.run.path.name not in ("", "..") else self.run.path.resolve()
+        words = [path.name]
+        for change in changes:
+            setting, _, value = change.partition("=")
+            words += [setting.rpartition(".")[2], value] if value != "null" else []
+        return path.with_name("-".join(words if len(words) > 1 else [*words, "again"]))
 
     @property
     def store(self) -> str:

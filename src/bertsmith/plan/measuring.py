@@ -98,11 +98,7 @@ def _trained(
 def _flops_per_second(log: RunLog) -> tuple[float, float]:
     """What a run did, the median of all but its first lines, and what matrix products do."""
     rate: float = log.facts["matmul_flops_per_second"]
-    done = []
-    for record in log.of_kind("train"):
-        rate = record.get("matmul_flops_per_second", rate)  # it may be measured again
-        done.append(record["mfu"] * rate)
-    return statistics.median(done[1:]), rate
+    return rate * statistics.median(log.series("train", "mfu")[1][1:]), rate
 
 
 def _recipe(size: str, memory: float, is_gpu: bool) -> PretrainRecipe:

@@ -23,7 +23,10 @@ __all__ = ["Meter", "peak_memory_bytes", "shown_machine"]
 # The objectives whose items are positions at which the MLM head runs.
 _PREDICTING = ("mlm", "ltr")
 _MUCH_WAITING = 0.02
-# Under half a second each, and only where a share of the limit is over 1.
+# The limit is measured again after so many seconds of training, then after twice as many, and so
+# on: it takes under half a second each time.
+_MEASURED_AGAIN_AFTER = 30.0
+# Further ones, where a share of the limit is over 1.
 _MAX_MEASUREMENTS = 5
 
 
@@ -45,6 +48,7 @@ class Meter:
         self.flops = ModelFlops.of_model(model, _config_of(model))
         self._num_flops, self._waited = 0, 0.0
         self._measurements_left = _MAX_MEASUREMENTS
+        self._seconds, self._measured_again_at = 0.0, _MEASURED_AGAIN_AFTER
 
     def timed(
         self, batches: Iterable[Sequence[PackedSequences]]
@@ -78,17 +82,17 @@ class Meter:
 
         Returns:
             `mfu`: the share of the device's rate of matrix products; `waiting_share`: the share of
-            the time spent waiting for data; `peak_memory_bytes`. Where the share was over 1, the
-            rate is measured again, since a core that slept was slow at first: then also
-            `matmul_flops_per_second`, which is the rate from now on.
+            the time spent waiting for data; `peak_memory_bytes`. A CPU's rate is measured again now
+            and then, and where the share was over 1, since a core that slept, or that others used,
+            was slow before: where it is higher, also `matmul_flops_per_second`, the rate from now
+            on.
         """
         seconds = max(seconds, 1e-9)
-        done, rate = self._num_flops / seconds, matmul_rate(self.device, self.precision)
-        measured: dict[str, float] = {}
-        if self.device.type == "cpu" and done > rate and self._measurements_left:
-            self._measurements_left -= 1
-            rate = matmul_rate(self.device, self.precision, again=True)
-            measured["matmul_flops_per_second"] = round(rate)
+        self._seconds += seconds
+        done, known = self._num_flops / seconds, matmul_rate(self.device, self.precision)
+        again = self.device.type == "cpu" and self._is_to_be_measured(done > known)
+        rate = matmul_rate(self.device, self.precision, again=again)
+        measured = {"matmul_flops_per_second": round(rate)} if rate > known else {}
         values = {
             "mfu": round(done / rate, 4),
             "waiting_share": round(min(self._waited / seconds, 1.0), 4),
@@ -97,6 +101,17 @@ class Meter:
         }
         self._num_flops, self._waited = 0, 0.0
         return values
+
+    def _is_to_be_measured(self, is_exceeded: bool) -> bool:
+        """Whether the device's rate may well be higher than it was found to be."""
+        is_due = self._seconds >= self._measured_again_at
+        if is_due:
+            self._measured_again_at = 2 * self._seconds
+        elif is_exceeded and self._measurements_left:
+            self._measurements_left -= 1
+        else:
+            return False
+        return True
 
     def facts(self) -> dict[str, float | int | str]:
         """Machine, versions and model, for the log's record of a start."""

@@ -17,6 +17,7 @@ __all__ = ["RunLog", "log_records", "read_run"]
 
 Record = Mapping[str, Any]
 
+_RATE = "matmul_flops_per_second"
 # What a record has beside scores and measurements.
 _PLACE = ("kind", "step", "seconds", "phase", "max_seq_length", "is_kept")
 
@@ -28,7 +29,8 @@ class RunLog:
     Attributes:
         path: the run's folder.
         recipe: the resolved recipe, as it was saved.
-        records: the whole log, oldest first.
+        records: the whole log, oldest first; rates of matrix products, and `mfu`, which is against
+            them, are the best that was measured in the same sitting.
         main_metric: the score (higher is better) by which fine-tuning chose the model to keep.
     """
 
@@ -162,7 +164,26 @@ def read_run(path: Path) -> RunLog:
         raise TrainingError("is no recipe", where=path / "recipe.yaml")
     if not records:
         raise TrainingError("its log is empty: the run has not begun", where=path)
-    return RunLog(path, recipe, records)
+    return RunLog(path, recipe, _against_best_rates(records))
+
+
+def _against_best_rates(records: Sequence[Record]) -> list[Record]:
+    """The records with each sitting's shares of the limit against what is known of it at its end.
+
+    Other jobs may have held the machine back when it was measured first.
+    """
+    sitting, best, rates = 0, {0: 0.0}, []
+    for record in records:
+        sitting += record["kind"] == "start"
+        best[sitting] = record.get(_RATE, best.get(sitting, 0.0))
+        rates.append((best[sitting], sitting))
+    corrected: list[Record] = []
+    for record, (rate, sitting) in zip(records, rates, strict=True):
+        changes = {_RATE: best[sitting]} if _RATE in record else {}
+        if "mfu" in record and rate < best[sitting]:
+            changes["mfu"] = record["mfu"] * rate / best[sitting]
+        corrected.append({**record, **changes})
+    return corrected
 
 
 def log_records(path: Path) -> list[dict[str, Any]]:

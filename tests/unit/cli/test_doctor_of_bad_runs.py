@@ -55,7 +55,7 @@ def test_a_rate_far_too_high(bertsmith, store, tmp_path, monkeypatch, rate):
     (words,) = command_lines(found[name]["command"])
     code, _, err = bertsmith(*words)
     assert code == 0, err
-    assert not findings(bertsmith, "runs/next").keys() & {"diverged", "learning_rate_too_high"}
+    assert not findings(bertsmith, words[-1]).keys() & {"diverged", "learning_rate_too_high"}
 
 
 @pytest.mark.parametrize("rate", [1e12, 1e30])
@@ -78,6 +78,18 @@ def test_a_rate_that_gives_no_numbers(bertsmith, store, tmp_path, monkeypatch, r
     assert max(rates(found)) <= HIGHEST
     (words,) = command_lines(found["skipped_updates"]["command"])
     assert bertsmith(*words)[0] == 0
+
+
+def test_what_one_report_advises_fits_together(bertsmith, store, tmp_path, monkeypatch):
+    """As many updates wherever more are advised, and every other run in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    assert pretrained(bertsmith, store, "short", "training.warmup_ratio=0")[0] == 0
+    told = {finding["command"] for finding in findings(bertsmith, "short").values()}
+    runs = [command for command in told if " pretrain " in f" {command}"]
+    assert len(set(re.findall(r"num_steps=(\d+)", " ".join(runs))) - {"100"}) == 1
+    folders = [command.split()[-1] for command in runs]
+    assert len(set(folders)) == len(folders) > 2
+    assert "short-num_steps-5000" in folders
 
 
 def test_fine_tuning_that_is_not_at_its_end(bertsmith, model, tmp_path, monkeypatch):
@@ -136,8 +148,8 @@ def test_positions_are_trained_from_where_the_weights_are(
     (words,) = command_lines(command)
     code, out, err = bertsmith(*words)
     assert code == 0, err
-    assert f"runs/next: {100 if has_checkpoint else number_of_updates} steps in" in out
-    assert "untrained_positions" not in findings(bertsmith, "runs/next")
+    assert f"{words[-1]}: {100 if has_checkpoint else number_of_updates} steps in" in out
+    assert "untrained_positions" not in findings(bertsmith, words[-1])
 
 
 @pytest.mark.parametrize("rate", [0.1, 1.0, 100.0])

@@ -171,6 +171,22 @@ def test_a_rate_below_that_of_training_is_measured_again(monkeypatch):
     assert matmul_rate(cpu, "fp32") == rate
 
 
+def test_a_rate_that_others_held_down_is_measured_again_now_and_then(monkeypatch):
+    """Beside other jobs it may be a quarter of what it is, and the run no faster than that."""
+    cpu = torch.device("cpu")
+    slow = matmul_rate(cpu, "fp32") / 1e6
+    monkeypatch.setattr(flops_module, "_rates", {(cpu, "fp32", torch.get_num_threads()): slow})
+    meter = Meter(BertForSequenceClassification(CONFIG), Labels(), cpu, "fp32")
+    times = []
+    monkeypatch.setattr(
+        flops_module, "_measured_rate", lambda *_: times.append(meter._seconds) or 2 * slow
+    )
+    told = [meter.take(seconds=10) for _ in range(30)]
+    assert times == [30, 60, 120, 240]
+    rates = [line["matmul_flops_per_second"] for line in told if "matmul_flops_per_second" in line]
+    assert rates == [round(2 * slow)]
+
+
 def test_predictions_are_those_of_the_objective():
     from bertsmith.objectives import MaskedLM
 

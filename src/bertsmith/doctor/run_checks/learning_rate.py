@@ -100,7 +100,7 @@ def _faster(measures: RunMeasures) -> str:
     higher = min(10 * measures.learning_rate, measures.highest_rate / 4)
     if higher > 1.5 * measures.learning_rate:
         return measures.again(f"training.learning_rate={higher:.2g}")
-    return measures.longer(max(10 * measures.run.step, 5_000))
+    return measures.longer()
 
 
 def _no_warmup(measures: RunMeasures) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
+from bertsmith.doctor.run_commands import FEW_UPDATES
 from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, RunMeasures
 
 __all__ = ["check"]
@@ -16,7 +17,6 @@ __all__ = ["check"]
 # then falls by more than a nat within some hundreds of updates.
 PLATEAU_LIMITS = Limits(warning=0.6, problem=0.3, below=True)
 _LOWEST_RATE = 2e-5
-_FEW_UPDATES = 5_000
 _FEW_TOKENS = 1_300_000
 
 
@@ -30,7 +30,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
     if crossed is None or below < -ABOVE_UNIGRAM:
         return
     severity, limit = crossed
-    if measures.fraction < 0.5 and measures.run.step < _FEW_UPDATES:
+    if measures.fraction < 0.5 and measures.run.step < FEW_UPDATES:
         severity = "info"  # where every run has been
     causes = list(_causes(measures))
     reasons = "; ".join(reason for reason, _ in causes)
@@ -84,8 +84,7 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
             f"little text, {measures.fact('num_tokens'):,} tokens",
             f"bertsmith doctor store {shlex.quote(measures.store)}",
         )
-    more = max(2 * measures.run.step, _FEW_UPDATES)
     yield (
-        "too few updates" if measures.run.step < _FEW_UPDATES else "more updates will tell",
-        measures.longer(more),
+        "too few updates" if measures.run.step < FEW_UPDATES else "more updates will tell",
+        measures.longer(),
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits, percent
+from bertsmith.doctor.run_commands import FEW_UPDATES
 from bertsmith.doctor.run_measures import RunMeasures
 
 __all__ = ["check"]
@@ -11,7 +12,7 @@ __all__ = ["check"]
 # The share of the peak that the learning rate still has at the end.
 LEFT_LIMITS = Limits(warning=0.1)
 # Fresh weights; leaving the plateau alone takes thousands.
-SHORT_LIMITS = Limits(warning=5_000, problem=500, below=True)
+SHORT_LIMITS = Limits(warning=FEW_UPDATES, problem=500, below=True)
 POSITION_LIMITS = Limits(info=0.01, warning=0.5)
 
 
@@ -61,7 +62,7 @@ def _short(measures: RunMeasures) -> Iterator[Finding]:
             effect="Fresh weights need thousands of updates to find out that context matters at "
             "all, and the model's use grows long after. The paper's run has a million.",
             remedy="Train for longer, or go on from a pre-trained model with --init.",
-            command=measures.longer(50_000),
+            command=measures.longer(),
         )
 
 

@@ -1,0 +1,25 @@
+"""A run's log as those read it who look at the run."""
+
+import json
+
+import pytest
+
+from bertsmith.training import read_run
+
+
+def test_shares_of_the_limit_are_against_the_best_rate_of_their_sitting(tmp_path):
+    """Other jobs may have held the machine back at first; another sitting may be elsewhere."""
+    lines = [
+        {"kind": "start", "step": 0, "matmul_flops_per_second": 1e11},
+        {"kind": "train", "step": 1, "mfu": 0.8},
+        {"kind": "train", "step": 2, "mfu": 0.3, "matmul_flops_per_second": 2e11},
+        {"kind": "train", "step": 3, "mfu": 0.4},
+        {"kind": "start", "step": 3, "matmul_flops_per_second": 5e11},
+        {"kind": "train", "step": 4, "mfu": 0.1},
+        {"kind": "end", "step": 4},
+    ]
+    (tmp_path / "recipe.yaml").write_text("training: {}\n")
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = read_run(tmp_path)
+    assert run.series("train", "mfu") == ([1, 2, 3, 4], pytest.approx([0.4, 0.3, 0.4, 0.1]))
+    assert [start["matmul_flops_per_second"] for start in run.of_kind("start")] == [2e11, 5e11]
