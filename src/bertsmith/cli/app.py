@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from bertsmith._process import is_decided, let_speak, speaks
 from bertsmith.cli.output import warn
@@ -69,7 +70,8 @@ def build_app(arguments: list[str]) -> typer.Typer:
         epilog = _list_of(_commands_under(name))
         if "--help" in arguments and _is_asked(name, arguments) and hasattr(module, "epilog"):
             epilog = module.epilog()
-        app.command(name, help=f"{summary}\n\n{module.__doc__}", epilog=epilog)(module.command)
+        what = f"{summary}\n\n{module.__doc__}"
+        app.command(name, cls=_Command, help=what, epilog=epilog)(module.command)
     return app
 
 
@@ -131,6 +133,26 @@ def _print_anything() -> None:
     """Text and names of files hold characters that a terminal's encoding may lack."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+# Options that name a folder or a file, or else something that isn't on this machine.
+_NAMES = ("init", "model", "recipe")
+
+
+class _Command(TyperCommand):
+    """A command; an empty name, as of a shell's unset variable, isn't the folder it runs in."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads a command line."""
+        may_be_empty = any(word == "" or word.endswith("=") for word in args)
+        left: list[str] = super().parse_args(ctx, args)
+        for param in self.params if may_be_empty else ():
+            value = ctx.params.get(param.name)
+            values = value if isinstance(value, list | tuple) else [value]
+            if Path() in values or ("" in values and param.name in _NAMES):
+                name = param.opts[-1] if param.param_type_name == "option" else param.name.upper()
+                ctx.fail(f"{name} is empty: give a name; perhaps a shell variable isn't set")
+        return left
 
 
 class _Commands(TyperGroup):

@@ -1,6 +1,7 @@
 """What a user writes after `--set`: one setting, by its path, and its value."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from bertsmith._settings import flat
@@ -34,11 +35,12 @@ def apply_change(settings: dict[str, Any], change: str) -> None:
     """
     keys, value = _parsed(change)
     values: Any = settings
-    for key in keys[:-1]:
+    for key, following in pairwise(keys):
         if isinstance(values, list):
             below = values[_index(values, key, change)]
         else:
             below = values.setdefault(key, {})
+            _require_list(below, key, following, change)
         if not isinstance(below, dict | list):
             raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
         values = below
@@ -108,6 +110,16 @@ def _index(values: list[Any], key: str, change: str) -> int:
         return int(key)
     known = f"0 to {len(values) - 1}" if values else "none"
     raise RecipeError(f"there is no {key} in this list; known are {known}", where=f"--set {change}")
+
+
+def _require_list(values: Any, name: str, key: str, change: str) -> None:
+    """Refuses a number where there is no list: one of them can't be set before the others."""
+    if key.isdecimal() and not isinstance(values, list):
+        raise RecipeError(
+            f"the recipe has no {name} of which one could be changed",
+            where=f"--set {change}",
+            fix=f"set all of them, as in --set '{name}=[{{...}}, {{...}}]'",
+        )
 
 
 def _number(value: Any) -> Any:

@@ -45,16 +45,21 @@ def recipe_error(
     if any(f"{path}.".startswith(f"{name}.") for name in changed):
         where = "--set"
     if first["type"] == "extra_forbidden":
-        # The number of a phase, which stands as N in the list of settings.
-        number = next((str(part) for part in first["loc"] if isinstance(part, int)), "N")
-        known = [name.replace(".N.", f".{number}.") for name in known]
+        known = _numbered(known, first["loc"])
         if "." not in path:
             known = list(dict.fromkeys([*kind.model_fields, *known]))
         close = _meant(path, known)
         fix = f"did you mean {close}?" if close else _known_beside(path, known)
         return RecipeError(f"unknown key {path}", where=where, fix=fix)
-    messages = [first["msg"].removeprefix("Value error, ")]
     parent = path.rpartition(".")[0]
+    if (missing := _missing_group(first["type"], path, known)) is not None:
+        what, below = missing
+        where = "--set" if any(name.startswith(f"{path}.") for name in changed) else where
+        beside = _known_beside(below, _numbered(known, first["loc"]))
+        return RecipeError(f"{path} = {first['input']!r}: {what}", where=where, fix=beside)
+    messages = [first["msg"].removeprefix("Value error, ")]
+    if isinstance(first["input"], dict) and _are_named(changed, messages[0]):
+        where = "--set"
     if parent in known:  # a setting of several types; pydantic tells of each, by its name
         path = parent
         messages = [
@@ -69,6 +74,29 @@ def recipe_error(
     value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
     what = f"{path}{value}: {message}" if path else message
     return RecipeError(what, where=where)
+
+
+def _missing_group(error: str, path: str, known: Sequence[str]) -> tuple[str, str] | None:
+    """What belongs where there is a value instead of a group of settings, or of a list of groups.
+
+    Returns:
+        That, and the path of a setting in it; None where it is something else that is wrong.
+    """
+    if error == "tuple_type" and any(name.startswith(f"{path}.N.") for name in known):
+        return "should be a list of groups of settings", f"{path}.N."
+    return ("should be a group of settings", f"{path}.") if error == "model_type" else None
+
+
+def _numbered(known: Sequence[str], place: Sequence[str | int]) -> list[str]:
+    """The settings with the number of the phase that is meant; in their list it stands as N."""
+    number = next((str(part) for part in place if isinstance(part, int)), "N")
+    return [name.replace(".N.", f".{number}.") for name in known]
+
+
+def _are_named(settings: Iterable[str], message: str) -> bool:
+    """Whether a message about settings that don't go together is about one of these."""
+    lasts = [name.rpartition(".")[2] for name in settings]
+    return any(re.search(rf"\b{re.escape(last)}", message) for last in lasts)
 
 
 def _known_beside(path: str, known: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Phases of a pre-training run: short sequences first, long ones at the end."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,10 @@ from pydantic import Field
 from bertsmith._settings import Settings
 from bertsmith.examples import ExampleSettings
 
-__all__ = ["Phase", "PhaseSettings", "phase_at", "resolve_phases"]
+__all__ = ["Phase", "PhaseSettings", "empty_phases", "phase_at", "resolve_phases"]
+
+# 0.1 + 0.2 is a little over 3 / 10.
+_ROUNDING = 1e-9
 
 
 class PhaseSettings(Settings):
@@ -106,5 +110,27 @@ def phase_at(phases: Sequence[Phase], fraction: float) -> int:
         >>> [phase_at(phases, step / 10) for step in range(6)]
         [0, 1, 1, 2, 2, 2]
     """
-    # 0.1 + 0.2 is a little over 3 / 10.
-    return sum(phase.start <= fraction + 1e-9 for phase in phases) - 1
+    return sum(phase.start <= fraction + _ROUNDING for phase in phases) - 1
+
+
+def empty_phases(phases: Sequence[Phase], num_steps: int) -> list[int]:
+    """The numbers of the phases to which no update of so short a run belongs.
+
+    Example:
+        >>> sizes = {"global_batch_size": 1, "micro_batch_size": 1}
+        >>> shares = [PhaseSettings(share=share) for share in (0.9, 0.1)]
+        >>> phases = resolve_phases(shares, ExampleSettings(), **sizes)
+        >>> empty_phases(phases, num_steps=5), empty_phases(phases, num_steps=10)
+        ([1], [])
+    """
+    ends = [*(phase.start for phase in phases[1:]), 1.0]
+    return [
+        number
+        for number, (phase, end) in enumerate(zip(phases, ends, strict=True))
+        if _first_update(phase.start, num_steps) >= _first_update(end, num_steps)
+    ]
+
+
+def _first_update(start: float, num_steps: int) -> int:
+    """The first update that isn't before a share of the run."""
+    return math.ceil((start - _ROUNDING) * num_steps)

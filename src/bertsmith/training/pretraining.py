@@ -27,7 +27,7 @@ from bertsmith.training.loop import Trainer
 from bertsmith.training.older_runs import as_started
 from bertsmith.training.own_shape import settings_of_model, unapplied_settings
 from bertsmith.training.phased_batches import PhasedBatches
-from bertsmith.training.phases import Phase
+from bertsmith.training.phases import Phase, empty_phases
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.run_log import read_run
@@ -242,7 +242,20 @@ def _possible(
         model = settings_of_model(recipe.model, config, init, warn)
         recipe = recipe.model_copy(update={"model": model})
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
+    if recipe.training.budget_seconds is None:
+        _tell_empty_phases(recipe.resolved_phases, recipe.training.num_steps, warn)
     return recipe
+
+
+def _tell_empty_phases(
+    phases: tuple[Phase, ...], num_steps: int, warn: Callable[[str], None]
+) -> None:
+    if numbers := empty_phases(phases, num_steps):
+        which = ", ".join(f"phases.{number}" for number in numbers)
+        warn(
+            f"no update is left for {which} in a run of {num_steps}: its share comes to less than "
+            "one; give a larger training.num_steps or share"
+        )
 
 
 def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:

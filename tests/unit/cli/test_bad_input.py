@@ -52,6 +52,27 @@ def test_text_that_cannot_be_read(bertsmith, tmp_path, vocab, command, name, con
     assert sorted(p.name for p in tmp_path.iterdir()) == ([name] if content is not None else [])
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["pretrain", "store", "-o", ""], "--output"),
+        (["pretrain", "store", "--output="], "--output"),
+        (["pretrain", "", "-o", "run"], "STORE"),
+        (["pretrain", "store", "-o", "run", "--init", ""], "--init"),
+        (["pretrain", "store", "-o", "run", "--recipe="], "--recipe"),
+        (["finetune", "classify", "--model", "", "--data", "data", "-o", "run"], "--model"),
+        (["report", "run", ""], "RUNS"),
+        (["doctor", "run", ""], "RUN"),
+    ],
+)
+def test_an_empty_name_is_not_the_folder_one_is_in(
+    bertsmith, tmp_path, monkeypatch, command, name
+):
+    monkeypatch.chdir(tmp_path)
+    complains(bertsmith(*command), f"{name} is empty", "a shell variable")
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_replace_goes_on(bertsmith, tmp_path, vocab):
     path = tmp_path / "latin.txt"
     path.write_bytes(b"the old river .\ncaf\xe9 near\x00 the bridge .\n\n\nthe red city .\n")

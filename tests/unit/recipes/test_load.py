@@ -1,6 +1,8 @@
 from types import NoneType
 from typing import get_args
 
+import re
+
 import pytest
 from pydantic import Field
 
@@ -256,3 +258,30 @@ def test_bad_phases_are_told_in_one_line(changes, message):
 def test_a_resolved_recipe_resolves_to_itself():
     recipe = load_recipe(PretrainRecipe, "pretrain", "large")
     assert PretrainRecipe.model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "told"),
+    [
+        ("tiny", "phases.0.share=1", "--set phases.0.share=1: the recipe has no phases of which"),
+        ("base", "phases=null phases.0.share=1", "the recipe has no phases of which"),
+        ("tiny", "training=3", "--set: training = 3: should be a group of settings; known in tr"),
+        ("tiny", "phases=3", "--set: phases = 3: should be a list of groups of settings; known in"),
+        ("tiny", "phases=[3]", "--set: phases.0 = 3: should be a group of settings; known in ph"),
+        ("tiny", "phases={share: 1}", "--set: phases = {'share': 1}: should be a list of groups"),
+        # What only doesn't go together with the rest of the recipe.
+        ("tiny", "examples.max_seq_length=600", "--set: max_seq_length 600 is over model.max_pos"),
+        ("base", "phases.0.share=1", "--set: phases: their shares add up to 1.1, not 1"),
+    ],
+)
+def test_what_is_no_group_or_does_not_go_together(recipe, change, told):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(PretrainRecipe, "pretrain", recipe, re.split(r" (?=phases)", change))
+    assert told in str(caught.value)
+
+
+def test_a_fault_between_settings_of_the_file_names_the_file(tmp_path):
+    path = tmp_path / "long.yaml"
+    path.write_text("examples:\n  max_seq_length: 600\n")
+    with pytest.raises(RecipeError, match=r"long\.yaml: max_seq_length 600 is over"):
+        load_recipe(PretrainRecipe, "pretrain", str(path), ["training.seed=2"])
