@@ -21,8 +21,8 @@ BLOWN = ("diverged", "learning_rate_too_high", "learning_rate_too_low", "overfit
         (lambda step: 11.5 - step / 4e5, 10.0, "diverged", "0.0001"),
         # Below, the rate tells: over 4e-4 base rarely trains, and under it more may be needed.
         (lambda step: 9.4 - step / 1e6, 0.05, "learning_rate_too_high", "0.0001"),
-        (lambda step: 9.4 - step / 1e6, 1e-6, "learning_rate_too_low", "1e-05"),
-        (lambda step: 10.5 - step / 1e6, 1e-6, "learning_rate_too_low", "1e-05"),
+        (lambda step: 9.4 - step / 1e6, 1e-6, "learning_rate_too_low", "0.0001"),
+        (lambda step: 10.5 - step / 1e6, 1e-6, "learning_rate_too_low", "0.0001"),
     ],
 )
 def test_a_loss_that_only_falls_after_it_blew_up(tmp_path, loss, rate, name, offered):

@@ -82,7 +82,7 @@ def _warn_of_nothing_learned(result: "FinetuneResult") -> None:
     if least is not None and score <= least:
         warn(
             f"{result.path}: {result.main_metric} {score:.4f} on dev is no better than always "
-            f"giving the most frequent answer ({least:.4f}); "
+            f"giving the same answer ({least:.4f}); "
             f"{shlex.join(['bertsmith', 'doctor', 'run', str(result.path)])} looks for the reason"
         )
 

@@ -60,7 +60,7 @@ def command(
     from bertsmith.inference import pipeline, predict_rows
 
     predictor = pipeline(what, model, truncate=truncate, precision=precision, **chosen)
-    rows = _rows(predictor, text or [], input_file)
+    rows = _rows(predictor, text or [], input_file, model)
     if layers is not None or (what == "embed" and output is not None):
         _write_features(what, predictor, rows, _layers(layers), output)
         return
@@ -86,12 +86,16 @@ def _layers(text: str | None) -> list[int] | None:
         ) from error
 
 
-def _rows(predictor: "Pipeline", texts: list[str], input_file: Path | None) -> "Iterable[InputRow]":
+def _rows(
+    predictor: "Pipeline", texts: list[str], input_file: Path | None, model: str
+) -> "Iterable[InputRow]":
     """The inputs: from the arguments, a file or standard input."""
     from bertsmith.inference import InputRow, read_inputs
 
     if input_file is not None:
-        yield from read_inputs(input_file)
+        from bertsmith.tasks.finetuning import input_columns
+
+        yield from read_inputs(input_file, input_columns(model))
     elif texts:
         # A text before a list of words: an argument is a text.
         by_kind = sorted(predictor.columns, key=lambda columns: "words" in columns)

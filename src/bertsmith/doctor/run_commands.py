@@ -12,6 +12,7 @@ __all__ = ["FEW_UPDATES", "RunCommands"]
 
 # In fewer the rate is hardly up, and no embedding moves from where it was drawn.
 _FEWEST_UPDATES = 100
+_WARMUP = "training.warmup_ratio"
 #: Where fresh weights have mostly left the plateau; with fewer a run is short.
 FEW_UPDATES = 5_000
 
@@ -82,15 +83,19 @@ class RunCommands:
         further = ("examples.pair_labels=random",) if order else ()  # single ones have no order
         return self.again("examples.next_sentence=false", *further)
 
-    def longer(self, num_steps: int | None = None) -> str:
-        """The command that makes such a pre-training run of so many updates.
+    @property
+    def enough_updates(self) -> int:
+        """How many updates findings advise, all of them the same, where more are needed.
 
-        Without a number ten times as many, but no fewer than tell whether the model learns, and no
-        more than are needed for that: all findings of a run advise the same.
+        Ten times as many as there were, but no fewer than tell whether the model learns, and no
+        more than are needed for that.
         """
-        if num_steps is None:
-            done = self.run.step
-            num_steps = max(FEW_UPDATES, min(10 * done, 10 * FEW_UPDATES), 2 * done)
+        done = self.run.step
+        return max(FEW_UPDATES, min(10 * done, 10 * FEW_UPDATES), 2 * done)
+
+    def longer(self, num_steps: int | None = None) -> str:
+        """The command that makes such a pre-training run of so many updates, or of enough."""
+        num_steps = num_steps or self.enough_updates
         warmup = self.run.setting("training.num_warmup_steps") or 0
         fits = () if warmup <= num_steps / 2 else self._unset("training.num_warmup_steps")
         return self.again(*fits, f"training.num_steps={num_steps}", "training.budget_seconds=null")
@@ -114,7 +119,7 @@ class RunCommands:
 
     def warmed_up(self) -> str:
         """The command that makes such a run with the learning rate rising at first."""
-        return self.again(*self._unset("training.num_warmup_steps"), "training.warmup_ratio=0.05")
+        return self.again(*self._unset("training.num_warmup_steps"), f"{_WARMUP}=0.05")
 
     def lengthened(self, max_seq_length: int) -> str:
         """The command that goes on from this run's model with examples of another length.
@@ -150,10 +155,26 @@ class RunCommands:
         """Whether no weights of the run are of use, nor its learning rate; told by measures."""
         return False
 
+    @property
+    def is_timid(self) -> bool:
+        """Whether the learning rate is so low that nothing was learned; told by measures."""
+        return False
+
+    @property
+    def lacks_warmup(self) -> bool:
+        """Whether fresh weights met a high rate in their first update; told by measures."""
+        return False
+
     def _mended(self, changes: Sequence[str]) -> list[str]:
-        """A lower learning rate instead of one that came to nothing, which no command repeats."""
-        is_chosen = any(change.startswith("training.learning_rate=") for change in changes)
-        return [self._lower(3)] if self.is_useless and not is_chosen else []
+        """What else was wrong with the run's learning rate: no command repeats that."""
+        chosen = {change.partition("=")[0] for change in changes}
+        mended = []
+        if "training.learning_rate" not in chosen:
+            mended += [self._lower(3)] if self.is_useless else []
+            mended += [f"training.learning_rate={self.sound_rate:.2g}"] if self.is_timid else []
+        if self.lacks_warmup and not chosen & {"training.num_warmup_steps", _WARMUP}:
+            mended += [*self._unset("training.num_warmup_steps"), f"{_WARMUP}=0.05"]
+        return mended
 
     def _lower(self, divisor: float) -> str:
         rate = self.learning_rate

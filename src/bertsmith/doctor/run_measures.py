@@ -11,7 +11,14 @@ from typing import Any
 from bertsmith.doctor.run_commands import RunCommands
 from bertsmith.tasks import get_task
 
-__all__ = ["ABOVE_UNIGRAM", "OVER_IGNORANT", "RunMeasures"]
+__all__ = [
+    "ABOVE_UNIGRAM",
+    "BELOW_PLATEAU",
+    "HIGHEST_AT_ONCE",
+    "MANY_EPOCHS",
+    "OVER_IGNORANT",
+    "RunMeasures",
+]
 
 #: Steps and values.
 Curve = tuple[list[float], list[float]]
@@ -23,6 +30,13 @@ _LARGEST_VOCABULARY = 1_000_000
 #: How far above ln V a loss is that fresh weights don't have, in nats; those of large start 0.2
 #: above.
 OVER_IGNORANT = 0.5
+#: How far below the unigram baseline a run has left the plateau, in nats. Every BERT stays at the
+#: baseline for a while and then falls by more than a nat within some hundreds of updates.
+BELOW_PLATEAU = 0.6
+#: The highest learning rate that needs no warm-up.
+HIGHEST_AT_ONCE = 1e-4
+#: From so many passes over a text on another one is worth little.
+MANY_EPOCHS = 100
 #: How far above the unigram baseline a run hasn't come to the plateau, in nats.
 ABOVE_UNIGRAM = 0.3
 
@@ -111,6 +125,12 @@ class RunMeasures(RunCommands):
         return self.run.scores.get("unigram_loss")
 
     @property
+    def left_plateau(self) -> bool:
+        """Whether context is used: the loss is clearly below that of a model that knows none."""
+        loss, unigram = self.last_loss, self.unigram_loss
+        return loss is not None and unigram is not None and loss < unigram - BELOW_PLATEAU
+
+    @property
     def pairs_majority(self) -> float | None:
         """The share of the held-out pairs with the more frequent label.
 
@@ -164,8 +184,9 @@ class RunMeasures(RunCommands):
         """Whether pre-training was thrown out before it had learned anything.
 
         In all of the log the loss is above that of a model that knows no context, and either it
-        went over ln V, or the learning rate is over what models of the size bear. Where no
-        evaluation tells what such a model has, the run ended in updates that had to be skipped.
+        went over ln V, or the learning rate is over what models of the size bear; clearly above,
+        unless both hold. Where no evaluation tells what such a model has, the run ended in updates
+        that had to be skipped.
         """
         if not self.is_pretraining:
             return False
@@ -176,14 +197,20 @@ class RunMeasures(RunCommands):
             return False
         if unigram is None:
             return min(self._seen) >= self.ignorant_loss + OVER_IGNORANT
-        is_wild = self.went_over or self.learning_rate > self.highest_rate
-        return is_wild and min(self._seen) >= unigram + ABOVE_UNIGRAM
+        is_over = self.learning_rate > self.highest_rate
+        margin = 0.0 if is_over and self.went_over else ABOVE_UNIGRAM
+        return (is_over or self.went_over) and min(self._seen) >= unigram + margin
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether too many skipped updates ended it."""
+        limit = self.run.setting("training.max_skipped_updates", 0)
+        return not self.run.is_finished and len(self.run.of_kind("skipped")) > limit
 
     @property
     def went_astray(self) -> bool:
-        """Whether too many skipped updates ended it, under a rate that no such model bears."""
-        limit = self.run.setting("training.max_skipped_updates", 0)
-        return len(self.run.of_kind("skipped")) > limit and self.learning_rate > self.highest_rate
+        """Whether that was under a learning rate that no such model bears."""
+        return self.was_stopped and self.learning_rate > self.highest_rate
 
     @property
     def is_useless(self) -> bool:
@@ -197,6 +224,22 @@ class RunMeasures(RunCommands):
         if score is None:
             return self.went_astray
         return least is not None and score <= least
+
+    @property
+    def is_timid(self) -> bool:
+        """Whether fresh weights have hardly moved, under a learning rate far below sound ones."""
+        loss, unigram = self.last_loss, self.unigram_loss
+        is_low = self.is_fresh and self.learning_rate < self.sound_rate / 10
+        return is_low and loss is not None and unigram is not None and loss > unigram
+
+    @property
+    def lacks_warmup(self) -> bool:
+        """Whether fresh weights met a learning rate in their first update that is too high then."""
+        return self.is_fresh and not self.has_warmup and self.learning_rate >= HIGHEST_AT_ONCE
+
+    def epochs_of(self, num_steps: int) -> float:
+        """How often a run of so many updates goes through the text; 0 where that isn't known."""
+        return (self.epochs or 0.0) * num_steps / max(self.run.step, 1)
 
     @property
     def _seen(self) -> list[float]:

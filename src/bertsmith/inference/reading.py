@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ COLUMNS = ("text", "text_pair", "question", "context", "words")
 """What a column can be named; `words` is a list, or words with spaces between them."""
 
 Value = str | list[str]
+# Where it stands, and its columns.
+Record = tuple[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class InputRow:
     values: dict[str, Value]
 
 
-def read_inputs(path: Path | str) -> Iterator[InputRow]:
+def read_inputs(
+    path: Path | str, other_names: Mapping[str, str] | None = None
+) -> Iterator[InputRow]:
     r"""Reads inputs one at a time; the file's ending says what it is.
 
     `.txt`: a line is a `text`. `.jsonl`: a line is an object. `.csv`, `.tsv`: the first line names
@@ -38,6 +42,7 @@ def read_inputs(path: Path | str) -> Iterator[InputRow]:
 
     Args:
         path: the file.
+        other_names: what else columns are called, and which of `COLUMNS` they then are.
 
     Yields:
         The rows, in order.
@@ -60,8 +65,8 @@ def read_inputs(path: Path | str) -> Iterator[InputRow]:
         known = ", ".join(_READERS)
         raise InputError("is of an unknown kind", where=path, fix=f"give a file named {known}")
     is_empty = True
-    for row in reader(path):
-        yield row
+    for where, record in reader(path):
+        yield _row(record, where, other_names or {})
         is_empty = False
     if is_empty:
         raise InputError("holds no input", where=path, fix="give at least one")
@@ -82,15 +87,15 @@ def _lines(path: Path) -> Iterator[str]:
             yield text
 
 
-def _read_txt(path: Path) -> Iterator[InputRow]:
+def _read_txt(path: Path) -> Iterator[Record]:
     for number, line in enumerate(_lines(path), start=1):
         where = f"{path}, line {number}"
         if not line.strip():
             raise DataError("is blank", where=where, fix="give one text a line")
-        yield InputRow(where, {"text": line.rstrip("\r\n")})
+        yield where, {"text": line.rstrip("\r\n")}
 
 
-def _read_jsonl(path: Path) -> Iterator[InputRow]:
+def _read_jsonl(path: Path) -> Iterator[Record]:
     for number, line in enumerate(_lines(path), start=1):
         where = f"{path}, line {number}"
         try:
@@ -99,19 +104,19 @@ def _read_jsonl(path: Path) -> Iterator[InputRow]:
             raise DataError(f"is no JSON ({error})", where=where, fix="write an object") from None
         if not isinstance(record, dict):
             raise DataError("is no JSON object", where=where, fix='write {"text": "…"}')
-        yield _row(record, where)
+        yield where, record
 
 
-def _read_csv(path: Path) -> Iterator[InputRow]:
+def _read_csv(path: Path) -> Iterator[Record]:
     return _read_table(path, csv.reader(_lines(path), strict=True))
 
 
-def _read_tsv(path: Path) -> Iterator[InputRow]:
+def _read_tsv(path: Path) -> Iterator[Record]:
     plain = csv.reader(_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
     return _read_table(path, plain)
 
 
-def _read_table(path: Path, table: "Iterator[list[str]]") -> Iterator[InputRow]:
+def _read_table(path: Path, table: "Iterator[list[str]]") -> Iterator[Record]:
     names: list[str] | None = None
     number = 0
     while True:
@@ -129,12 +134,16 @@ def _read_table(path: Path, table: "Iterator[list[str]]") -> Iterator[InputRow]:
         if len(fields) != len(names):
             what = f"has {len(fields)} fields where the first row names {len(names)}"
             raise DataError(what, where=where, fix="give every column a value")
-        yield _row(dict(zip(names, fields, strict=True)), where)
+        yield where, dict(zip(names, fields, strict=True))
 
 
-def _row(record: dict[str, object], where: str) -> InputRow:
+def _row(record: Mapping[str, object], where: str, other_names: Mapping[str, str]) -> InputRow:
     """The known columns of a record, checked."""
-    values = {name: _value(name, record[name], where) for name in COLUMNS if name in record}
+    known = {name: name for name in COLUMNS if name in record and name not in other_names}
+    for other, name in other_names.items():
+        if other in record:
+            known.setdefault(name, other)
+    values = {name: _value(name, record[known[name]], where) for name in COLUMNS if name in known}
     if not values:
         raise DataError("has no known column", where=where, fix=f"name one {' | '.join(COLUMNS)}")
     return InputRow(where, values)
@@ -154,7 +163,7 @@ def _value(name: str, value: object, where: str) -> Value:
     raise DataError(f"{name} is {value!r:.40}", where=where, fix=f"give {kind}")
 
 
-_READERS: dict[str, Callable[[Path], Iterator[InputRow]]] = {
+_READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
     ".txt": _read_txt,
     ".jsonl": _read_jsonl,
     ".csv": _read_csv,

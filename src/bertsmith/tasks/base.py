@@ -226,8 +226,10 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
             DataError: an example has no label, or there are none.
         """
 
-    def most_frequent(self, examples: Sequence[ExampleT]) -> list[PredictionT] | None:
-        """For every example the answer that is right most often; None where nothing is such.
+    def same_answer(self, examples: Sequence[ExampleT]) -> list[PredictionT] | None:
+        """For every example the one answer that scores best if it is always given.
+
+        None where nothing is such.
 
         What a model has to beat to be worth anything.
 

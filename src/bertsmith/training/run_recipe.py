@@ -76,6 +76,13 @@ def require_same(
             where=run,
             fix="start as it was to go on, or give another output folder",
         )
+    before, now = _of_run(saved, "data"), _of_run(wanted, "data")
+    if isinstance(before, dict) and isinstance(now, dict) and before != now:
+        raise RecipeError(
+            f"this run was started on other data: {_other_files(before, now)}",
+            where=run,
+            fix="give the data as they were to go on, or another output folder",
+        )
     if difference.startswith("run.store."):
         raise RecipeError(
             "this run was started on another store, or the store has changed since "
@@ -93,6 +100,15 @@ def require_same(
 def _of_run(recipe: dict[str, Any], what: str) -> Any:
     run = recipe.get("run")
     return run.get(what) if isinstance(run, dict) else None
+
+
+def _other_files(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """In which files, by their names and hashes, a run's data differ."""
+    if changed := [path for path in before if path in now and before[path] != now[path]]:
+        return f"{changed[0]} has changed since"
+    names = [", ".join(path for path in one if path not in other) or "no more"
+             for one, other in ((before, now), (now, before))]  # fmt: skip
+    return f"on {names[0]}, not {names[1]}"
 
 
 def _work(task: Any) -> str:

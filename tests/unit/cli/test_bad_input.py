@@ -65,9 +65,7 @@ def test_text_that_cannot_be_read(bertsmith, tmp_path, vocab, command, name, con
         (["doctor", "run", ""], "RUN"),
     ],
 )
-def test_an_empty_name_is_not_the_folder_one_is_in(
-    bertsmith, tmp_path, monkeypatch, command, name
-):
+def test_an_empty_name_is_not_the_folder_one_is_in(bertsmith, tmp_path, monkeypatch, command, name):
     monkeypatch.chdir(tmp_path)
     complains(bertsmith(*command), f"{name} is empty", "a shell variable")
     assert not list(tmp_path.iterdir())

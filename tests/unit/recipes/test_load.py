@@ -1,7 +1,6 @@
+import re
 from types import NoneType
 from typing import get_args
-
-import re
 
 import pytest
 from pydantic import Field

@@ -1,6 +1,7 @@
 """A held-out set too small for what is read off it."""
 
 import math
+import shlex
 from collections.abc import Iterator
 
 from bertsmith.doctor.finding import Finding, Limits
@@ -10,11 +11,15 @@ __all__ = ["check"]
 
 # Half the width of the 95 % interval of an accuracy.
 NOISE_LIMITS = Limits(warning=0.02, problem=0.05)
+# Documents to hold out where there are few, and the largest share of them.
+_FEWEST_DOCUMENTS, _MOST = 4, 0.5
 
 
 def check(measures: RunMeasures) -> Iterator[Finding]:
     """Finds scores that are mostly chance."""
     scores, pretraining = measures.run.scores, measures.is_pretraining
+    if not pretraining and measures.run.main_metric not in (None, "accuracy"):
+        return  # what is chosen by is no share of the examples
     accuracy = scores.get("mlm_accuracy" if pretraining else "accuracy")
     number = measures.fact("evaluation_predictions" if pretraining else "evaluation_examples")
     if accuracy is None or not number:
@@ -41,9 +46,16 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _larger(measures: RunMeasures) -> str:
-    """Four times the examples: more of those that are held out, or more held out."""
+    """Four times the examples: more of those that are held out, or more held out.
+
+    Of few documents a larger share may be the same ones: four at least, or else more text.
+    """
     fraction = measures.run.setting("training.held_out_fraction", 0.01)
     most = measures.run.setting("training.num_evaluation_examples", 2000)
     if measures.fact("evaluation_examples") >= most:
         return measures.again(f"training.num_evaluation_examples={4 * most}")
-    return measures.again(f"training.held_out_fraction={min(4 * fraction, 0.5):g}")
+    documents = measures.fact("num_documents") or _FEWEST_DOCUMENTS / _MOST
+    larger = min(max(4 * fraction, _FEWEST_DOCUMENTS / documents), _MOST)
+    if larger <= fraction:
+        return f"bertsmith doctor store {shlex.quote(measures.store)}"
+    return measures.again(f"training.held_out_fraction={larger:.2g}")

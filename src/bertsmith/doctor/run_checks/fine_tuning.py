@@ -8,11 +8,11 @@ from bertsmith.doctor.run_measures import RunMeasures
 
 __all__ = ["check"]
 
-# How far the score on dev is below that of always giving the most frequent answer.
+# How far the score on dev is below that of always giving the same answer.
 CHANCE_LIMITS = Limits(problem=0.0)
 # The share of the first training loss that is still there at the end.
 LEFT_LIMITS = Limits(warning=0.9, problem=0.98)
-# Times the highest rate that such a model bears, of tasks without a most frequent answer.
+# Times the highest rate that such a model bears, of tasks without such an answer.
 BEYOND_LIMITS = Limits(warning=5)
 _FEWEST_LINES = 4
 _FEW_UPDATES = 50
@@ -36,8 +36,8 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
             title,
             value,
             limit,
-            effect="The model answers with the most frequent class, or nearly: it is worth no "
-            "more than a table of how frequent the answers are.",
+            effect="The model hardly looks at what it is asked: its answers are worth no more "
+            "than ones that are always the same.",
             remedy=f"Likely here: {'; '.join(reason for reason, _ in causes)}.",
             command=causes[0][1],
         )
@@ -53,8 +53,7 @@ def _at_chance(measures: RunMeasures) -> tuple[str, Severity, float, float] | No
     if (crossed := CHANCE_LIMITS.crossed(least - score)) is None:
         return None
     title = (
-        f"{metric} {score:.4f} on dev is no better than always giving the most frequent answer "
-        f"({least:.4f})"
+        f"{metric} {score:.4f} on dev is no better than always giving the same answer ({least:.4f})"
     )
     severity = crossed[0] if measures.run.is_finished else "info"
     return title, severity, least - score, crossed[1]
@@ -120,7 +119,7 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
 
 
 def _beyond(measures: RunMeasures) -> Iterator[Finding]:
-    """Where no most frequent answer tells what chance is."""
+    """Where no answer that is always the same tells what chance is."""
     rate, highest = measures.learning_rate, measures.highest_rate
     if (crossed := BEYOND_LIMITS.crossed(rate / highest)) is not None:
         yield Finding(

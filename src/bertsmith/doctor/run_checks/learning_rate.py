@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
-from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, RunMeasures
+from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, HIGHEST_AT_ONCE, RunMeasures
 
 __all__ = ["check"]
 
@@ -13,7 +13,7 @@ RISE_LIMITS = Limits(warning=0.15, problem=0.4)
 _DIVERGED = 1.0
 # How far above the unigram baseline a run from fresh weights ends.
 ABOVE_LIMITS = Limits(warning=ABOVE_UNIGRAM, problem=1.0)
-WARMUP_LIMITS = Limits(warning=1e-4)
+WARMUP_LIMITS = Limits(warning=HIGHEST_AT_ONCE)
 
 
 def check(measures: RunMeasures) -> Iterator[Finding]:
@@ -96,8 +96,9 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _faster(measures: RunMeasures) -> str:
-    """Ten times the rate, if the model takes that; else more updates."""
-    higher = min(10 * measures.learning_rate, measures.highest_rate / 4)
+    """A sound rate, or ten times a lower one, if the model takes that; else more updates."""
+    higher = min(10 * measures.learning_rate, measures.sound_rate)
+    higher = measures.sound_rate if measures.is_timid else higher
     if higher > 1.5 * measures.learning_rate:
         return measures.again(f"training.learning_rate={higher:.2g}")
     return measures.longer()

@@ -37,9 +37,11 @@ def _chance(measures: RunMeasures) -> Iterator[Finding]:
             effect="[CLS] and the pooler are trained by this objective alone. At chance they say "
             "nothing about a text, and fine-tuning on sentences starts with a pooler that is as "
             "good as fresh. It leaves chance after masked LM has left its plateau.",
-            remedy="Train for longer; if masked LM is far below its plateau already, look at the "
-            "pairs (one-sentence documents, text in no order), or leave pairs out.",
-            command=measures.without_pairs(),
+            remedy="Look at the pairs (one-sentence documents, text in no order), or leave pairs "
+            "out."
+            if measures.left_plateau
+            else "Train for longer: masked LM hasn't left its plateau either.",
+            command=measures.without_pairs() if measures.left_plateau else measures.longer(),
         )
 
 

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
 from bertsmith.doctor.run_commands import FEW_UPDATES
-from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, RunMeasures
+from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, BELOW_PLATEAU, MANY_EPOCHS, RunMeasures
 
 __all__ = ["check"]
 
-# How far below the unigram baseline, in nats. Every BERT stays at the baseline for a while and
-# then falls by more than a nat within some hundreds of updates.
-PLATEAU_LIMITS = Limits(warning=0.6, problem=0.3, below=True)
+# How far below the unigram baseline, in nats.
+PLATEAU_LIMITS = Limits(warning=BELOW_PLATEAU, problem=0.3, below=True)
 _LOWEST_RATE = 2e-5
 _FEW_TOKENS = 1_300_000
 
@@ -27,7 +26,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         return
     below = unigram - loss
     crossed = PLATEAU_LIMITS.crossed(below)
-    if crossed is None or below < -ABOVE_UNIGRAM:
+    if crossed is None or below < -ABOVE_UNIGRAM or measures.blew_up:
         return
     severity, limit = crossed
     if measures.fraction < 0.5 and measures.run.step < FEW_UPDATES:
@@ -79,11 +78,15 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
             "documents of one sentence, so that nearly all pairs are random",
             measures.without_pairs(),
         )
-    if 0 < (measures.fact("num_tokens") or 0) < _FEW_TOKENS:
+    tokens = measures.fact("num_tokens") or 0
+    is_little = measures.epochs_of(measures.enough_updates) >= MANY_EPOCHS
+    if tokens and (tokens < _FEW_TOKENS or is_little):
         yield (
-            f"little text, {measures.fact('num_tokens'):,} tokens",
+            f"little text, {tokens:,} tokens",
             f"bertsmith doctor store {shlex.quote(measures.store)}",
         )
+    if tokens and is_little:
+        return  # more of the same text tells no more
     yield (
         "too few updates" if measures.run.step < FEW_UPDATES else "more updates will tell",
         measures.longer(),

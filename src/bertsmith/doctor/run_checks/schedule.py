@@ -1,11 +1,12 @@
 """Runs that are short, stopped early, or leave part of the model untrained."""
 
+import shlex
 from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits, percent
 from bertsmith.doctor.run_commands import FEW_UPDATES
-from bertsmith.doctor.run_measures import RunMeasures
+from bertsmith.doctor.run_measures import MANY_EPOCHS, RunMeasures
 
 __all__ = ["check"]
 
@@ -13,6 +14,7 @@ __all__ = ["check"]
 LEFT_LIMITS = Limits(warning=0.1)
 # Fresh weights; leaving the plateau alone takes thousands.
 SHORT_LIMITS = Limits(warning=FEW_UPDATES, problem=500, below=True)
+_INIT = "go on from a pre-trained model with --init"
 POSITION_LIMITS = Limits(info=0.01, warning=0.5)
 
 
@@ -28,8 +30,8 @@ def _unfinished(measures: RunMeasures) -> Iterator[Finding]:
     if not rates or max(rates) <= 0:
         return
     finished = measures.run.is_finished
-    if not finished and measures.blew_up:
-        return  # nothing is won by going on
+    if not finished and (measures.blew_up or measures.was_stopped):
+        return  # nothing is won by going on, or it can't
     if finished and measures.run.setting("training.schedule", "linear") != "constant":
         return  # it ends by itself; of few updates the last is far from the end
     left = rates[-1] / max(rates)
@@ -53,6 +55,8 @@ def _short(measures: RunMeasures) -> Iterator[Finding]:
     if not (measures.is_fresh and measures.run.is_finished):
         return
     if (crossed := SHORT_LIMITS.crossed(measures.run.step)) is not None:
+        epochs = measures.epochs_of(measures.enough_updates)
+        has_text, store = epochs < MANY_EPOCHS, shlex.quote(measures.store)
         yield Finding(
             "short_run",
             crossed[0],
@@ -61,8 +65,11 @@ def _short(measures: RunMeasures) -> Iterator[Finding]:
             crossed[1],
             effect="Fresh weights need thousands of updates to find out that context matters at "
             "all, and the model's use grows long after. The paper's run has a million.",
-            remedy="Train for longer, or go on from a pre-trained model with --init.",
-            command=measures.longer(),
+            remedy=f"Train for longer, or {_INIT}."
+            if has_text
+            else f"More updates would go "
+            f"through the text {epochs:,.0f} times: add text, or {_INIT}.",
+            command=measures.longer() if has_text else f"bertsmith doctor store {store}",
         )
 
 

@@ -41,8 +41,9 @@ def _waiting(measures: RunMeasures) -> Iterator[Finding]:
             crossed[1],
             effect="Batches are made by a thread beside the training. If that is too slow the "
             "device stands still, and every hour that is paid for is worth so much less.",
-            remedy="Put the store on a local disk, leave the process a core to itself, and look "
-            "whether something else keeps the machine busy.",
+            remedy=("Put the store on a local disk, leave" if measures.is_pretraining else "Leave")
+            + " the process a core to itself, and look whether something else keeps the machine "
+            "busy.",
             command=f"bertsmith store info {store}" if measures.is_pretraining else "",
         )
 

@@ -4,14 +4,14 @@ import shlex
 from collections.abc import Iterator
 
 from bertsmith.doctor.finding import Finding, Limits, percent
-from bertsmith.doctor.run_measures import RunMeasures
+from bertsmith.doctor.run_measures import MANY_EPOCHS, RunMeasures
 
 __all__ = ["check"]
 
 # How far the held-out loss ends above its lowest, in nats.
 OVERFITTING_LIMITS = Limits(warning=0.05, problem=0.3)
 # The paper's run has 40; masks are fresh in each, so that more do no harm for long.
-EPOCH_LIMITS = Limits(warning=100, problem=400)
+EPOCH_LIMITS = Limits(warning=MANY_EPOCHS, problem=400)
 # As for a store.
 UNKNOWN_LIMITS = Limits(warning=0.01, problem=0.1)
 

@@ -141,7 +141,8 @@ def _answers(value: Any, context: str, where: str) -> tuple[Answer, ...]:
             for item in value
         ]
     else:
-        raise DataError("its 'answers' are no list", where=where, fix="give SQuAD's form")
+        fix = "give SQuAD's form, or the columns answer and answer_start"
+        raise DataError("its 'answers' are no list", where=where, fix=fix)
     return tuple(_located(text, start, context, where) for text, start in pairs)
 
 

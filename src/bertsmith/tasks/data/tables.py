@@ -38,7 +38,9 @@ class Row:
         if value is None:
             return None
         if isinstance(value, bool | list | dict):
-            raise DataError(f"column {names[0]!r} holds {value!r}, not text", where=self.where)
+            fix = f'write "{str(value).lower()}"' if isinstance(value, bool) else "give text"
+            what = f"column {names[0]!r} holds {value!r}, not text"
+            raise DataError(what, where=self.where, fix=fix)
         return str(value)
 
     def value(self, names: Sequence[str], *, required: bool = True) -> Any:
@@ -48,6 +50,9 @@ class Row:
                 return self.values[name]
         if required:
             wanted = " or ".join(repr(name) for name in names)
+            if empty := [name for name in names if name in self.values]:
+                fix = "give a value, or remove the row"
+                raise DataError(f"its {empty[0]!r} is null", where=self.where, fix=fix)
             found = ", ".join(repr(name) for name in self.values)
             raise DataError(f"no column {wanted}", where=self.where, fix=f"there are: {found}")
         return None

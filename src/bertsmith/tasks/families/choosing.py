@@ -151,7 +151,7 @@ class ChoosingTask(Task[ChoiceExample, ChoiceFeature, ChoicePrediction]):
         labels = labels_given((example.label, example.where) for example in examples)
         return {"accuracy": accuracy(labels, [prediction.choice for prediction in predictions])}
 
-    def most_frequent(self, examples: Sequence[ChoiceExample]) -> list[ChoicePrediction]:
+    def same_answer(self, examples: Sequence[ChoiceExample]) -> list[ChoicePrediction]:
         """The place at which the right choice stands most often."""
         labels = labels_given((example.label, example.where) for example in examples)
         return [ChoicePrediction(Counter(labels).most_common(1)[0][0], (1.0,))] * len(labels)

@@ -151,7 +151,7 @@ class ClassificationTask(Task[SequenceExample, SequenceFeature, ClassPrediction]
         found = [prediction.label for prediction in predictions]
         return {name: _METRICS[name](labels, found) for name in self.metrics}
 
-    def most_frequent(self, examples: Sequence[SequenceExample]) -> list[ClassPrediction]:
+    def same_answer(self, examples: Sequence[SequenceExample]) -> list[ClassPrediction]:
         """The class that most of them have, of equally many the first."""
         labels = labels_given((example.label, example.where) for example in examples)
         return [ClassPrediction(Counter(labels).most_common(1)[0][0], (1.0,))] * len(labels)

@@ -19,7 +19,9 @@ def label_id(label: str, ids: dict[str, int], where: str) -> int:
     if label not in ids:
         names = ", ".join(list(ids)[:12]) + (", …" if len(ids) > 12 else "")
         raise DataError(
-            f"label {label!r} is not one of {names}", where=where, fix="correct the label"
+            f"label {label!r} is not one of {names}",
+            where=where,
+            fix="correct the label, or add it to the training data",
         )
     return ids[label]
 

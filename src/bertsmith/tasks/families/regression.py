@@ -56,7 +56,15 @@ class RegressionTask(Task[SequenceExample, SequenceFeature, float]):
         return "regression"
 
     def labels(self, examples: Sequence[SequenceExample]) -> tuple[str, ...]:
-        """The name of the one output."""
+        """The name of the one output; numbers that are all the same are refused."""
+        scores = {_score(example) for example in examples}
+        if len(scores) < 2:
+            same = f", {scores.pop():g}" if scores and None not in scores else ""
+            raise DataError(
+                f"all examples have the same number{same}",
+                where=examples[0].where if examples else None,
+                fix="give examples whose numbers differ",
+            )
         return ("score",)
 
     def read_file(self, path: Path, *, labelled: bool) -> TaskData[SequenceExample]:
@@ -118,6 +126,11 @@ class RegressionTask(Task[SequenceExample, SequenceFeature, float]):
             "pearson_correlation": pearson_correlation(labels, predictions),
             "spearman_correlation": spearman_correlation(labels, predictions),
         }
+
+    def same_answer(self, examples: Sequence[SequenceExample]) -> list[float]:
+        """The mean; its correlation with anything is 0."""
+        scores = labels_given((_score(example), example.where) for example in examples)
+        return [math.fsum(scores) / len(scores)] * len(scores)
 
     def record(self, example: SequenceExample, prediction: float) -> dict[str, Any]:
         """`text` or `text_a` and `text_b`, `score`, `prediction`."""

@@ -38,6 +38,12 @@ class SequenceExample:
     label: str | None
     where: str
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no text in it, or none in one of a pair."""
+        texts = [self.first] if self.second is None else [self.first, self.second]
+        return not all(text.strip() for text in texts)
+
 
 @dataclass(frozen=True)
 class SequenceFeature:
@@ -81,11 +87,14 @@ class Columns:
         """
         table = read_table(path, self.layout)
         examples = [self._example(row, labelled) for row in table.rows]
-        if not table.num_skipped:
-            return examples, ()
-        return examples, (
-            f"{path}: {counted(table.num_skipped, 'row')} with a wrong number of columns left out",
-        )
+        notes = []
+        if table.num_skipped:
+            rows = counted(table.num_skipped, "row")
+            notes.append(f"{path}: {rows} with a wrong number of columns left out")
+        if empty := [example for example in examples if example.is_empty]:
+            rows, first = counted(len(empty), "row"), empty[0].where
+            notes.append(f"{path}: {rows} without a text, as at {first}; used as they are")
+        return examples, tuple(notes)
 
     def _example(self, row: Row, labelled: bool) -> SequenceExample:
         first = row.text(self.first)

@@ -185,7 +185,7 @@ class TaggingTask(Task[TaggedSentence, TagFeature, list[str]]):
             "accuracy": accuracy(words, [tag for tags in predictions for tag in tags]),
         }
 
-    def most_frequent(self, examples: Sequence[TaggedSentence]) -> list[list[str]]:
+    def same_answer(self, examples: Sequence[TaggedSentence]) -> list[list[str]]:
         """The tag that most words have, which is mostly `O`."""
         wanted = labels_given((example.tags, example.where) for example in examples)
         tag, _ = Counter(tag for tags in wanted for tag in tags).most_common(1)[0]

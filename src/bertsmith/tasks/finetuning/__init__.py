@@ -4,6 +4,7 @@ from bertsmith.tasks.finetuning.prediction_files import data_files, prediction_f
 from bertsmith.tasks.finetuning.recipe import FinetuneRecipe, FinetuneTraining, recipe_for
 from bertsmith.tasks.finetuning.running import FinetuneResult, finetune
 from bertsmith.tasks.finetuning.scoring import evaluate
+from bertsmith.tasks.finetuning.trained_for import input_columns
 
 __all__ = [
     "FinetuneRecipe",
@@ -12,6 +13,7 @@ __all__ = [
     "data_files",
     "evaluate",
     "finetune",
+    "input_columns",
     "prediction_files",
     "recipe_for",
 ]

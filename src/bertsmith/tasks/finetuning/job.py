@@ -97,7 +97,10 @@ class FinetuneJob:
     def config_changes(self) -> dict[str, Any]:
         """What the model's config has otherwise than that of its source."""
         changes: dict[str, Any] = {"problem_type": self.task.problem_type}
-        labels = self.task.labels(self.train.examples)
+        # Of a single file some examples are held out: what only they have is a class all the same.
+        held_out = [example for data in self.dev.values() for example in data.examples]
+        examples = [*self.train.examples, *(held_out if self.data.is_file() else [])]
+        labels = self.task.labels(examples)
         if labels:
             changes["labels"] = labels
         return changes
@@ -108,9 +111,9 @@ class FinetuneJob:
 
     @property
     def least_score(self) -> float | None:
-        """The main score on dev of always giving the most frequent answer; None without one."""
+        """The main score on dev of always giving the same answer; None without such a one."""
         examples = next(iter(self.dev.values())).examples
-        answers = self.task.most_frequent(examples)
+        answers = self.task.same_answer(examples)
         if answers is None:
             return None
         return self.task.score(examples, answers)[self.task.main_metric]

@@ -36,7 +36,7 @@ class FinetuneResult:
         scores: scores of the kept model on dev; further dev sets as `split/metric`.
         labels: the classes, by id.
         main_metric: the name of the score that models are chosen by.
-        least_score: that score on dev of always giving the most frequent answer; None where
+        least_score: that score on dev of always giving the same answer; None where
             the task has no such answer.
     """
 

@@ -3,13 +3,16 @@
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bertsmith.errors import ModelError
 from bertsmith.model import find_device, resolve_precision
+from bertsmith.model.base import PretrainedModel
+from bertsmith.tasks.base import Task
 from bertsmith.tasks.finetuning.dev_set import DevSet
 from bertsmith.tasks.finetuning.prediction_files import prediction_files
+from bertsmith.tasks.finetuning.trained_for import trained_for
 from bertsmith.tasks.lookup import get_task
-from bertsmith.training import RunFolder
 from bertsmith.wordpiece import Tokenizer
 
 __all__ = ["evaluate"]
@@ -40,10 +43,17 @@ def evaluate(
         warn: is told what the user should know.
 
     Raises:
-        ModelError: the folder has no head for this task.
+        ModelError: the folder has no head for this task, or one of another kind.
         DataError: the data can't be read, or has no labels.
     """
     task = get_task(task_name)
+    trained = trained_for(model_source)
+    if trained is not None and type(get_task(trained)) is not type(task):
+        raise ModelError(
+            f"was fine-tuned for {trained}, whose answers are of another kind",
+            where=model_source,
+            fix=f"give a model that was fine-tuned for {task_name}",
+        )
     number_format = resolve_precision(precision, find_device())
     model = task.model_class.from_pretrained(model_source).to(find_device())
     report = model.loading_report
@@ -55,9 +65,9 @@ def evaluate(
             where=model_source,
             fix=f"fine-tune it first: {shlex.join(command)}",
         )
-    trained_for = _trained_for(model_source)
-    if trained_for not in (None, task_name):
-        warn(f"{model_source} was fine-tuned for {trained_for}, not {task_name}")
+    _require_kind(task, model, model_source)
+    if trained not in (None, task_name):
+        warn(f"{model_source} was fine-tuned for {trained}, not {task_name}")
     tokenizer = Tokenizer.from_pretrained(model_source)
     files = prediction_files(task, data, split, predictions)
     scores: dict[str, float] = {}
@@ -75,10 +85,16 @@ def evaluate(
     return scores
 
 
-def _trained_for(model_source: str) -> str | None:
-    """The task of the run that a model folder is, if it is one of ours."""
-    path = Path(model_source)
-    if not (path / "recipe.yaml").is_file():
-        return None
-    run = RunFolder(path).read_recipe().get("run")
-    return run.get("task") if isinstance(run, dict) else None
+def _require_kind(task: Task[Any, Any, Any], model: PretrainedModel[Any], source: str) -> None:
+    """Refuses classes for numbers and numbers for classes, whoever fine-tuned the model."""
+    config = model.config
+    wants_number = task.problem_type == "regression"
+    is_other = task.problem_type and config.problem_type not in (None, task.problem_type)
+    if is_other or (wants_number and len(config.labels) != 1):
+        has = "numbers" if config.problem_type == "regression" else f"{len(config.labels)} classes"
+        wanted = "a number" if wants_number else "one class"
+        raise ModelError(
+            f"has a head for {has}, and {task.name} asks for {wanted}",
+            where=source,
+            fix=f"give a model that was fine-tuned for {task.name}",
+        )

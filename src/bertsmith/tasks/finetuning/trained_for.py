@@ -1,0 +1,32 @@
+"""What a model folder was fine-tuned for, if it is a run of ours."""
+
+from pathlib import Path
+
+from bertsmith.tasks.families.sequences import Columns
+from bertsmith.tasks.lookup import get_task, task_names
+from bertsmith.training import RunFolder
+
+__all__ = ["input_columns", "trained_for"]
+
+
+def trained_for(model_source: str) -> str | None:
+    """The name of the task; None for other models, such as those of a hub."""
+    path = Path(model_source)
+    if not (path / "recipe.yaml").is_file():
+        return None
+    run = RunFolder(path).read_recipe().get("run")
+    task = run.get("task") if isinstance(run, dict) else None
+    return task if task in task_names() else None
+
+
+def input_columns(model_source: str) -> dict[str, str]:
+    """What the columns of its task's files are to a prediction: `text` or `text_pair`.
+
+    So GLUE's own files are predicted as they are. Empty where no such task is known.
+    """
+    name = trained_for(model_source)
+    columns = None if name is None else getattr(get_task(name), "columns", None)
+    if not isinstance(columns, Columns):
+        return {}
+    second = dict.fromkeys(columns.second, "text_pair")
+    return {**dict.fromkeys(columns.first, "text"), **second}

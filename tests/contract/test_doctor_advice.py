@@ -1,0 +1,105 @@
+"""What a report on a run advises fits the run: it repeats no other illness, and can help."""
+
+import json
+
+from doctor_runs import evaluation_line, examine_run, finding_of, train_line, written
+
+FLAT = {"train": lambda s: train_line(s, 7.9), "evaluation": lambda s: evaluation_line(s, 7.9)}
+
+
+def findings(folder):
+    return {finding.name: finding for finding in examine_run(folder).findings}
+
+
+def short(folder, num_epochs, **more):
+    """A finished run of 800 updates that went so often through its text."""
+    folder = written(folder, **more)
+    log = (folder / "metrics.jsonl").read_text().splitlines()
+    start = log[0]
+    train = train_line(800, 7.9, epochs=num_epochs, seconds=80.0)
+    evaluation = evaluation_line(800, 7.2, nsp_accuracy=0.55)
+    end = {"kind": "end", "step": 800, "seconds": 80.0}
+    lines = [start, *(json.dumps(line) for line in (train, evaluation, end))]
+    (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_no_command_keeps_a_rate_at_which_nothing_moves_or_leaves_out_the_warm_up(tmp_path):
+    slow = written(tmp_path / "slow", **FLAT, changes=["training.learning_rate=1e-7"])
+    assert "learning_rate_too_low" in findings(slow)
+    commands = [found.command for found in findings(slow).values() if "pretrain" in found.command]
+    assert commands
+    assert all("training.learning_rate=0.0001" in command for command in commands)
+    cold = written(tmp_path / "cold", **FLAT, changes=["training.num_warmup_steps=0"])
+    commands = [found.command for found in findings(cold).values() if "pretrain" in found.command]
+    assert len(commands) > 1
+    assert all("training.warmup_ratio=0.05" in command for command in commands)
+
+
+def test_more_updates_are_advised_where_there_is_text_for_them(tmp_path):
+    found = findings(short(tmp_path / "much", 0.01))
+    assert "training.num_steps=8000 " in found["short_run"].command
+    assert "training.num_steps=8000 " in found["mlm_plateau"].command
+    # Where chance is left depends on masked LM, which is at its plateau.
+    assert "training.num_steps=8000 " in found["nsp_at_chance"].command
+    found = findings(short(tmp_path / "little", 60.0))
+    assert found["short_run"].command == "bertsmith doctor store store"
+    assert "through the text 600 times: add text" in found["short_run"].remedy
+    assert "little text" in found["mlm_plateau"].remedy
+    assert "updates" not in found["mlm_plateau"].remedy
+
+
+def test_pairs_are_left_out_when_masked_lm_has_learned_and_they_teach_nothing(tmp_path):
+    good = written(tmp_path / "run", evaluation=lambda s: evaluation_line(s, nsp_accuracy=0.55))
+    assert "examples.next_sentence=false" in finding_of(good, "nsp_at_chance").command
+
+
+def test_a_rate_far_too_high_that_ended_near_what_no_context_gives(tmp_path):
+    """It went over ln V, and never came down to the unigram baseline."""
+    folder = written(
+        tmp_path / "run",
+        train=lambda s: train_line(s, 90.0 if s < 20_000 else 7.6),
+        evaluation=lambda s: evaluation_line(s, 7.5),
+        changes=["training.learning_rate=1"],
+    )
+    assert finding_of(folder, "diverged").severity == "problem"
+    assert "mlm_plateau" not in findings(folder)
+
+
+def test_a_run_that_too_many_skipped_updates_ended_is_not_told_to_go_on(tmp_path):
+    skipped = [
+        {"kind": "skipped", "step": step, "reason": "loss nan", "loss": "nan", "grad_norm": "nan"}
+        for step in range(500_001, 500_012)
+    ]
+    folder = written(tmp_path / "run", more=skipped)
+    kept = [
+        line
+        for line in (folder / "metrics.jsonl").read_text().splitlines()
+        if '"kind": "end"' not in line
+    ]
+    (folder / "metrics.jsonl").write_text("\n".join(kept[:120]) + "\n")
+    assert "skipped_updates" in findings(folder)
+    assert "unfinished_schedule" not in findings(folder)
+
+
+def test_a_share_of_few_documents_holds_some_out(tmp_path):
+    """A larger share of four documents may be the one that is held out already."""
+    few = short(tmp_path / "few", 0.01)
+    log = (few / "metrics.jsonl").read_text()
+    log = log.replace('"evaluation_examples": 2000', '"evaluation_examples": 20')
+    log = log.replace('"evaluation_predictions": 36000', '"evaluation_predictions": 160')
+    (few / "metrics.jsonl").write_text(
+        log.replace('"num_documents": 6000000', '"num_documents": 10')
+    )
+    command = finding_of(few, "small_evaluation").command
+    assert "training.held_out_fraction=0.4 " in command
+    (few / "metrics.jsonl").write_text(
+        log.replace('"num_documents": 6000000', '"num_documents": 4')
+    )
+    assert "training.held_out_fraction=0.5 " in finding_of(few, "small_evaluation").command
+    recipe = (few / "recipe.yaml").read_text()
+    assert "held_out_fraction: 0.005" in recipe or "held_out_fraction: 0.01" in recipe
+    for share in ("0.005", "0.01"):
+        recipe = recipe.replace(f"held_out_fraction: {share}\n", "held_out_fraction: 0.5\n")
+    (few / "recipe.yaml").write_text(recipe)
+    assert finding_of(few, "small_evaluation").command == "bertsmith doctor store store"
