@@ -5,7 +5,13 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-__all__ = ["Settings", "flat"]
+__all__ = ["INSTEAD_OF", "Settings", "flat"]
+
+#: The former counts instead of the latter wherever it has a value.
+INSTEAD_OF = {
+    "training.budget_seconds": "training.num_steps",
+    "training.num_warmup_steps": "training.warmup_ratio",
+}
 
 
 class Settings(BaseModel):

@@ -174,11 +174,17 @@ def test_perfect_predictions_score_one_and_wrong_ones_less(task, dev):
         task.score([], [])
 
 
-def test_the_most_frequent_answer_is_what_most_examples_have(task, dev):
+def test_the_same_answer_is_what_most_examples_have_or_their_mean(task, dev):
     examples = [*dev, dev[0], dev[0]]
     answers = task.same_answer(examples)
     if answers is None:
         assert "accuracy" not in task.metrics
+        return
+    if task.problem_type == "regression":
+        assert answers == [sum(float(example.label) for example in examples) / len(examples)] * len(
+            examples
+        )
+        assert task.score(examples, answers)[task.main_metric] == 0
         return
     is_tags = isinstance(answers[0], list)
     assert answers[0] == (["O"] * 6 if is_tags else right_prediction(task, dev[0]))

@@ -105,7 +105,7 @@ def _sizes(wanted: list[str]) -> list[str]:
             raise RecipeError(
                 "is no size", where=f"--size {name}", fix=f"give one of {', '.join(SIZES)}"
             )
-    return wanted or list(SIZES)
+    return list(dict.fromkeys(wanted)) or list(SIZES)
 
 
 def _measured(store: Path | None, sizes: list[str]) -> "Device":
@@ -172,8 +172,15 @@ def _row(size: "Planned", plan: "Plan") -> tuple[str, ...]:
         str(size.global_batch_size),
         f"{size.epochs:,.2f}",
         f"{loss.low:.1f} to {loss.high:.1f}{' ?' if loss.is_extrapolated else ''}",
-        "← take this" if size is plan.chosen else "too large" if size.is_too_large else "",
+        _verdict(size, plan),
     )
+
+
+def _verdict(size: "Planned", plan: "Plan") -> str:
+    too_large = "too large" if size.is_too_large else ""
+    if size is not plan.chosen:
+        return too_large
+    return f"← take this{too_large and f', though {too_large}'}"
 
 
 def _say_doubts(plan: "Plan", device: "Device", gpus: int) -> None:

@@ -60,7 +60,9 @@ def command(
     without = () if init is None else ("model",)
     resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes, without=without)
     if init is None:
-        warn_of_frozen_noise(resolved.training.freeze_layers, "give --init, or leave it out")
+        frozen, config = resolved.training.freeze_layers, resolved.model.config(vocab_size=1)
+        if (frozen or 0) <= config.num_hidden_layers:  # else it is refused
+            warn_of_frozen_noise(frozen, "give --init, or leave it out")
     preset = None if init is None else _model_of_preset(recipe, resolved)
     try:
         result = pretrain(store, resolved, output, init=init, unapplied=preset, warn=warn)

@@ -4,17 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from bertsmith._settings import flat
+from bertsmith._settings import INSTEAD_OF, flat
 from bertsmith.errors import RecipeError
 from bertsmith.recipes.yaml_text import parse_yaml
 
 __all__ = ["apply_change", "named_settings", "refuse_contradictions"]
-
-# The former counts instead of the latter wherever it has a value.
-_INSTEAD_OF = {
-    "training.budget_seconds": "training.num_steps",
-    "training.num_warmup_steps": "training.warmup_ratio",
-}
 
 
 def apply_change(settings: dict[str, Any], change: str) -> None:
@@ -46,7 +40,7 @@ def apply_change(settings: dict[str, Any], change: str) -> None:
         values = below
     last = _index(values, keys[-1], change) if isinstance(values, list) else keys[-1]
     values[last] = value
-    for other, replaced in _INSTEAD_OF.items():
+    for other, replaced in INSTEAD_OF.items():
         name = other.rpartition(".")[2]
         if ".".join(keys) == replaced and name in values:
             values[name] = None
@@ -80,9 +74,9 @@ def refuse_contradictions(changes: Sequence[str], budget: str | None = None) -> 
         >>> refuse_contradictions(["training.num_steps=40", "training.budget_seconds=null"])
     """
     named = named_settings(changes)
-    for other, replaced in _INSTEAD_OF.items():
+    for other, replaced in INSTEAD_OF.items():
         if budget is not None and other == "training.budget_seconds":
-            told = next((path for path in (replaced, other) if path in named), None)
+            told = next((path for path in (replaced, other) if named.get(path) is not None), None)
             against = f"--budget {budget}"
         else:
             told = replaced if replaced in named and named.get(other) is not None else None

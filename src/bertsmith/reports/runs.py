@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith import __version__
+from bertsmith._settings import INSTEAD_OF
 from bertsmith._words import counted
 from bertsmith.reports.blanks import filled_blanks
 from bertsmith.reports.held_out import held_out_doubt
@@ -108,7 +109,7 @@ def _scores(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
 
 
 def _settings(runs: Sequence[RunLog], labels: Sequence[str]) -> Table | Text:
-    flat = [dict(_flat(run.recipe)) for run in runs]
+    flat = [_in_force(dict(_flat(run.recipe))) for run in runs]
     names = dict.fromkeys(name for settings in flat for name in settings)
     rows = [
         (name, *(_shortened(settings.get(name, "")) for settings in flat))
@@ -150,6 +151,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{name}", str(value)
 
 
+def _in_force(settings: dict[str, str]) -> dict[str, str]:
+    """Without the settings instead of which another one counts."""
+    idle = {replaced for other, replaced in INSTEAD_OF.items() if other in settings}
+    return {name: value for name, value in settings.items() if name not in idle}
+
+
 def _shortened(text: str) -> str:
     """The beginning and the end of what is long: paths often differ at the end alone."""
     return text if len(text) <= _LONG else f"{text[: _LONG // 2 - 1]}…{text[-_LONG // 2 :]}"
@@ -178,6 +185,12 @@ def _epochs(run: RunLog) -> str:
 def _memory(run: RunLog) -> str:
     values = run.series("train", "peak_memory_bytes")[1]
     return f"{max(values) / 1e9:.2f} GB" if values else ""
+
+
+def _share_of_limit(run: RunLog) -> str:
+    """The share, and of what: two machines, or a busy and a quiet one, have other limits."""
+    share, rate = _shown(run, "mfu", "{:.1%}"), _rate(run.facts.get("matmul_flops_per_second"))
+    return f"{share} of {rate}" if share and rate else share
 
 
 def _rate(rate: float | None) -> str:
@@ -212,7 +225,7 @@ _COURSE: dict[str, Callable[[RunLog], str]] = {
     "epochs": _epochs,
     "time": lambda run: _time(run.seconds),
     "real tokens a second, median": lambda run: _shown(run, "tokens_per_second", "{:,.0f}"),
-    "share of the hardware's limit, median": lambda run: _shown(run, "mfu", "{:.1%}"),
+    "share of the hardware's limit, median": lambda run: _share_of_limit(run),
     "time waiting for data, median": lambda run: _shown(run, "waiting_share", "{:.1%}"),
     "memory, most": _memory,
     "finished": lambda run: "yes" if run.is_finished else "no",

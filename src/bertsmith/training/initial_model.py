@@ -126,6 +126,8 @@ def _require_fit(recipe: PretrainRecipe, config: BertConfig, source: str) -> Non
             f"max_seq_length {longest} is over the model's "
             f"{config.max_position_embeddings} positions",
             where=source,
+            fix=f"set examples.max_seq_length={config.max_position_embeddings} or less, in all "
+            "phases",
         )
     if config.attention != recipe.model.attention:
         raise RecipeError(

@@ -19,6 +19,7 @@ from bertsmith.store import TokenStore, describe, missing_words
 from bertsmith.training.alike import require_alike, weight_hashes
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.distributed import Ranks, joined_ranks
+from bertsmith.training.doubts import tell_empty_phases, tell_unknown
 from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
 from bertsmith.training.freezing import require_layers
 from bertsmith.training.initial_model import starting_model
@@ -27,7 +28,7 @@ from bertsmith.training.loop import Trainer
 from bertsmith.training.older_runs import as_started
 from bertsmith.training.own_shape import settings_of_model, unapplied_settings
 from bertsmith.training.phased_batches import PhasedBatches
-from bertsmith.training.phases import Phase, empty_phases
+from bertsmith.training.phases import Phase
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.run_log import read_run
@@ -137,6 +138,7 @@ class _Session:
         )
         if recipe.examples.whole_word_masking and (told := missing_words(store)):
             warn(told)
+        tell_unknown(store, warn)
         self.token_counts = count_tokens(store, self.training_ids)
         self.held_out: dict[Phase, list[PretrainingBatch]] = {}
         self.held_out_batches()
@@ -243,19 +245,8 @@ def _possible(
         recipe = recipe.model_copy(update={"model": model})
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
     if recipe.training.budget_seconds is None:
-        _tell_empty_phases(recipe.resolved_phases, recipe.training.num_steps, warn)
+        tell_empty_phases(recipe.resolved_phases, recipe.training.num_steps, warn)
     return recipe
-
-
-def _tell_empty_phases(
-    phases: tuple[Phase, ...], num_steps: int, warn: Callable[[str], None]
-) -> None:
-    if numbers := empty_phases(phases, num_steps):
-        which = ", ".join(f"phases.{number}" for number in numbers)
-        warn(
-            f"no update is left for {which} in a run of {num_steps}: its share comes to less than "
-            "one; give a larger training.num_steps or share"
-        )
 
 
 def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:

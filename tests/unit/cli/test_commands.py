@@ -176,7 +176,7 @@ def test_a_score_at_chance_is_told(bertsmith, tmp_path, model, no_word):
         return
     assert accuracy == 2 / 3
     (line,) = err.splitlines()
-    assert f"{run}: accuracy {accuracy:.4f} on dev is no better than always giving the most" in line
+    assert f"{run}: accuracy {accuracy:.4f} on dev is no better than always giving the same" in line
     assert f"(0.6667); bertsmith doctor run '{run}' looks" in line
     assert bertsmith("doctor", "run", run)[0] in (0, 1)
 

@@ -164,7 +164,7 @@ def test_fine_tuning_at_a_rate_far_too_high(bertsmith, model, tmp_path, monkeypa
     command = ("finetune", "classify", "--model", model, "--data", tmp_path, "-o", "hot", *options)
     code, _, err = bertsmith(*command)
     assert code == 0
-    assert "accuracy 0.6667 on dev is no better than always giving the most frequent" in err
+    assert "accuracy 0.6667 on dev is no better than always giving the same answer" in err
     finding = findings(bertsmith, "hot")["not_learned"]
     assert finding["severity"] == "problem"
     assert "accuracy 0.6667 on dev is no better" in finding["title"]

@@ -16,6 +16,7 @@ from bertsmith.plan.planning import _encoder_parameters
 from bertsmith.plan.throughput import device_names
 from bertsmith.recipes import load_recipe
 from bertsmith.training import PretrainRecipe, read_run
+from cli_runs import run
 from seeing_runs import make_store
 
 CORPUS = PlannedCorpus.of_bytes(10**10)
@@ -271,3 +272,17 @@ def test_mistakes_are_told_in_one_line(bertsmith, arguments, message):
     assert (code, out) == (2, "")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_the_size_to_take_says_that_even_it_is_too_large(capsys):
+    """Of some thousand tokens no size is small enough; one given twice is listed once."""
+    few = ("plan", "--corpus-bytes", "20000", "--gpu", "cpu", "--hours", "1")
+    assert run(*few, "--size", "tiny", "--size", "tiny") == 0
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if line.lstrip().startswith("tiny ")]
+    assert len(rows) == 1
+    assert rows[0].endswith("← take this, though too large")
+    assert run("plan", "--corpus-bytes", "5GB", "--gpu", "h100", "--hours", "1") == 0
+    out = capsys.readouterr().out
+    assert "← take this\n" in out
+    assert "though" not in out

@@ -192,6 +192,19 @@ def test_a_run_that_goes_on_or_is_of_an_older_version(runs, tmp_path):
     assert page.count("<svg") == 6
 
 
+def test_only_settings_in_force_are_shown_and_the_share_says_of_what(runs, tmp_path):
+    """A run by the clock has no number of updates, and two machines have two limits."""
+    clock = tmp_path / "clock"
+    shutil.copytree(runs / "first", clock, symlinks=True)
+    values = yaml.safe_load((clock / "recipe.yaml").read_text())
+    values["training"] |= {"budget_seconds": 77.5, "num_steps": 987654}
+    (clock / "recipe.yaml").write_text(yaml.safe_dump(values))
+    page = text_of(report(tmp_path / "page.html", runs / "first", clock))
+    assert "training.budget_seconds 77.5" in page
+    assert "987654" not in page
+    assert re.search(r"hardware&\S+ limit, median [\d.]+% of [\d.]+ TFLOP/s", page)
+
+
 def test_long_settings_that_differ_at_their_end_are_told(runs, tmp_path):
     folders = []
     for name in ("one", "two"):

@@ -1,0 +1,156 @@
+"""Fine-tuned models on data of other tasks, data with gaps, and files as a task has them."""
+
+import json
+
+import pytest
+
+from cli_runs import WORDS, run
+
+QUICK = (
+    "--set", "training.num_epochs=1", "--set", "training.precision=fp32",
+    "--set", "training.global_batch_size=8", "--set", "training.micro_batch_size=8",
+)  # fmt: skip
+SENTENCES = [f"the {one} {other} ." for one in WORDS[:6] for other in WORDS[6:12]]
+
+
+def write_glue(folder, header, rows):
+    folder.mkdir(exist_ok=True)
+    for name, lines in (("train", rows), ("dev", rows[:12])):
+        text = "".join("\t".join(map(str, line)) + "\n" for line in (header, *lines))
+        (folder / f"{name}.tsv").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned(model, tmp_path_factory):
+    """A run of classes, one of numbers, and the data of both."""
+    folder = tmp_path_factory.mktemp("tuned")
+    classes = [(text, index % 2) for index, text in enumerate(SENTENCES)]
+    data = {"sst2": write_glue(folder / "classes", ("sentence", "label"), classes)}
+    header = ("sentence1", "sentence2", "score")
+    numbers = [(text, text, index % 5) for index, text in enumerate(SENTENCES)]
+    data["stsb"] = write_glue(folder / "numbers", header, numbers)
+    for task, path in data.items():
+        command = ("finetune", task, "--model", model, "--data", path, "-o", folder / task, *QUICK)
+        assert run(*command) == 0
+    return folder, data
+
+
+@pytest.mark.parametrize(("task", "other"), [("stsb", "sst2"), ("sst2", "stsb"), ("ner", "sst2")])
+def test_a_model_is_not_scored_on_answers_of_another_kind(bertsmith, tuned, task, other):
+    folder, data = tuned
+    path = data.get(task, data["sst2"])
+    code, _, err = bertsmith("evaluate", task, "--model", folder / other, "--data", path)
+    assert code == 2
+    assert f"was fine-tuned for {other}, whose answers are of another kind; give a model" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "other", "told"),
+    [("stsb", "sst2", "2 classes, and stsb asks for a number"), ("sst2", "stsb", "numbers, and")],
+)
+def test_nor_is_one_that_is_no_run_of_ours(bertsmith, tuned, tmp_path, task, other, told):
+    folder, data = tuned
+    for file in (folder / other).iterdir():
+        if file.suffix in (".json", ".safetensors", ".txt"):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    code, _, err = bertsmith("evaluate", task, "--model", tmp_path, "--data", data[task])
+    assert (code, "has a head for " + told in err) == (2, True), err
+
+
+def test_a_task_s_own_files_are_predicted(bertsmith, tuned, tmp_path):
+    """A test file of GLUE has no column called text."""
+    folder, _ = tuned
+    path = tmp_path / "test.tsv"
+    path.write_text("index\tsentence\n0\tthe red river\n1\tthe old city\n")
+    code, out, err = bertsmith(
+        "predict", "classify", "--model", folder / "sst2", "--input", path, "--json"
+    )
+    assert code == 0, err
+    assert [json.loads(line)["text"] for line in out.splitlines()] == [
+        "the red river",
+        "the old city",
+    ]
+    # What is called text is the text.
+    path.write_text("sentence\ttext\nno\tyes\n")
+    _, out, _ = bertsmith(
+        "predict", "classify", "--model", folder / "sst2", "--input", path, "--json"
+    )
+    assert json.loads(out)["text"] == "yes"
+
+
+def test_numbers_that_were_not_learned_are_told(bertsmith, model, tmp_path):
+    """A correlation of 0 or less is what a number has that is always the same."""
+    header = ("sentence1", "sentence2", "score")
+    numbers = [(text, text, index % 5) for index, text in enumerate(SENTENCES)]
+    data = write_glue(tmp_path / "data", header, numbers)
+    dev = [header, *((text, text, 4 - index % 5) for index, text in enumerate(SENTENCES))]
+    (data / "dev.tsv").write_text("".join("\t".join(map(str, line)) + "\n" for line in dev))
+    options = ("--set", "training.learning_rate=1e-9", "-o", tmp_path / "run", *QUICK)
+    code, out, err = bertsmith("finetune", "stsb", "--model", model, "--data", data, *options)
+    assert code == 0
+    score = float(out.split("pearson_correlation")[1].split()[0])
+    told = "on dev is no better than always giving the same answer (0.0000)" in err
+    assert told == (score <= 0)
+    log = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    start = json.loads(log[0])
+    assert start["least_score"] == 0
+
+
+def csv_file(folder, rows, name="data.csv"):
+    path = folder / name
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    return path
+
+
+def test_a_number_that_is_always_the_same_teaches_nothing(bertsmith, model, tmp_path):
+    path = csv_file(tmp_path, [(text, 3) for text in SENTENCES])
+    command = ("finetune", "regress", "--model", model, "--data", path, "-o", tmp_path / "run")
+    code, _, err = bertsmith(*command)
+    assert code == 2
+    assert "data.csv:2: all examples have the same number, 3; give examples whose" in err
+    assert not (tmp_path / "run" / "recipe.yaml").exists()
+
+
+def test_a_class_that_only_held_out_examples_have_is_one(bertsmith, model, tmp_path):
+    """Who gives a single file hasn't chosen what is held out of it."""
+    rows = [(text, f"kind{index}") for index, text in enumerate(SENTENCES)]
+    path = csv_file(tmp_path, rows)
+    output = tmp_path / "run"
+    code, _, err = bertsmith(
+        "finetune", "classify", "--model", model, "--data", path, "-o", output, *QUICK
+    )
+    assert code == 0, err
+    labels = json.loads((output / "config.json").read_text())["id2label"]
+    assert len(labels) == len(SENTENCES)
+
+
+def test_gaps_in_the_data_are_told(bertsmith, model, tmp_path):
+    rows = [(text, index % 2) for index, text in enumerate(SENTENCES)]
+    path = csv_file(tmp_path, [*rows, ("", 1), ('" "', 0)])
+    command = ("finetune", "classify", "--model", model, "-o", tmp_path / "run", *QUICK)
+    code, _, err = bertsmith(*command, "--data", path)
+    assert code == 0
+    assert "2 rows without a text, as at " in err
+    lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
+    path = tmp_path / "null.jsonl"
+    path.write_text("\n".join([*lines, '{"text": "the river", "label": null}']))
+    code, _, err = bertsmith(*command, "--data", path)
+    assert code == 2
+    assert f"null.jsonl:{len(rows) + 1}: its 'label' is null; give a value, or remove" in err
+    path.write_text("\n".join([*lines, '{"text": "the river", "label": true}']))
+    _, _, err = bertsmith(*command, "--data", path)
+    assert "column 'label' holds True, not text; write \"true\"" in err
+
+
+def test_a_run_goes_on_with_its_own_data_alone(bertsmith, model, tmp_path):
+    rows = [(text, index % 2) for index, text in enumerate(SENTENCES)]
+    path, other = csv_file(tmp_path, rows), csv_file(tmp_path, rows[1:], "other.csv")
+    command = ("finetune", "classify", "--model", model, "-o", tmp_path / "run", *QUICK, "--data")
+    assert bertsmith(*command, path)[0] == 0
+    code, _, err = bertsmith(*command, other)
+    assert code == 2
+    assert f"this run was started on other data: on {path}, not {other}; give the data" in err
+    csv_file(tmp_path, rows[2:])
+    assert f"other data: {path} has changed since; give" in bertsmith(*command, path)[2]
