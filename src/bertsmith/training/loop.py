@@ -1,6 +1,5 @@
 """The training loop: the same for pre-training and for every fine-tuning task."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -10,7 +9,6 @@ from pathlib import Path
 from torch import nn
 
 from bertsmith._progress import progress
-from bertsmith.errors import TrainingError
 from bertsmith.model import PackedSequences
 from bertsmith.model.triton_ops import why_no_triton
 from bertsmith.objectives import Objective
@@ -21,6 +19,7 @@ from bertsmith.training.conditions import changed_conditions
 from bertsmith.training.course import Course
 from bertsmith.training.cpu import keep_freed_memory, slowness
 from bertsmith.training.distributed import Ranks
+from bertsmith.training.evaluator import Evaluator
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import BrokenOff, Interrupted, stop_on_signals
@@ -76,7 +75,7 @@ class Trainer:
         self.ranks, self.warn = ranks or Ranks(), warn
         self.model, self.batches = model, batches
         self.settings, self.run, self.description = settings, run, description
-        self.save_model, self.evaluation = save_model, evaluation
+        self.save_model = save_model
         self.course = Course(settings, horizon, evaluation.times)
         self.update = Updater(model, objective, settings, self.ranks)
         self.saver = CheckpointSaver(run, settings, save_model, self.ranks)
@@ -88,10 +87,17 @@ class Trainer:
             warn=warn,
             settle=self.saver.wait,
         )
+        self.evaluator = Evaluator(
+            evaluation,
+            self.course,
+            run,
+            keep_model=self._save_model,
+            keep_time=self._keep_time,
+            way_on=self.skips.way_on,
+        )
         self.meter = Meter(model, objective, self.update.device, self.update.precision)
         self.facts = facts
         self.state = TrainingState()
-        self._seconds_of_evaluation: float | None = None  # of the last one in this sitting
         if not self.ranks.is_first:  # dropout must not be the same everywhere
             seed_rank(settings.seed, 0, self.ranks)
 
@@ -173,7 +179,7 @@ class Trainer:
                 self.state.step += 1
                 self._keep_time()
                 bar.reach(self.course.done(self.state))
-                is_due = self._is_evaluation_due(fraction)
+                is_due = self.evaluator.is_due(self.state, fraction, self._fraction())
                 ends_phase = self.batches.phase_at(self._fraction()) != phase
                 is_full = self.state.step % self.settings.log_every_steps == 0
                 if is_due or ends_phase or is_full:
@@ -238,65 +244,14 @@ class Trainer:
         )
         return {**shown_means(means), "tokens/s": f"{rate:,.0f}", **shown_machine(machine)}
 
-    def _is_evaluation_due(self, fraction: float) -> bool:
-        """Whether the model is to be evaluated, after the share of the run that was done before."""
-        if not self.course.is_evaluation_between(fraction, self._fraction()):
-            return False
-        seconds = self._seconds_of_evaluation
-        if seconds is None:
-            training = self.state.seconds - self.state.evaluating_seconds
-            seconds = self.evaluation.num_updates * training / self.state.step
-        return self.course.can_afford_evaluation(self.state, seconds)
-
     def _evaluate(self, phase: int) -> bool:
-        """Evaluates the model; returns whether this is a checkpoint to keep.
-
-        Who is asked to stop has seconds to save, perhaps, and an evaluation takes longer: it is
-        left to the next sitting.
-        """
-        self.model.eval()
-        started = self.state.seconds
-        scores = self.agreed.unless_stopped(self.evaluation.run)
-        self._keep_time()
-        seconds = self.state.seconds - started
-        self.state.evaluating_seconds += seconds
-        self.state.due_evaluation = phase if scores is None else None
-        if scores is None:
-            return False
-        self._require_numbers(scores)
-        self._seconds_of_evaluation = seconds
-        is_kept = self._is_best_score(scores)
-        further = {**self._phase_of_line(phase), **({"is_kept": True} if is_kept else {})}
-        seconds = round(self.state.seconds, 3)
-        self.run.log("evaluation", self.state.step, **scores, **further, seconds=seconds)
-        if is_kept:
-            self.run.sync_log()  # whoever finds the model finds what it was kept for
-            self._save_model()
-        loss = scores.get(self.evaluation.best_checkpoint or "")
-        return loss is not None and self.state.notes_best(loss, phase)
+        """Evaluates the model; returns whether this is a checkpoint to keep."""
+        line = self._phase_of_line(phase)
+        return self.evaluator.evaluate(self.model, self.state, self.agreed, phase, line)
 
     def _phase_of_line(self, phase: int) -> dict[str, int]:
         """What a line says of its phase, where there are several: no clock tells it exactly."""
         return {"phase": phase} if self.batches.phase_at(1.0) > 0 else {}
-
-    def _is_best_score(self, scores: dict[str, float]) -> bool:
-        """Notes the score by which a model is kept; returns whether it is the best so far."""
-        if self.evaluation.best is None:
-            return False
-        score = scores[self.evaluation.best]
-        if self.state.best_score is not None and score <= self.state.best_score:
-            return False
-        self.state.best_score = score
-        return True
-
-    def _require_numbers(self, scores: dict[str, float]) -> None:
-        """Stops the run before weights that give no numbers are saved anywhere."""
-        if not all(math.isfinite(score) for score in scores.values()):
-            raise TrainingError(
-                f"the held-out loss is no number any more at step {self.state.step}",
-                where=self.run.path,
-                fix=self.skips.way_on(self.state.step),
-            )
 
     def _checkpoint(self, window: Window, fraction: float, is_best: bool) -> Window:
         """Saves, and ends the run if it was asked to stop; returns the window to go on with."""
@@ -328,7 +283,7 @@ class Trainer:
 
     def _finish(self) -> None:
         self.model.eval()
-        if self.evaluation.best is None:
+        if self.evaluator.evaluation.best is None:
             self._save_model()
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
         self.run.sync_log()
