@@ -47,6 +47,26 @@ def test_more_updates_are_advised_where_there_is_text_for_them(tmp_path):
     assert "through the text 600 times: add text" in found["short_run"].remedy
     assert "little text" in found["mlm_plateau"].remedy
     assert "updates" not in found["mlm_plateau"].remedy
+    assert found["nsp_at_chance"].command == "bertsmith doctor store store"
+
+
+def test_a_rate_is_said_once_in_a_command_and_equal_commands_are_one(tmp_path):
+    """A low rate under which the loss went over ln V all the same; a high one without warm-up."""
+    over = written(
+        tmp_path / "over",
+        train=lambda s: train_line(s, 11.5),
+        evaluation=lambda s: evaluation_line(s, 11.5),
+        changes=["training.learning_rate=1e-6"],
+    )
+    for found in findings(over).values():
+        assert found.command.count("training.learning_rate=") <= 1, found
+    hot = written(
+        tmp_path / "hot",
+        **FLAT,
+        changes=["training.learning_rate=1e-3", "training.num_warmup_steps=0"],
+    )
+    found = findings(hot)
+    assert found["learning_rate_too_high"].command == found["no_warmup"].command
 
 
 def test_pairs_are_left_out_when_masked_lm_has_learned_and_they_teach_nothing(tmp_path):

@@ -48,7 +48,9 @@ def unfit(tmp_path_factory):
     path = write_jsonl(folder, [sentence(rng) for _ in range(300)])
     tokenizer = Tokenizer(Vocabulary([*SPECIAL_TOKENS, *WORDS[::2], "."]))
     write_store(open_corpus(path), tokenizer, folder / "store")
-    pretrain(folder / "store", recipe("training.num_steps=4"), folder / "run", warn=silent)
+    told = []
+    pretrain(folder / "store", recipe("training.num_steps=4"), folder / "run", warn=told.append)
+    assert ["% of the store's tokens are [UNK]" in line for line in told] == [True]
     return folder / "run"
 
 

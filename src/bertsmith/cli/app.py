@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -144,15 +145,29 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Reads a command line."""
-        may_be_empty = any(word == "" or word.endswith("=") for word in args)
+        empty = _empty_words(args)
         left: list[str] = super().parse_args(ctx, args)
-        for param in self.params if may_be_empty else ():
+        for param in self.params if empty else ():
+            is_option = param.param_type_name == "option"
             value = ctx.params.get(param.name)
             values = value if isinstance(value, list | tuple) else [value]
-            if Path() in values or ("" in values and param.name in _NAMES):
-                name = param.opts[-1] if param.param_type_name == "option" else param.name.upper()
+            is_empty = Path() in values or ("" in values and param.name in _NAMES)
+            if is_empty and empty & set(param.opts if is_option else [""]):
+                name = param.opts[-1] if is_option else (param.name or "").upper()
                 ctx.fail(f"{name} is empty: give a name; perhaps a shell variable isn't set")
         return left
+
+
+def _empty_words(args: list[str]) -> set[str]:
+    """The options whose value is empty, and "" where an argument is.
+
+    Example:
+        >>> sorted(_empty_words(["store", "", "-o", "", "--init=", "--recipe", "tiny"]))
+        ['', '--init', '-o']
+    """
+    pairs = [(before, word) for before, word in pairwise(["", *args]) if word == ""]
+    options = {before if before.startswith("-") else "" for before, _ in pairs}
+    return options | {word[:-1] for word in args if word.startswith("-") and word.endswith("=")}
 
 
 class _Commands(TyperGroup):

@@ -170,8 +170,10 @@ class RunCommands:
         chosen = {change.partition("=")[0] for change in changes}
         mended = []
         if "training.learning_rate" not in chosen:
-            mended += [self._lower(3)] if self.is_useless else []
-            mended += [f"training.learning_rate={self.sound_rate:.2g}"] if self.is_timid else []
+            if self.is_useless:
+                mended.append(self._lower(3))
+            elif self.is_timid:
+                mended.append(f"training.learning_rate={self.sound_rate:.2g}")
         if self.lacks_warmup and not chosen & {"training.num_warmup_steps", _WARMUP}:
             mended += [*self._unset("training.num_warmup_steps"), f"{_WARMUP}=0.05"]
         return mended
@@ -187,6 +189,7 @@ class RunCommands:
     def _command(
         self, start: Sequence[str], changes: Sequence[str], folder: Path | None = None
     ) -> str:
+        changes = sorted(changes)  # the same settings are the same command, whatever found them
         options = [part for change in changes for part in ("--set", change)]
         recipe = ["--recipe", str(self.run.path / "recipe.yaml")]
         words = shlex.join([*start, *recipe, *options, "-o", str(folder or self._beside(changes))])

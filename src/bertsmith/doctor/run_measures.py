@@ -1,6 +1,7 @@
 """What is measured about a run: its curves, how far it came, and what it was run on."""
 
 import math
+import shlex
 import statistics
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -237,9 +238,21 @@ class RunMeasures(RunCommands):
         """Whether fresh weights met a learning rate in their first update that is too high then."""
         return self.is_fresh and not self.has_warmup and self.learning_rate >= HIGHEST_AT_ONCE
 
-    def epochs_of(self, num_steps: int) -> float:
-        """How often a run of so many updates goes through the text; 0 where that isn't known."""
-        return (self.epochs or 0.0) * num_steps / max(self.run.step, 1)
+    @property
+    def epochs_of_enough(self) -> float:
+        """How often enough updates would go through the text; 0 where that isn't known."""
+        return (self.epochs or 0.0) * self.enough_updates / max(self.run.step, 1)
+
+    @property
+    def has_text_for_more(self) -> bool:
+        """Whether there is text for enough updates; else more of them tell little."""
+        return self.epochs_of_enough < MANY_EPOCHS
+
+    def more_updates(self) -> str:
+        """The command that makes a run of enough updates; with little text, one that shows it."""
+        if self.has_text_for_more:
+            return self.longer()
+        return f"bertsmith doctor store {shlex.quote(self.store)}"
 
     @property
     def _seen(self) -> list[float]:

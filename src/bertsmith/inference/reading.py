@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class InputRow:
 
 
 def read_inputs(
-    path: Path | str, other_names: Mapping[str, str] | None = None
+    path: Path | str, other_names: Sequence[Mapping[str, str]] = ()
 ) -> Iterator[InputRow]:
     r"""Reads inputs one at a time; the file's ending says what it is.
 
@@ -42,7 +42,8 @@ def read_inputs(
 
     Args:
         path: the file.
-        other_names: what else columns are called, and which of `COLUMNS` they then are.
+        other_names: what else columns are called, and which of `COLUMNS` they then are; of several
+            such sets the first counts by which a row has all that the set names.
 
     Yields:
         The rows, in order.
@@ -66,7 +67,7 @@ def read_inputs(
         raise InputError("is of an unknown kind", where=path, fix=f"give a file named {known}")
     is_empty = True
     for where, record in reader(path):
-        yield _row(record, where, other_names or {})
+        yield _row(record, where, other_names)
         is_empty = False
     if is_empty:
         raise InputError("holds no input", where=path, fix="give at least one")
@@ -137,12 +138,19 @@ def _read_table(path: Path, table: "Iterator[list[str]]") -> Iterator[Record]:
         yield where, dict(zip(names, fields, strict=True))
 
 
-def _row(record: Mapping[str, object], where: str, other_names: Mapping[str, str]) -> InputRow:
+def _row(
+    record: Mapping[str, object], where: str, other_names: Sequence[Mapping[str, str]]
+) -> InputRow:
     """The known columns of a record, checked."""
-    known = {name: name for name in COLUMNS if name in record and name not in other_names}
-    for other, name in other_names.items():
-        if other in record:
-            known.setdefault(name, other)
+    known = {name: name for name in COLUMNS if name in record}
+    for names in other_names:
+        others = {name: name for name in names.values() if name in record}
+        for other, name in names.items():
+            if other in record:
+                others.setdefault(name, other)
+        if others.keys() == set(names.values()):
+            known = {name: name for name in known if name not in names} | others
+            break
     values = {name: _value(name, record[known[name]], where) for name in COLUMNS if name in known}
     if not values:
         raise DataError("has no known column", where=where, fix=f"name one {' | '.join(COLUMNS)}")

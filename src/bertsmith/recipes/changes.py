@@ -11,6 +11,10 @@ from bertsmith.recipes.yaml_text import parse_yaml
 __all__ = ["apply_change", "named_settings", "refuse_contradictions"]
 
 
+# The one list of groups of settings.
+_LIST = "phases"
+
+
 def apply_change(settings: dict[str, Any], change: str) -> None:
     """Sets one setting, and clears the one that would count instead of it.
 
@@ -34,7 +38,8 @@ def apply_change(settings: dict[str, Any], change: str) -> None:
             below = values[_index(values, key, change)]
         else:
             below = values.setdefault(key, {})
-            _require_list(below, key, following, change)
+            if key == _LIST and values is settings:
+                _require_list(below, following, change)
         if not isinstance(below, dict | list):
             raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
         values = below
@@ -106,13 +111,13 @@ def _index(values: list[Any], key: str, change: str) -> int:
     raise RecipeError(f"there is no {key} in this list; known are {known}", where=f"--set {change}")
 
 
-def _require_list(values: Any, name: str, key: str, change: str) -> None:
+def _require_list(values: Any, key: str, change: str) -> None:
     """Refuses a number where there is no list: one of them can't be set before the others."""
     if key.isdecimal() and not isinstance(values, list):
         raise RecipeError(
-            f"the recipe has no {name} of which one could be changed",
+            f"the recipe has no {_LIST} of which one could be changed",
             where=f"--set {change}",
-            fix=f"set all of them, as in --set '{name}=[{{...}}, {{...}}]'",
+            fix=f"set all of them, as in --set '{_LIST}=[{{share: 0.9}}, {{share: 0.1}}]'",
         )
 
 

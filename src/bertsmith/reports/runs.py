@@ -21,6 +21,8 @@ __all__ = ["write_run_report"]
 
 # Characters of a setting that a table has room for.
 _LONG = 40
+# The least that a rate is of another one, if both are of one machine.
+_ALIKE = 0.8
 
 
 def write_run_report(
@@ -189,8 +191,10 @@ def _memory(run: RunLog) -> str:
 
 def _share_of_limit(run: RunLog) -> str:
     """The share, and of what: two machines, or a busy and a quiet one, have other limits."""
-    share, rate = _shown(run, "mfu", "{:.1%}"), _rate(run.facts.get("matmul_flops_per_second"))
-    return f"{share} of {rate}" if share and rate else share
+    share = _shown(run, "mfu", "{:.1%}")
+    rates = [start.get("matmul_flops_per_second") or 0.0 for start in run.of_kind("start")]
+    is_one = rates and min(rates) > _ALIKE * max(rates) > 0  # sittings may be on other machines
+    return f"{share} of {_rate(max(rates))}" if share and is_one else share
 
 
 def _rate(rate: float | None) -> str:

@@ -227,7 +227,7 @@ class Trainer:
         self.skips.note(window.verdicts, window.first_step, self.state)
         means = window.means(self.ranks)
         rate = window.tokens_per_second(self.ranks)
-        machine = self.meter.take(time.monotonic() - window.started)
+        machine = self.meter.take(time.monotonic() - window.started, is_logged=bool(means))
         if not means:  # all were skipped
             return {}
         self.run.log(

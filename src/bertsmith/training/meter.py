@@ -74,11 +74,12 @@ class Meter:
             predictions = sum(counts.get(name, 0) for name in _PREDICTING)
             self._num_flops += self.flops.of_batch(batch, predictions)
 
-    def take(self, seconds: float) -> dict[str, float]:
+    def take(self, seconds: float, *, is_logged: bool = True) -> dict[str, float]:
         """What was measured since the last call, for the log; counting starts anew.
 
         Args:
             seconds: how long that was, evaluation and saving left out.
+            is_logged: whether the values come into the log, as a new rate must.
 
         Returns:
             `mfu`: the share of the device's rate of matrix products; `waiting_share`: the share of
@@ -90,7 +91,8 @@ class Meter:
         seconds = max(seconds, 1e-9)
         self._seconds += seconds
         done, known = self._num_flops / seconds, matmul_rate(self.device, self.precision)
-        again = self.device.type == "cpu" and self._is_to_be_measured(done > known)
+        may_measure = is_logged and self.device.type == "cpu"
+        again = may_measure and self._is_to_be_measured(done > known)
         rate = matmul_rate(self.device, self.precision, again=again)
         measured = {"matmul_flops_per_second": round(rate)} if rate > known else {}
         values = {

@@ -122,7 +122,7 @@ class RunLog:
         points = [
             (float(record[x]), float(record[name]))
             for record in self.of_kind(kind)
-            if name in record and x in record and math.isfinite(record[name])
+            if record.get(name) is not None and x in record and math.isfinite(record[name])
         ]
         return [point[0] for point in points], [point[1] for point in points]
 
@@ -175,12 +175,12 @@ def _against_best_rates(records: Sequence[Record]) -> list[Record]:
     sitting, best, rates = 0, {0: 0.0}, []
     for record in records:
         sitting += record["kind"] == "start"
-        best[sitting] = record.get(_RATE, best.get(sitting, 0.0))
+        best[sitting] = max(best.get(sitting, 0.0), record.get(_RATE) or 0.0)
         rates.append((best[sitting], sitting))
     corrected: list[Record] = []
     for record, (rate, sitting) in zip(records, rates, strict=True):
-        changes = {_RATE: best[sitting]} if _RATE in record else {}
-        if "mfu" in record and rate < best[sitting]:
+        changes = {_RATE: best[sitting]} if record.get(_RATE) else {}
+        if record.get("mfu") and 0 < rate < best[sitting]:
             changes["mfu"] = record["mfu"] * rate / best[sitting]
         corrected.append({**record, **changes})
     return corrected

@@ -79,7 +79,7 @@ def require_same(
     before, now = _of_run(saved, "data"), _of_run(wanted, "data")
     if isinstance(before, dict) and isinstance(now, dict) and before != now:
         raise RecipeError(
-            f"this run was started on other data: {_other_files(before, now)}",
+            f"this run was started on other data ({_other_files(before, now)})",
             where=run,
             fix="give the data as they were to go on, or another output folder",
         )
@@ -103,12 +103,18 @@ def _of_run(recipe: dict[str, Any], what: str) -> Any:
 
 
 def _other_files(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """In which files, by their names and hashes, a run's data differ."""
+    """In which files a run's data, as hashes by path, differ."""
     if changed := [path for path in before if path in now and before[path] != now[path]]:
         return f"{changed[0]} has changed since"
-    names = [", ".join(path for path in one if path not in other) or "no more"
-             for one, other in ((before, now), (now, before))]  # fmt: skip
-    return f"on {names[0]}, not {names[1]}"
+    gone = [path for path in before if path not in now]
+    new = [path for path in now if path not in before]
+    if sorted(before.values()) == sorted(now.values()):
+        return f"what was {gone[0]} is {new[0]} now"
+    if not gone:
+        return f"{new[0]} is new"
+    if not new:
+        return f"{gone[0]} is missing"
+    return f"on {', '.join(gone)}, not {', '.join(new)}"
 
 
 def _work(task: Any) -> str:

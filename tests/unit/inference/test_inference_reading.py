@@ -120,3 +120,20 @@ def test_trouble_with_a_row_is_told_by_file_and_line(save, tmp_path):
     path = write(tmp_path / "in.jsonl", '{"question": "a", "context": "b"}\n{"question": "a"}')
     with pytest.raises(DataError, match=r"line 2: has no context"):
         list(predict_rows(answer, read_inputs(path)))
+
+
+def test_other_names_count_where_a_row_has_all_of_them(tmp_path):
+    """A question with its context is no question with its sentence."""
+    names = [{"question": "text", "sentence": "text_pair"}]
+    path = tmp_path / "in.tsv"
+
+    def values(text, names=names):
+        path.write_text(text)
+        return [row.values for row in read_inputs(path, names)]
+
+    assert values("question\tsentence\nq\ts\n") == [{"text": "q", "text_pair": "s"}]
+    assert values("question\tcontext\nq\tc\n") == [{"question": "q", "context": "c"}]
+    assert values("question\tsentense\nq\ts\n") == [{"question": "q"}]
+    assert values("question\ttext\ttext_pair\nq\ta\tb\n") == [{"text": "a", "text_pair": "b"}]
+    optional = [*names, {"question": "text"}]
+    assert values("question\tx\nq\ts\n", optional) == [{"text": "q"}]

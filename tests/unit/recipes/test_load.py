@@ -263,6 +263,8 @@ def test_a_resolved_recipe_resolves_to_itself():
     ("recipe", "change", "told"),
     [
         ("tiny", "phases.0.share=1", "--set phases.0.share=1: the recipe has no phases of which"),
+        # What else has a number in its path is an unknown key, as it is without one.
+        ("tiny", "training.betas.0=1", "unknown key training.betas"),
         ("base", "phases=null phases.0.share=1", "the recipe has no phases of which"),
         ("tiny", "training=3", "--set: training = 3: should be a group of settings; known in tr"),
         ("tiny", "phases=3", "--set: phases = 3: should be a list of groups of settings; known in"),

@@ -48,14 +48,15 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 def _larger(measures: RunMeasures) -> str:
     """Four times the examples: more of those that are held out, or more held out.
 
-    Of few documents a larger share may be the same ones: four at least, or else more text.
+    Of few documents a larger share may be the same ones: about four, or else more text.
     """
     fraction = measures.run.setting("training.held_out_fraction", 0.01)
     most = measures.run.setting("training.num_evaluation_examples", 2000)
-    if measures.fact("evaluation_examples") >= most:
+    if (measures.fact("evaluation_examples") or 0) >= most:
         return measures.again(f"training.num_evaluation_examples={4 * most}")
-    documents = measures.fact("num_documents") or _FEWEST_DOCUMENTS / _MOST
-    larger = min(max(4 * fraction, _FEWEST_DOCUMENTS / documents), _MOST)
+    documents = measures.fact("num_documents")
+    few = _FEWEST_DOCUMENTS / documents if documents else 0.0
+    larger = min(max(4 * fraction, few), _MOST)
     if larger <= fraction:
         return f"bertsmith doctor store {shlex.quote(measures.store)}"
     return measures.again(f"training.held_out_fraction={larger:.2g}")

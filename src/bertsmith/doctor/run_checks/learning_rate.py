@@ -96,12 +96,12 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _faster(measures: RunMeasures) -> str:
-    """A sound rate, or ten times a lower one, if the model takes that; else more updates."""
+    """Ten times the rate, or a sound one where that is far higher; else more updates."""
     higher = min(10 * measures.learning_rate, measures.sound_rate)
     higher = measures.sound_rate if measures.is_timid else higher
     if higher > 1.5 * measures.learning_rate:
         return measures.again(f"training.learning_rate={higher:.2g}")
-    return measures.longer()
+    return measures.longer()  # for frequencies any text is enough
 
 
 def _no_warmup(measures: RunMeasures) -> Iterator[Finding]:

@@ -40,8 +40,9 @@ def _chance(measures: RunMeasures) -> Iterator[Finding]:
             remedy="Look at the pairs (one-sentence documents, text in no order), or leave pairs "
             "out."
             if measures.left_plateau
-            else "Train for longer: masked LM hasn't left its plateau either.",
-            command=measures.without_pairs() if measures.left_plateau else measures.longer(),
+            else "Train for longer, on more text where there is little: masked LM hasn't left its "
+            "plateau either.",
+            command=measures.without_pairs() if measures.left_plateau else measures.more_updates(),
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits
 from bertsmith.doctor.run_commands import FEW_UPDATES
-from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, BELOW_PLATEAU, MANY_EPOCHS, RunMeasures
+from bertsmith.doctor.run_measures import ABOVE_UNIGRAM, BELOW_PLATEAU, RunMeasures
 
 __all__ = ["check"]
 
@@ -79,13 +79,12 @@ def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:
             measures.without_pairs(),
         )
     tokens = measures.fact("num_tokens") or 0
-    is_little = measures.epochs_of(measures.enough_updates) >= MANY_EPOCHS
-    if tokens and (tokens < _FEW_TOKENS or is_little):
+    if tokens and (tokens < _FEW_TOKENS or not measures.has_text_for_more):
         yield (
             f"little text, {tokens:,} tokens",
             f"bertsmith doctor store {shlex.quote(measures.store)}",
         )
-    if tokens and is_little:
+    if tokens and not measures.has_text_for_more:
         return  # more of the same text tells no more
     yield (
         "too few updates" if measures.run.step < FEW_UPDATES else "more updates will tell",

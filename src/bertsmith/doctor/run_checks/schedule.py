@@ -1,12 +1,11 @@
 """Runs that are short, stopped early, or leave part of the model untrained."""
 
-import shlex
 from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Finding, Limits, percent
 from bertsmith.doctor.run_commands import FEW_UPDATES
-from bertsmith.doctor.run_measures import MANY_EPOCHS, RunMeasures
+from bertsmith.doctor.run_measures import RunMeasures
 
 __all__ = ["check"]
 
@@ -55,8 +54,7 @@ def _short(measures: RunMeasures) -> Iterator[Finding]:
     if not (measures.is_fresh and measures.run.is_finished):
         return
     if (crossed := SHORT_LIMITS.crossed(measures.run.step)) is not None:
-        epochs = measures.epochs_of(measures.enough_updates)
-        has_text, store = epochs < MANY_EPOCHS, shlex.quote(measures.store)
+        epochs = measures.epochs_of_enough
         yield Finding(
             "short_run",
             crossed[0],
@@ -66,10 +64,10 @@ def _short(measures: RunMeasures) -> Iterator[Finding]:
             effect="Fresh weights need thousands of updates to find out that context matters at "
             "all, and the model's use grows long after. The paper's run has a million.",
             remedy=f"Train for longer, or {_INIT}."
-            if has_text
+            if measures.has_text_for_more
             else f"More updates would go "
             f"through the text {epochs:,.0f} times: add text, or {_INIT}.",
-            command=measures.longer() if has_text else f"bertsmith doctor store {store}",
+            command=measures.more_updates(),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bertsmith.errors import ModelError
 from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.base import PretrainedModel
+from bertsmith.model.config import ProblemType
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.finetuning.dev_set import DevSet
 from bertsmith.tasks.finetuning.prediction_files import prediction_files
@@ -87,14 +88,22 @@ def evaluate(
 
 def _require_kind(task: Task[Any, Any, Any], model: PretrainedModel[Any], source: str) -> None:
     """Refuses classes for numbers and numbers for classes, whoever fine-tuned the model."""
+    if task.problem_type is None:
+        return
+    wanted = "a number" if task.problem_type == "regression" else "one of several classes"
     config = model.config
-    wants_number = task.problem_type == "regression"
-    is_other = task.problem_type and config.problem_type not in (None, task.problem_type)
-    if is_other or (wants_number and len(config.labels) != 1):
-        has = "numbers" if config.problem_type == "regression" else f"{len(config.labels)} classes"
-        wanted = "a number" if wants_number else "one class"
+    given = _answer(config.problem_type or task.problem_type, len(config.labels))
+    if given != wanted:
         raise ModelError(
-            f"has a head for {has}, and {task.name} asks for {wanted}",
+            f"answers with {given}, and {task.name} asks for {wanted}",
             where=source,
             fix=f"give a model that was fine-tuned for {task.name}",
         )
+
+
+def _answer(problem_type: ProblemType, num_outputs: int) -> str:
+    if problem_type == "multi_label_classification":
+        return "any number of classes"
+    if num_outputs == 1:
+        return "a number"
+    return f"{num_outputs} numbers" if problem_type == "regression" else "one of several classes"

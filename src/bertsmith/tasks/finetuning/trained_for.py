@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bertsmith.errors import RecipeError
 from bertsmith.tasks.families.sequences import Columns
 from bertsmith.tasks.lookup import get_task, task_names
 from bertsmith.training import RunFolder
@@ -14,19 +15,23 @@ def trained_for(model_source: str) -> str | None:
     path = Path(model_source)
     if not (path / "recipe.yaml").is_file():
         return None
-    run = RunFolder(path).read_recipe().get("run")
+    try:
+        run = RunFolder(path).read_recipe().get("run")
+    except RecipeError:  # somebody else's file of that name
+        return None
     task = run.get("task") if isinstance(run, dict) else None
     return task if task in task_names() else None
 
 
-def input_columns(model_source: str) -> dict[str, str]:
-    """What the columns of its task's files are to a prediction: `text` or `text_pair`.
+def input_columns(model_source: str) -> list[dict[str, str]]:
+    """What the columns of its task's files are to a prediction, `text` or `text_pair`.
 
-    So GLUE's own files are predicted as they are. Empty where no such task is known.
+    So GLUE's own files are predicted as they are. See `inference.read_inputs`; empty where no such
+    task is known.
     """
     name = trained_for(model_source)
     columns = None if name is None else getattr(get_task(name), "columns", None)
     if not isinstance(columns, Columns):
-        return {}
-    second = dict.fromkeys(columns.second, "text_pair")
-    return {**dict.fromkeys(columns.first, "text"), **second}
+        return []
+    first, second = dict.fromkeys(columns.first, "text"), dict.fromkeys(columns.second, "text_pair")
+    return [{**first, **second}, *([first] if columns.second_optional else [])]
