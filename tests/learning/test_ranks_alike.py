@@ -100,6 +100,32 @@ def test_a_machine_without_a_compiler(store, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+def test_replicas_that_drift_apart_are_one_again(store, tmp_path):
+    """Something went wrong on one, once: told at the evaluation after it, and mended there."""
+    script = tmp_path / "drifting.py"
+    script.write_text(
+        "import os, runpy, sys\n"
+        "from bertsmith.training.update import Updater\n"
+        "original, done = Updater.__call__, []\n"
+        "def update(self, *arguments):\n"
+        "    original(self, *arguments)\n"
+        "    done.append(1)\n"
+        "    if len(done) == 2 and os.environ['RANK'] == '1':\n"
+        "        bias = next(p for n, p in self.model.named_parameters() if n.endswith('bias'))\n"
+        "        bias.data[0] += 1e-3\n"
+        "Updater.__call__ = update\n"
+        "del sys.argv[:2]\n"
+        "runpy.run_module('bertsmith', run_name='__main__', alter_sys=True)\n"
+    )
+    command = pretrain(store, tmp_path / "run", "training.parallel=ddp")
+    code, _, err = outcome(torchrun(script, *command))
+    assert code == 0, err
+    told = [line for line in err.splitlines() if "weren't rank 0's to the bit" in line]
+    assert [line.startswith("bertsmith: the weights of rank 1 weren't") for line in told] == [True]
+    assert "after step 3: its processor rounds otherwise" in told[0]
+
+
 def test_the_smallest_gpu_decides_for_all(monkeypatch):
     class Gathering(Ranks):
         def gather(self, value):

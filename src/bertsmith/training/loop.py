@@ -25,6 +25,7 @@ from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import BrokenOff, Interrupted, stop_on_signals
 from bertsmith.training.meter import Meter, shown_machine
 from bertsmith.training.random_states import seed_rank
+from bertsmith.training.replicas import reunite
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.saver import CheckpointSaver
 from bertsmith.training.schedule import Horizon
@@ -246,8 +247,19 @@ class Trainer:
 
     def _evaluate(self, phase: int) -> bool:
         """Evaluates the model; returns whether this is a checkpoint to keep."""
+        self._reunite()
         line = self._phase_of_line(phase)
         return self.evaluator.evaluate(self.model, self.state, self.agreed, phase, line)
+
+    def _reunite(self) -> None:
+        """Has the replicas of all ranks the same again, and tells where they weren't."""
+        if others := reunite(self.model, self.update.optimizer, self.ranks):
+            which = ", ".join(map(str, others))
+            self.warn(
+                f"the weights of rank {which} weren't rank 0's to the bit any more after step "
+                f"{self.state.step}: its processor rounds otherwise, or its memory fails; all go "
+                "on with rank 0's"
+            )
 
     def _phase_of_line(self, phase: int) -> dict[str, int]:
         """What a line says of its phase, where there are several: no clock tells it exactly."""
@@ -260,6 +272,7 @@ class Trainer:
             window = Window(self.state.step + 1)
         if self.skips.last == self.state.step and not (self.agreed.must_stop or is_best):
             return window  # the weights may be at fault: the next update will show
+        self._reunite()  # who goes on from here has the first rank's
         self.state.batches = self.batches.state()
         self.state.loss_scaler = self.update.scaler.state()
         guard = self.update.guard.tensors()

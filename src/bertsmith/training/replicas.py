@@ -1,0 +1,52 @@
+"""Replicas of one model on several ranks: whether they still are the same, and made so if not.
+
+All get the same gradients, but each rank does its own step. Processors that round otherwise, or
+memory that fails, let them drift apart without a word, and then gradients are averaged of models
+that are none of them.
+"""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from bertsmith.training.distributed import Ranks
+
+__all__ = ["reunite"]
+
+
+@torch.no_grad()
+def reunite(model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks) -> list[int]:
+    """Gives all ranks the first one's weights and moments, where a rank's are others.
+
+    Shards, of which every weight is on one rank alone, are left as they are.
+
+    Args:
+        model: the same parameters on every rank.
+        optimizer: of the same model.
+        ranks: the processes of the run.
+
+    Returns:
+        The ranks whose weights weren't the first one's to the bit.
+    """
+    parameters = list(model.parameters())
+    if ranks.world_size == 1 or any(isinstance(weight, DTensor) for weight in parameters):
+        return []
+    sums = ranks.gather(torch.stack([_sum_of_bits(weight) for weight in parameters]).tolist())
+    others = [rank for rank, found in enumerate(sums) if found != sums[0]]
+    if others:
+        for tensor in [*parameters, *_state(optimizer, parameters)]:
+            dist.broadcast(tensor, src=0)
+    return others
+
+
+def _sum_of_bits(weight: Tensor) -> Tensor:
+    """A sum that is another one as soon as one value differs by a bit: int64 []."""
+    return weight.contiguous().view(torch.int32).sum(dtype=torch.int64)
+
+
+def _state(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> list[Tensor]:
+    states = (optimizer.state.get(weight, {}) for weight in parameters)
+    return [
+        state[name] for state in states for name in sorted(state) if torch.is_tensor(state[name])
+    ]
