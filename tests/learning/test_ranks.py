@@ -193,23 +193,33 @@ def test_two_machines(store, alone, tmp_path, backend):
 
 
 @pytest.mark.slow
-def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path):
-    dropout = ["model.hidden_dropout_prob=0.2", "model.attention_probs_dropout_prob=0.2"]
-    # The order in which two numbers are added changes nothing; three are needed to see one.
-    for parallel, processes in (("ddp", 2), ("fsdp", 2), ("ddp", 3), ("fsdp", 3)):
-        # Two micro-batches each: the stop comes between them, and the update is made anew.
-        sizes = [f"training.global_batch_size={processes * 2}", "training.micro_batch_size=1"]
-        changes = [*dropout, *sizes, f"training.parallel={parallel}"]
-        name = f"{parallel}-{processes}"
-        whole, halves = tmp_path / f"{name}-whole", tmp_path / f"{name}-halves"
-        run_jobs(job(store, whole, *changes), processes=processes)
-        stopping = job(store, halves, *changes, stop_in=[4, 1], by=1)
-        assert run_jobs(stopping, processes=processes) == [{"stopped": 3}]
-        run_jobs(job(store, halves, *changes), processes=processes)
-        expected, found = weights(whole), weights(halves)
+@pytest.mark.parametrize("processes", [2, 3])
+def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path, processes):
+    """The order in which two numbers are added changes nothing; three are needed to see one."""
+    kinds = ("ddp", "fsdp")
+    whole = {kind: tmp_path / f"{kind}-whole" for kind in kinds}
+    halves = {kind: tmp_path / f"{kind}-halves" for kind in kinds}
+    # Two micro-batches each: the stop comes between them, and the update is made anew.
+    changes = [
+        "model.hidden_dropout_prob=0.2", "model.attention_probs_dropout_prob=0.2",
+        f"training.global_batch_size={processes * 2}", "training.micro_batch_size=1",
+    ]  # fmt: skip
+    begun = []
+    for kind in kinds:
+        settings = [*changes, f"training.parallel={kind}"]
+        begun.append(job(store, whole[kind], *settings))
+        begun.append(job(store, halves[kind], *settings, stop_in=[4, 1], by=1))
+    assert run_jobs(*begun, processes=processes)[1::2] == [{"stopped": 3}] * 2
+    run_jobs(
+        *(job(store, halves[kind], *changes, f"training.parallel={kind}") for kind in kinds),
+        processes=processes,
+    )
+    for kind in kinds:
+        expected, found = weights(whole[kind]), weights(halves[kind])
         assert all(torch.equal(expected[name], found[name]) for name in expected)
-        assert losses(whole) == losses(halves)
-        states = load_file(halves / "checkpoints" / "step-000003" / "training_state.safetensors")
+        assert losses(whole[kind]) == losses(halves[kind])
+        state = halves[kind] / "checkpoints" / "step-000003" / "training_state.safetensors"
+        states = load_file(state)
         assert not torch.equal(states["random.cpu"], states["random.cpu.1"])
 
 
