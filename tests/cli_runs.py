@@ -35,3 +35,14 @@ FAST = (
     "--set", "training.held_out_fraction=0.1", "--set", "training.num_evaluations=2",
     "--set", "training.precision=fp32",
 )  # fmt: skip
+
+
+def complains(result, *parts):
+    """Checks that a command, of which these are exit code, output and errors, says so in a line."""
+    code, out, err = result
+    assert code == 2, (out, err)
+    lines = [line for line in err.splitlines() if line.startswith("bertsmith: ")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in lines[0], lines[0]

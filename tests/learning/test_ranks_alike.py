@@ -30,6 +30,14 @@ def pretrain(store, output, *changes):
     return ["-m", "bertsmith", "pretrain", store, "--recipe", "tiny", *sets, "-o", output]
 
 
+def changed(folder, *lines):
+    """A script that runs what follows `-m bertsmith`, with what it finds changed by some lines."""
+    script = folder / "changed.py"
+    run = "runpy.run_module('bertsmith', run_name='__main__', alter_sys=True)"
+    script.write_text("\n".join(["import runpy, sys", *lines, "del sys.argv[:2]", run, ""]))
+    return script
+
+
 def on_two_machines(first, second):
     """Runs a command on each of two machines, of one rank each; returns their outcomes."""
     with socket.socket() as free:
@@ -74,12 +82,8 @@ def test_another_setting(store, tmp_path, change, told):
 @pytest.mark.slow
 def test_another_version(store, tmp_path):
     """A machine that was forgotten when the others were updated."""
-    older = tmp_path / "older.py"
-    older.write_text(
-        "import runpy, sys, torch\n"
-        "torch.__version__ = torch.torch_version.TorchVersion('0.0.1')\n"
-        "del sys.argv[:2]\n"
-        "runpy.run_module('bertsmith', run_name='__main__', alter_sys=True)\n"
+    older = changed(
+        tmp_path, "import torch", "torch.__version__ = torch.torch_version.TorchVersion('0.0.1')"
     )
     command = pretrain(store, tmp_path / "run")
     line = refusal(command, [older, *command])
@@ -103,20 +107,18 @@ def test_a_machine_without_a_compiler(store, tmp_path):
 @pytest.mark.slow
 def test_replicas_that_drift_apart_are_one_again(store, tmp_path):
     """Something went wrong on one, once: told at the evaluation after it, and mended there."""
-    script = tmp_path / "drifting.py"
-    script.write_text(
-        "import os, runpy, sys\n"
-        "from bertsmith.training.update import Updater\n"
-        "original, done = Updater.__call__, []\n"
-        "def update(self, *arguments):\n"
-        "    original(self, *arguments)\n"
-        "    done.append(1)\n"
-        "    if len(done) == 2 and os.environ['RANK'] == '1':\n"
-        "        bias = next(p for n, p in self.model.named_parameters() if n.endswith('bias'))\n"
-        "        bias.data[0] += 1e-3\n"
-        "Updater.__call__ = update\n"
-        "del sys.argv[:2]\n"
-        "runpy.run_module('bertsmith', run_name='__main__', alter_sys=True)\n"
+    script = changed(
+        tmp_path,
+        "import os",
+        "from bertsmith.training.update import Updater",
+        "original, done = Updater.__call__, []",
+        "def update(self, *arguments):",
+        "    original(self, *arguments)",
+        "    done.append(1)",
+        "    if len(done) == 2 and os.environ['RANK'] == '1':",
+        "        bias = next(p for n, p in self.model.named_parameters() if n.endswith('bias'))",
+        "        bias.data[0] += 1e-3",
+        "Updater.__call__ = update",
     )
     command = pretrain(store, tmp_path / "run", "training.parallel=ddp")
     code, _, err = outcome(torchrun(script, *command))

@@ -177,10 +177,9 @@ def _row(size: "Planned", plan: "Plan") -> tuple[str, ...]:
 
 
 def _verdict(size: "Planned", plan: "Plan") -> str:
-    too_large = "too large" if size.is_too_large else ""
-    if size is not plan.chosen:
-        return too_large
-    return f"← take this{too_large and f', though {too_large}'}"
+    if size is plan.chosen:
+        return "← take this, though too large" if size.is_too_large else "← take this"
+    return "too large" if size.is_too_large else ""
 
 
 def _say_doubts(plan: "Plan", device: "Device", gpus: int) -> None:

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-# Google's vocabularies give far below one in a hundred on text of their language.
-_MANY_UNKNOWN = 0.02
-
 
 @starts_workers_early("bertsmith.store.tokenizing")
 @takes_corpus_options
@@ -73,7 +70,7 @@ def command(
     try:
         from bertsmith.cli.store_info import summary_rows
         from bertsmith.corpus import open_corpus
-        from bertsmith.store import StoreSettings, append_to_store, describe, write_store
+        from bertsmith.store import StoreSettings, append_to_store, unfit_vocabulary, write_store
 
         text, team = open_corpus(corpus, settings), choose_workers(workers, dask)
         if append:
@@ -102,12 +99,8 @@ def command(
     mended = [(name.replace("_", " "), f"{n:,}") for name, n in manifest.counts.items()]
     table(summary_rows(manifest) + mended)
     quoted = shlex.quote(str(output))
-    unknown_rate = describe(manifest).unknown_rate
-    if unknown_rate > _MANY_UNKNOWN:
-        warn(
-            f"{unknown_rate:.1%} of the tokens are [UNK]: the vocabulary doesn't fit this text; "
-            f"learn one with `bertsmith vocab`, or see `bertsmith doctor store {quoted}`"
-        )
+    if told := unfit_vocabulary(manifest, output):
+        warn(told)
     table([("next", f"bertsmith pretrain {quoted} --recipe tiny --budget 10m -o runs/first")])
 
 

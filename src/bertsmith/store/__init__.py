@@ -8,6 +8,7 @@ from bertsmith.store.manifest import (
     StoreSummary,
     describe,
     read_manifest,
+    unfit_vocabulary,
 )
 from bertsmith.store.reading import TokenStore
 from bertsmith.store.settings import StoreSettings
@@ -24,5 +25,6 @@ __all__ = [
     "describe",
     "missing_words",
     "read_manifest",
+    "unfit_vocabulary",
     "write_store",
 ]

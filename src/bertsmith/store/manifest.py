@@ -1,5 +1,6 @@
 """What a token store says about itself."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ __all__ = [
     "commands_of",
     "describe",
     "read_manifest",
+    "unfit_vocabulary",
 ]
 
 FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 VOCABULARY_NAME = "vocab.txt"
+# Google's vocabularies give far below one in a hundred on text of their language.
+_MANY_UNKNOWN = 0.02
 
 
 class Shard(Settings):
@@ -129,6 +133,24 @@ def commands_of(manifest: StoreManifest, folder: Path) -> Commands:
     """
     settings, cased = manifest.parts[-1].corpus, not manifest.lowercase
     return Commands(["CORPUS"], settings, str(folder / VOCABULARY_NAME), cased, store="new_store")
+
+
+def unfit_vocabulary(manifest: StoreManifest, folder: Path) -> str | None:
+    """What to tell those who use a store with many [UNK], or None where all is well.
+
+    Args:
+        manifest: the store's.
+        folder: where the store is.
+    """
+    unknown = describe(manifest).unknown_rate
+    if unknown <= _MANY_UNKNOWN:
+        return None
+    looks = shlex.join(["bertsmith", "doctor", "store", str(folder)])
+    return (
+        f"{unknown:.1%} of the store's tokens are [UNK]: the vocabulary doesn't fit its text, and "
+        "to be right about [UNK] says nothing; learn one with `bertsmith vocab`, or see "
+        f"`{looks}`"
+    )
 
 
 def describe(manifest: StoreManifest) -> StoreSummary:

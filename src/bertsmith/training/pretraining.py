@@ -15,11 +15,11 @@ from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
-from bertsmith.store import TokenStore, describe, missing_words
+from bertsmith.store import TokenStore, describe, missing_words, unfit_vocabulary
 from bertsmith.training.alike import require_alike, weight_hashes
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.distributed import Ranks, joined_ranks
-from bertsmith.training.doubts import tell_empty_phases, tell_unknown
+from bertsmith.training.doubts import tell_empty_phases
 from bertsmith.training.evaluation import baselines, count_tokens, evaluate_objective
 from bertsmith.training.freezing import require_layers
 from bertsmith.training.initial_model import starting_model
@@ -138,7 +138,8 @@ class _Session:
         )
         if recipe.examples.whole_word_masking and (told := missing_words(store)):
             warn(told)
-        tell_unknown(store, warn)
+        if told := unfit_vocabulary(store.manifest, store.folder):
+            warn(told)
         self.token_counts = count_tokens(store, self.training_ids)
         self.held_out: dict[Phase, list[PretrainingBatch]] = {}
         self.held_out_batches()

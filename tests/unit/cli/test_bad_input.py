@@ -8,17 +8,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from bertsmith.store import making
-from cli_runs import FAST
-
-
-def complains(result, *parts):
-    code, out, err = result
-    assert code == 2, (out, err)
-    lines = [line for line in err.splitlines() if line.startswith("bertsmith: ")]
-    assert len(lines) == 1, err
-    assert "Traceback" not in err
-    for part in parts:
-        assert part in lines[0], lines[0]
+from cli_runs import FAST, complains
 
 
 @pytest.mark.parametrize("command", ["vocab", "prepare"])
@@ -50,26 +40,6 @@ def test_text_that_cannot_be_read(bertsmith, tmp_path, vocab, command, name, con
     complains(bertsmith(command, path, "-o", output, *options), *parts)
     assert not output.exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ([name] if content is not None else [])
-
-
-@pytest.mark.parametrize(
-    ("command", "name"),
-    [
-        (["pretrain", "store", "-o", ""], "--output"),
-        (["pretrain", "store", "--output="], "--output"),
-        (["pretrain", "", "-o", "run"], "STORE"),
-        (["pretrain", "store", "-o", "run", "--init", ""], "--init"),
-        (["pretrain", "store", "-o", "run", "--recipe="], "--recipe"),
-        (["finetune", "classify", "--model", "", "--data", "data", "-o", "run"], "--model"),
-        (["report", "run", ""], "RUNS"),
-        (["doctor", "run", ""], "RUN"),
-        (["pretrain", ".", "-o", "", "--set", ""], "--output"),
-    ],
-)
-def test_an_empty_name_is_not_the_folder_one_is_in(bertsmith, tmp_path, monkeypatch, command, name):
-    monkeypatch.chdir(tmp_path)
-    complains(bertsmith(*command), f"{name} is empty", "a shell variable")
-    assert not list(tmp_path.iterdir())
 
 
 def test_errors_replace_goes_on(bertsmith, tmp_path, vocab):
@@ -301,24 +271,6 @@ def test_a_budget_and_steps(bertsmith, tmp_path, store):
 def test_an_output_that_cannot_be_written(bertsmith, tmp_path, corpus):
     (tmp_path / "folder").mkdir()
     complains(bertsmith("vocab", corpus, "-o", tmp_path / "folder", "--size", "160"), "folder")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["vocab", "a.txt", "--sise", "9"], "No such option: --sise (Possible options: "),
-        (["vocab", "a.txt", "-o", "v", "--size", "z"], "Invalid value for '--size': "),
-        (["prepare", "a.txt", "--vocab"], "Option '--vocab' requires an argument"),
-        (["vocab", "extend", "a.txt"], "Missing option '--vocab'; see `"),
-        (["store", "inof"], "there is no store inof: store info, store verify"),
-        (["prepaer"], "No such command 'prepaer'"),
-        (["--nope"], "No such option: --nope"),
-    ],
-)
-def test_a_mistyped_command_line(bertsmith, arguments, line):
-    code, out, told = bertsmith(*arguments)
-    assert (code, out, told.count("\n")) == (2, "", 1)
-    assert told.startswith(f"bertsmith: {line}")
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,9 @@ class FinetuneJob:
     def config_changes(self) -> dict[str, Any]:
         """What the model's config has otherwise than that of its source."""
         changes: dict[str, Any] = {"problem_type": self.task.problem_type}
-        # Of a single file some examples are held out: what only they have is a class all the same.
-        held_out = [example for data in self.dev.values() for example in data.examples]
-        examples = [*self.train.examples, *(held_out if self.data.is_file() else [])]
+        # What only held-out examples of the same files have is a class all the same.
+        held_out = (data for data in self.dev.values() if data.files == self.train.files)
+        examples = [example for data in (self.train, *held_out) for example in data.examples]
         labels = self.task.labels(examples)
         if labels:
             changes["labels"] = labels
