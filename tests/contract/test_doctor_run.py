@@ -219,6 +219,16 @@ def test_a_plateau_at_the_beginning_is_no_cause_for_alarm(tmp_path):
     assert finding.command.endswith(f"-o {folder}")
 
 
+def test_a_finding_says_after_which_update_its_loss_was_measured(tmp_path):
+    flat = {"train": lambda s: train_line(s, 7.2), "evaluation": lambda s: evaluation_line(s, 7.2)}
+    folder = written(tmp_path / "run", **flat)
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    # Stopped between two evaluations.
+    started = [line for line in lines if json.loads(line)["step"] < 460_000]
+    (folder / "metrics.jsonl").write_text("\n".join(started) + "\n")
+    assert "after 400,000 updates" in finding_of(folder, "mlm_plateau").title
+
+
 def test_the_first_line_of_a_sitting_does_not_count_for_speed(tmp_path):
     folder = written(tmp_path / "run", train=lambda s: train_line(s, waiting_share=0.0))
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

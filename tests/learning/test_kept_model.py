@@ -6,10 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from bertsmith.errors import CheckpointError
 from bertsmith.model import BertConfig, BertForPreTraining
 from bertsmith.recipes import load_recipe
 from bertsmith.tasks import FinetuneRecipe, finetune, get_task
 from bertsmith.tasks.finetuning.session import FinetuneSession
+from bertsmith.training import read_run
 from bertsmith.training.loop import Trainer
 from bertsmith.training.saver import CheckpointSaver
 from bertsmith.training.update import Updater
@@ -22,7 +24,7 @@ SETTINGS = ("num_epochs=4", "global_batch_size=4", "micro_batch_size=4", "precis
 
 @pytest.fixture
 def tune(tmp_path, monkeypatch):
-    """Fine-tunes with the given scores at the evaluations; a checkpoint comes after update 4."""
+    """Fine-tunes with the given scores at the evaluations; a checkpoint comes after an update."""
     tokenizer = tiny_tokenizer()
     write_task_data(TASK, tmp_path / "data")
     config = BertConfig(
@@ -35,7 +37,7 @@ def tune(tmp_path, monkeypatch):
     recipe = load_recipe(FinetuneRecipe, "finetune", "small", changes)
     evaluate, update = FinetuneSession.evaluate, Updater.__call__
 
-    def run(scores, crash_at=None):
+    def run(scores, crash_at=None, checkpoint_at=4):
         waiting, updates = list(scores), []
 
         def score(self):
@@ -49,7 +51,7 @@ def tune(tmp_path, monkeypatch):
 
         monkeypatch.setattr(FinetuneSession, "evaluate", score)
         monkeypatch.setattr(Updater, "__call__", step)
-        monkeypatch.setattr(CheckpointSaver, "is_due", lambda _: len(updates) == 4)
+        monkeypatch.setattr(CheckpointSaver, "is_due", lambda _: len(updates) == checkpoint_at)
         source = str(tmp_path / "model")
         return finetune("classify", source, tmp_path / "data", recipe, tmp_path / "run", warn=print)
 
@@ -109,3 +111,39 @@ def test_the_best_before_a_stop_stays_the_best(tune, tmp_path):
     assert tune([0.45, 0.46, 0.4]).scores[TASK.main_metric] == 0.5
     kept = load_file(tmp_path / "run" / "model.safetensors")
     assert all(torch.equal(kept[name], best[name]) for name in kept)
+
+
+def without_evaluations(run):
+    log = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_text("".join(x for x in log if '"evaluation"' not in x))
+
+
+def test_a_lost_line_of_the_log_comes_from_the_checkpoint(tune, tmp_path):
+    with pytest.raises(PowerCutError):
+        tune([0.5], crash_at=6)
+    without_evaluations(tmp_path / "run")
+    assert tune([0.45, 0.46, 0.4]).scores[TASK.main_metric] == 0.5
+
+
+def test_no_scores_are_told_of_a_model_that_was_not_kept(tune, tmp_path):
+    tune([0.5, 0.9, 0.4, 0.3])
+    log = (tmp_path / "run/metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "run/metrics.jsonl").write_text("".join(x for x in log if "0.9" not in x))
+    with pytest.raises(CheckpointError, match="lacks the evaluation of the model that was kept"):
+        tune([])
+    assert read_run(tmp_path / "run").scores == {}
+
+
+@pytest.mark.parametrize("last", [4, 12])
+def test_a_kept_model_that_is_gone_gives_way_to_the_next(tune, tmp_path, capsys, last):
+    """Where the newest checkpoint is of the end nothing follows: that one is evaluated."""
+    tune([0.5, 0.9, 0.4, 0.3], checkpoint_at=last)
+    (tmp_path / "run/model.safetensors").unlink()
+    assert tune([0.2, 0.35, 0.3]).scores[TASK.main_metric] == (0.35 if last == 4 else 0.2)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path}/run: this run is finished, but model.safetensors is missing: it is made again",
+        *(
+            [f"{tmp_path}/run: model.safetensors is missing, of the model that was kept after "
+             "step 6; the next evaluation keeps another"]
+        ),
+    ]  # fmt: skip

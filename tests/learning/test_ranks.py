@@ -139,7 +139,7 @@ def test_what_is_wrong_is_said_once(store, tmp_path):
     shell[-1] = shell[-1].replace("'", '"')
     lines = [said(outcome(torchrun(*command))[2]) for command in (uneven, unknown, shell)]
     assert lines[0] == [
-        "bertsmith: global_batch_size: 7 sequences can't be divided over 2 processes; "
+        "bertsmith: training.global_batch_size: 7 sequences can't be divided over 2 processes; "
         "use a multiple of 2"
     ]
     assert len(lines[1]) == len(lines[2]) == 1

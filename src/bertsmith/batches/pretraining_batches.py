@@ -143,7 +143,7 @@ def rank_share(global_batch_size: int, world_size: int) -> int:
     if rest:
         raise RecipeError(
             f"{global_batch_size} sequences can't be divided over {world_size} processes",
-            where="global_batch_size",
+            where="training.global_batch_size",
             fix=f"use a multiple of {world_size}",
         )
     return share

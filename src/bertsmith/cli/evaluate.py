@@ -9,7 +9,7 @@ import typer
 
 from bertsmith._process import speaks
 from bertsmith.cli.finetune import score_rows
-from bertsmith.cli.models import files_of_model, refuse_stopped_run
+from bertsmith.cli.models import check_model, files_of_model
 from bertsmith.cli.output import check_output, emit_json, say, table, warn
 
 __all__ = ["command"]
@@ -31,7 +31,7 @@ def command(
     """Runs the command."""
     if not speaks():  # under torchrun one process does all the work
         return
-    refuse_stopped_run(model)
+    check_model(model)
     if predictions is not None:
         _check(predictions, task, model, data, split, overwrite=overwrite)
     from bertsmith.tasks import evaluate

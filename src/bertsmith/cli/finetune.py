@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bertsmith._words import counted
-from bertsmith.cli.models import refuse_stopped_run
+from bertsmith.cli.models import check_model
 from bertsmith.cli.output import emit_json, say, table, warn
 from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop, where_it_ended
 from bertsmith.cli.stopping import exit_code
@@ -47,7 +47,7 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""
-    refuse_stopped_run(model)
+    check_model(model)
     from bertsmith.recipes import load_recipe, refuse_contradictions
     from bertsmith.tasks import FinetuneRecipe, finetune, recipe_for
     from bertsmith.training import Interrupted

@@ -3,9 +3,10 @@
 import glob
 from pathlib import Path
 
+from bertsmith.cli.output import warn
 from bertsmith.errors import ModelError
 
-__all__ = ["files_of_model", "refuse_stopped_run"]
+__all__ = ["check_model", "files_of_model"]
 
 # Also what makes a run's folder: its recipe, log, checkpoints and lock.
 _FILES = (
@@ -23,20 +24,29 @@ def files_of_model(model: str) -> list[str]:
     return [str(Path(glob.escape(model)) / pattern) for pattern in _FILES]
 
 
-def refuse_stopped_run(model: str) -> None:
-    """Refuses the folder of a run that has no model yet, and names its newest checkpoint.
+def check_model(model: str) -> None:
+    """Looks whether a model is that of a run that isn't finished.
+
+    Where there is none yet the run's newest checkpoint is named; where it may yet be replaced by a
+    better one, a line says of which update it is.
 
     Args:
         model: a folder, or a hub id, which is passed over.
 
     Raises:
-        ModelError: it is such a folder.
+        ModelError: the folder is of a run that has no model yet.
     """
     folder = Path(model)
-    if (folder / "config.json").exists() or not (folder / "checkpoints").is_dir():
+    if not any((folder / name).exists() for name in ("checkpoints", "metrics.jsonl")):
         return
     from bertsmith.training import RunFolder
 
-    if checkpoints := RunFolder(folder).checkpoints():
-        what = "is a run that was stopped and has no model yet"
-        raise ModelError(what, where=model, fix=f"give its checkpoint {checkpoints[0]}")
+    run = RunFolder(folder)
+    if not (folder / "config.json").exists():
+        if checkpoints := run.checkpoints():
+            what = "is a run that was stopped and has no model yet"
+            raise ModelError(what, where=model, fix=f"give its checkpoint {checkpoints[0]}")
+        return
+    step = run.model_step()
+    if step is not None and not run.is_finished:
+        warn(f"{model}: this run isn't finished; its model is the best so far, of step {step}")

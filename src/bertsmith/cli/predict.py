@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bertsmith._words import counted
-from bertsmith.cli.models import files_of_model, refuse_stopped_run
+from bertsmith.cli.models import check_model, files_of_model
 from bertsmith.cli.output import check_output, emit_json, say
 from bertsmith.errors import InputError
 
@@ -50,7 +50,7 @@ def command(
     """Runs the command."""
     if what not in _KINDS:
         raise InputError(f"no prediction {what!r}", fix=f"use one of {', '.join(_KINDS)}")
-    refuse_stopped_run(model)
+    check_model(model)
     if output is not None:
         # Without --input the file of `< FILE` is read.
         inputs: list[str | Path] = [input_file or "-", *files_of_model(model)]

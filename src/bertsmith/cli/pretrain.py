@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bertsmith._words import counted
-from bertsmith.cli.models import refuse_stopped_run
+from bertsmith.cli.models import check_model
 from bertsmith.cli.output import emit_json, parse_duration, say, table, warn
 from bertsmith.cli.runs import warn_of_frozen_noise, warn_of_stop, where_it_ended
 from bertsmith.cli.stopping import exit_code
@@ -53,7 +53,7 @@ def command(
     if budget is not None:
         changes = [*changes, f"training.budget_seconds={parse_duration(budget)}"]
     if init is not None:
-        refuse_stopped_run(init)
+        check_model(init)
     from bertsmith.training import Interrupted, PretrainRecipe, pretrain
 
     # A preset's model is a fresh one's; what the user wrote must be true of the one that is there.

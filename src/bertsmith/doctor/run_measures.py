@@ -117,8 +117,18 @@ class RunMeasures(RunCommands):
     @property
     def last_loss(self) -> float | None:
         """The main loss at the end: on held-out data, or else in training."""
-        values = self.held_out[1] or self.losses[1]
+        values = self._last_losses[1]
         return values[-1] if values else None
+
+    @property
+    def last_loss_step(self) -> int:
+        """The update after which that was measured; what came later isn't in it."""
+        steps = self._last_losses[0]
+        return int(steps[-1]) if steps else self.run.step
+
+    @property
+    def _last_losses(self) -> Curve:
+        return self.held_out if self.held_out[1] else self.losses
 
     @property
     def unigram_loss(self) -> float | None:

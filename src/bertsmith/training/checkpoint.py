@@ -1,9 +1,9 @@
 """Checkpoints: everything that a run needs to go on as if it had never stopped.
 
-A checkpoint is a model folder (so it can be used as one) with four more files:
+A checkpoint is a model folder (so it can be used as one) with five more files:
 `training_state.safetensors` (optimizer moments by parameter name, random states),
-`training_state.json` (step, seconds, data position, best score), `recipe.yaml` (the run's) and
-`hashes.json` (SHA-256 of every other file). No pickle is involved.
+`training_state.json` (step, seconds, data position, best score), `recipe.yaml` and `metrics.jsonl`
+(the run's) and `hashes.json` (SHA-256 of every other file). No pickle is involved.
 
 Differs: the first design named `torch.distributed.checkpoint`; its metadata file is a pickle,
 which we don't load from a user's disk. The files are the same for any number of ranks: the first
@@ -42,7 +42,10 @@ SaveModel = Callable[[Path, Mapping[str, Tensor]], None]
 
 
 def write_checkpoint(
-    folder: Path, snapshot: Snapshot, save_model: SaveModel, recipe: str = ""
+    folder: Path,
+    snapshot: Snapshot,
+    save_model: SaveModel,
+    texts: Mapping[str, bytes] | None = None,
 ) -> None:
     """Writes a checkpoint beside `folder` and renames it when it is whole and synced.
 
@@ -50,7 +53,7 @@ def write_checkpoint(
         folder: where the checkpoint shall stand.
         snapshot: the run as it stood.
         save_model: writes the model folder.
-        recipe: the text of the run's `recipe.yaml`; empty for none.
+        texts: further files by name: the run's recipe and log.
 
     Raises:
         OSError: the disk is full, or can't be written to; nothing stands at `folder` then.
@@ -60,8 +63,8 @@ def write_checkpoint(
         save_model(temporary, snapshot.weights)
         save_tensors(temporary / _TENSORS, snapshot.tensors)
         (temporary / _STATE).write_text(json.dumps(vars(snapshot.state), indent=1) + "\n")
-        if recipe:
-            (temporary / "recipe.yaml").write_text(recipe, encoding="utf-8")
+        for name, text in (texts or {}).items():
+            (temporary / name).write_bytes(text)
         hashes = {file.name: sha256_of_file(file) for file in sorted(temporary.iterdir())}
         (temporary / _HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
 
@@ -75,6 +78,8 @@ def verify_checkpoint(folder: Path) -> None:
     try:
         hashes: dict[str, str] = json.loads((folder / _HASHES).read_text(encoding="utf-8"))
         expected_of = dict(hashes)
+        if not {_TENSORS, _STATE} <= expected_of.keys():
+            raise ValueError("it names none of the files")
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"the checkpoint is incomplete ({_HASHES}: {type(error).__name__})", where=folder

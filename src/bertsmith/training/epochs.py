@@ -56,7 +56,7 @@ class EpochBatches(Generic[Feature]):
         if global_batch_size % world_size:
             raise RecipeError(
                 f"{global_batch_size} sequences can't be divided over {world_size} processes",
-                where="global_batch_size",
+                where="training.global_batch_size",
                 fix=f"use a multiple of {world_size}",
             )
         self.features, self.collate = features, collate

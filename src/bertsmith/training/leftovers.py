@@ -16,6 +16,7 @@ _OF_START = (
     "wandb",
     "mlflow.db",
     CHECKPOINTS,
+    ".model.json",
     ".store.json",
 )
 

@@ -112,12 +112,22 @@ class Trainer:
         self.update.scaler.restore(self.state.loss_scaler)
         again = {"evaluates_again": self.state.due_evaluation is not None}
         step = self.state.step
-        if self.ranks.on_first(lambda: self.run.keeps_lost_model(step, **again)):
-            self.state.best_score = None  # the model that had it was replaced: any is better
+        if self.state.best_score is not None and self.ranks.on_first(
+            lambda: self.run.replaces_model(step, self.warn, **again)
+        ):
+            self.state.best_score = None  # any is better
+            if self._fraction() >= 1.0 and self.state.due_evaluation is None:
+                self.state.due_evaluation = self.batches.phase_at(1.0)
+        self.run.take_log_from(checkpoint, self.warn)
         self.run.forget_after(step, **again)
         best = self.state.best_step
         if best is not None and not self.ranks.on_first(self.run.checkpoint_path(best).exists):
-            # A later one had taken its place, and is lost: the next evaluation names a new one.
+            # It was deleted, or a later one had taken its place, and is lost.
+            if self.ranks.is_first:
+                self.warn(
+                    f"{self.run.checkpoint_path(best)}: the best checkpoint is gone; the next "
+                    "evaluation names another"
+                )
             self.state.best_step = self.state.best_loss = None
 
     def train(self) -> TrainingState:
@@ -293,6 +303,7 @@ class Trainer:
         if self.ranks.is_first:
             with self.run.writing(self.run.path):
                 self.save_model(self.run.path, weights)
+            self.run.note_model(self.state.step)
 
     def _finish(self) -> None:
         self.model.eval()
@@ -300,6 +311,7 @@ class Trainer:
             self._save_model()
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
         self.run.sync_log()
+        self.run.note_end()
 
     def _keep_time(self) -> None:
         self.state.seconds = self.agreed.seconds()

@@ -91,9 +91,7 @@ def pretrain(
         recipe, free = as_started(recipe, saved, init)
         require_alike(ranks, lambda: _content(store, recipe, init))
         ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), free))
-        if ranks.on_first(lambda: run.is_finished):
-            warn(f"{output}: this run is finished; its result is shown again")
-        else:
+        if not ranks.on_first(lambda: run.shows_again(warn)):
             verify_all_copies(store, run.store_stamps_path, ranks)
             session = _Session(store, recipe, run, init, warn, ranks, free)
             if unapplied is not None and session.checkpoint is None:

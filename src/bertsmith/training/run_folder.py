@@ -11,14 +11,17 @@ runs/x/
 ```
 """
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from bertsmith._files import atomic_file, locked, make_folder, sync
+from bertsmith._words import counted
 from bertsmith.errors import TrainingError
 from bertsmith.training.checkpoint_folders import (
     CHECKPOINT,
@@ -27,9 +30,10 @@ from bertsmith.training.checkpoint_folders import (
     remove_checkpoints,
     step_of,
 )
-from bertsmith.training.done_again import keeps_lost_model, without_lost
+from bertsmith.training.done_again import comes_again, without_lost
 from bertsmith.training.good_checkpoint import newest_good
 from bertsmith.training.leftovers import remove_start, set_right
+from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.run_log import log_records
 from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml, require_same
 
@@ -154,16 +158,62 @@ class RunFolder:
         """The recipe that the run was started with."""
         return read_recipe(self.recipe_path)
 
-    def recipe_text(self) -> str:
-        """The recipe's file; empty where there is none."""
-        if not self.recipe_path.exists():
-            return ""
-        return self.recipe_path.read_text(encoding="utf-8")
+    def texts(self) -> dict[str, bytes]:
+        """What each checkpoint has a copy of, by name: the recipe and the log as they stand."""
+        files = (self.recipe_path, self.metrics_path)
+        return {file.name: file.read_bytes() for file in files if file.exists()}
 
     @property
     def is_finished(self) -> bool:
         """Whether the run has come to its end."""
+        stamp = ModelStamp.read(self.path)
+        if stamp is not None and stamp.is_last:
+            return True
         return any(record["kind"] == "end" for record in self.read_metrics())
+
+    def shows_again(self, warn: Callable[[str], None]) -> bool:
+        """Whether nothing is left to do: the run has ended, and its model is there.
+
+        Args:
+            warn: is told so, or that the model is made again.
+
+        Raises:
+            TrainingError: the model is gone, and there is no checkpoint to make it from.
+        """
+        if not self.is_finished:
+            return False
+        stamp = ModelStamp.read(self.path)
+        lost = stamp and stamp.lost_file(self.path)
+        if lost and self.checkpoints():
+            warn(f"{self.path}: this run is finished, but {lost}: it is made again")
+            return False
+        if lost:
+            raise TrainingError(
+                f"this run is finished, but {lost}, and no checkpoint is left to make it from",
+                where=self.path,
+                fix="copy it back from elsewhere, or give another output folder",
+            )
+        if self.metrics_path.exists():
+            warn(f"{self.path}: this run is finished; its result is shown again")
+        if stamp and (other := stamp.other_file(self.path)):
+            warn(f"{self.path / other}: isn't as the run wrote it: changed since, or damaged")
+        return True
+
+    def note_model(self, step: int) -> None:
+        """Notes of which update the model is that was just saved in the folder."""
+        with self.writing(self.path):
+            ModelStamp.of_model_in(self.path, step).write(self.path)
+
+    def model_step(self) -> int | None:
+        """The update that the folder's model is of; None where nothing was noted of one."""
+        stamp = ModelStamp.read(self.path)
+        return None if stamp is None else stamp.step
+
+    def note_end(self) -> None:
+        """Notes that the model in the folder is the run's last word."""
+        if stamp := ModelStamp.read(self.path):
+            with self.writing(self.path):
+                dataclasses.replace(stamp, is_last=True).write(self.path)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """All records of the log, oldest first, see `log_records`."""
@@ -190,9 +240,28 @@ class RunFolder:
                 sync(self.metrics_path)
                 sync(self.path)
 
-    def keeps_lost_model(self, step: int, *, evaluates_again: bool = False) -> bool:
-        """Whether the model in the folder is of what comes again, see `without_lost`."""
-        return keeps_lost_model(self.read_metrics(), step, evaluates_again=evaluates_again)
+    def replaces_model(
+        self, step: int, warn: Callable[[str], None], *, evaluates_again: bool = False
+    ) -> bool:
+        """Whether the model that was kept in the folder can't stay, however good it was.
+
+        It is of what is done again, or a crash came while it was saved, or it was lost since.
+
+        Args:
+            step: the last that isn't done again.
+            warn: is told what was lost.
+            evaluates_again: whether the run begins with the evaluation of that step.
+        """
+        stamp = ModelStamp.read(self.path)
+        if stamp is None:  # kept by an older version
+            return False
+        if lost := stamp.lost_file(self.path):
+            warn(
+                f"{self.path}: {lost}, of the model that was kept after step {stamp.step}; the "
+                "next evaluation keeps another"
+            )
+        again = comes_again(stamp.step, step, evaluates_again=evaluates_again)
+        return again or stamp.other_file(self.path) is not None
 
     def start_anew(self, warn: Callable[[str], None]) -> None:
         """Empties the log of a run that has no checkpoint; one with updates is kept beside it.
@@ -201,7 +270,9 @@ class RunFolder:
             warn: is told about updates that are done again.
         """
         if any(record["kind"] == "train" for record in self.read_metrics()):
-            old = self.metrics_path.with_name(f"{self.metrics_path.name}.old")
+            names = (f"{self.metrics_path.name}.old{number or ''}" for number in count())
+            places = (self.metrics_path.with_name(name) for name in names)
+            old = next(place for place in places if not place.exists())
             with self.writing(old):
                 self.metrics_path.replace(old)
             warn(
@@ -209,6 +280,27 @@ class RunFolder:
                 f"its log so far is {old.name}"
             )
         self.forget_after(-1)
+
+    def take_log_from(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
+        """Takes from a checkpoint's copy what the log has lost.
+
+        Args:
+            checkpoint: what the run goes on from; nothing that came later is needed.
+            warn: is told how much that was.
+        """
+        copy = checkpoint / self.metrics_path.name
+        if not copy.exists():  # of an older version
+            if not self.metrics_path.exists():
+                warn(f"{self.metrics_path}: is missing; the log begins anew with the next update")
+            return
+        kept = log_records(copy)
+        here = set(
+            map(json.dumps, self.read_metrics())
+        )  # as text: a loss that is no number is equal
+        if lost := [record for record in kept if json.dumps(record) not in here]:
+            what = f"has lost {counted(len(lost), 'record')}" if here else "is missing or empty"
+            warn(f"{self.metrics_path}: {what}; taken from {checkpoint.name}")
+            self._write_metrics(kept)
 
     def forget_after(self, step: int, *, evaluates_again: bool = False) -> None:
         """Drops log records of what a resumed run does again, and sets checkpoints aside.
@@ -221,8 +313,7 @@ class RunFolder:
             evaluates_again: whether it begins with the evaluation of that step.
         """
         kept = without_lost(self.read_metrics(), step, evaluates_again=evaluates_again)
-        with self.writing(self.metrics_path), atomic_file(self.metrics_path) as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
+        self._write_metrics(kept)
         for folder in self.checkpoints():
             if step_of(folder) > step:
                 aside = folder.with_name(f"{_DAMAGED}{folder.name}")
@@ -231,6 +322,10 @@ class RunFolder:
         best = self.checkpoints_path / _BEST
         if best.is_symlink() and not best.exists():
             best.unlink()
+
+    def _write_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
+        with self.writing(self.metrics_path), atomic_file(self.metrics_path) as temporary:
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step stands."""

@@ -11,6 +11,7 @@ import yaml
 
 from bertsmith.errors import TrainingError
 from bertsmith.training.checkpoint_folders import checkpoint_folders
+from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.run_recipe import how_to_mend
 
 __all__ = ["RunLog", "log_records", "read_run"]
@@ -31,12 +32,14 @@ class RunLog:
         recipe: the resolved recipe, as it was saved.
         records: the whole log, oldest first; rates of matrix products, and `mfu`, which is against
             them, are the best that was measured in the same sitting.
+        model: what the run noted about the model in its folder; None for an older version's.
         main_metric: the score (higher is better) by which fine-tuning chose the model to keep.
     """
 
     path: Path
     recipe: Mapping[str, Any]
     records: Sequence[Record]
+    model: ModelStamp | None = None
     main_metric: str | None = None
 
     def of_kind(self, kind: str) -> list[Record]:
@@ -67,7 +70,7 @@ class RunLog:
     @property
     def is_finished(self) -> bool:
         """Whether it came to its end."""
-        return bool(self.of_kind("end"))
+        return bool(self.of_kind("end")) or (self.model is not None and self.model.is_last)
 
     @property
     def step(self) -> int:
@@ -103,16 +106,19 @@ class RunLog:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The last evaluation, or the one whose model was kept.
+        """The last evaluation, or the one whose model was kept; empty where the log lacks it.
 
         Logs of an older version don't say which one that is: there `main_metric` tells.
         """
         evaluations = self.of_kind("evaluation")
+        keeps_best = self.setting("training.keep") == "best"
+        if keeps_best and self.model is not None:
+            evaluations = [r for r in evaluations if r["step"] == self.model.step]
         if not evaluations:
             return {}
         kept = [record for record in evaluations if record.get("is_kept")]
         chosen, metric = (kept or evaluations)[-1], self.main_metric
-        if not kept and metric and self.setting("training.keep") == "best":
+        if not kept and metric and keeps_best:
             # As the loop does it: the first of equals.
             chosen = max(evaluations, key=lambda record: record.get(metric, -math.inf))
         return {name: value for name, value in chosen.items() if name not in _PLACE}
@@ -155,7 +161,7 @@ def read_run(path: Path) -> RunLog:
             raise TrainingError(
                 "is missing, with all that the run has logged",
                 where=path / "metrics.jsonl",
-                fix="copy it back from elsewhere",
+                fix=how_to_mend(path / "metrics.jsonl") or "copy it back from elsewhere",
             ) from error
         raise TrainingError(
             what, where=path, fix="give what pretrain or finetune wrote to -o"
@@ -164,7 +170,7 @@ def read_run(path: Path) -> RunLog:
         raise TrainingError("is no recipe", where=path / "recipe.yaml")
     if not records:
         raise TrainingError("its log is empty: the run has not begun", where=path)
-    return RunLog(path, recipe, _against_best_rates(records))
+    return RunLog(path, recipe, _against_best_rates(records), ModelStamp.read(path))
 
 
 def _against_best_rates(records: Sequence[Record]) -> list[Record]:

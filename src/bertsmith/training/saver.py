@@ -76,7 +76,7 @@ class CheckpointSaver:
         self._background.wait()
         snapshot = self._snapshots.take(state, model, optimizer, further)
         if self.ranks.is_first:
-            self._background.start(partial(self._write, snapshot, self.run.recipe_text()))
+            self._background.start(partial(self._write, snapshot, self.run.texts()))
         self._last = time.monotonic()
 
     def wait(self) -> None:
@@ -87,11 +87,11 @@ class CheckpointSaver:
         """
         self._background.wait()
 
-    def _write(self, snapshot: Snapshot, recipe: str) -> None:
+    def _write(self, snapshot: Snapshot, texts: Mapping[str, bytes]) -> None:
         folder = self.run.checkpoint_path(snapshot.state.step)
         try:
             self.run.sync_log()  # a checkpoint never knows of more than the log
-            write_checkpoint(folder, snapshot, self.save_model, recipe)
+            write_checkpoint(folder, snapshot, self.save_model, texts)
         except OSError as error:
             kept = "; earlier checkpoints are untouched" if self.run.checkpoints() else ""
             raise CheckpointError(

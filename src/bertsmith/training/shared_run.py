@@ -31,6 +31,15 @@ class FollowedRun(RunFolder):
     def start_anew(self, warn: Callable[[str], None]) -> None:
         """Does nothing."""
 
+    def take_log_from(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
+        """Does nothing."""
+
+    def note_model(self, step: int) -> None:
+        """Does nothing."""
+
+    def note_end(self) -> None:
+        """Does nothing."""
+
     def forget_after(self, step: int, *, evaluates_again: bool = False) -> None:
         """Does nothing."""
 

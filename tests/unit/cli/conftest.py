@@ -73,6 +73,6 @@ def stopped(finished, tmp_path):
     log = (path / "metrics.jsonl").read_text().splitlines(keepends=True)
     assert json.loads(log[-1])["kind"] == "end"
     (path / "metrics.jsonl").write_text("".join(log[:-1]))
-    for name in ("config.json", "model.safetensors", "vocab.txt"):
+    for name in ("config.json", "model.safetensors", "vocab.txt", ".model.json"):
         (path / name).unlink()
     return path

@@ -112,6 +112,7 @@ def test_a_checkpoint_cut_in_half(bertsmith, tmp_path, store, monkeypatch):
     assert bertsmith(*arguments)[0] == 0
     log = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
     (run / "metrics.jsonl").write_text("".join(log[:-1]))
+    (run / ".model.json").unlink()
     checkpoints = sorted((run / "checkpoints").iterdir())
     assert len(checkpoints) == 2
     for folder in checkpoints:

@@ -106,6 +106,7 @@ def test_fine_tuning_that_is_not_at_its_end(bertsmith, model, tmp_path, monkeypa
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     kept = [line for line in lines if line["step"] <= 18 and line["kind"] != "evaluation"]
     log.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    (tmp_path / "run" / ".model.json").unlink()
     found = findings(bertsmith, "run")
     assert not [f for f in found.values() if f["severity"] == "problem"]
     assert "after 25% of the run" in found["unfinished_schedule"]["title"].replace(" %", "%")

@@ -1,6 +1,7 @@
 """Fine-tuned models on data of other tasks, data with gaps, and files as a task has them."""
 
 import json
+import shutil
 
 import pytest
 
@@ -159,3 +160,25 @@ def test_a_run_goes_on_with_its_own_data_alone(bertsmith, model, tmp_path):
     moved = tmp_path / "moved.csv"
     csv_file(tmp_path, rows, "moved.csv")
     assert f"other data (what was {path} is {moved} now); give" in bertsmith(*command, moved)[2]
+
+
+def test_a_model_of_a_run_that_may_yet_replace_it_is_told(bertsmith, tuned, tmp_path):
+    folder, data = tuned
+    run = tmp_path / "run"
+    shutil.copytree(folder / "sst2", run)
+    command = ("evaluate", "sst2", "--model", run, "--data", data["sst2"])
+    code, scores, err = bertsmith(*command)
+    assert (code, err) == (0, "")
+    log = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_text("".join(log[:-1]))
+    stamp = json.loads((run / ".model.json").read_text())
+    (run / ".model.json").write_text(json.dumps({**stamp, "is_last": False}))
+    assert bertsmith(*command) == (
+        code,
+        scores,
+        f"bertsmith: {run}: this run isn't finished; its model is the best so far, of step "
+        f"{stamp['step']}\n",
+    )
+    code, _, err = bertsmith("predict", "classify", "--model", run, "the river")
+    assert code == 0
+    assert "this run isn't finished" in err

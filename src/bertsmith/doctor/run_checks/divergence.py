@@ -36,8 +36,8 @@ def _blew_up(measures: RunMeasures) -> Iterator[Finding]:
     yield Finding(
         "diverged",
         "problem",
-        f"the loss is {loss:,.2f} nats after {counted(measures.run.step, 'update')}, and was over "
-        f"{knows_nothing} a model that knows nothing{_too_fast(measures)}",
+        f"the loss is {loss:,.2f} nats after {counted(measures.last_loss_step, 'update')}, "
+        f"and was over {knows_nothing} a model that knows nothing{_too_fast(measures)}",
         measures.most_over,
         OVER_IGNORANT,
         effect="The first updates threw the weights far from where they were drawn. From there "

@@ -33,8 +33,8 @@ def _beyond(measures: RunMeasures) -> Iterator[Finding]:
         "learning_rate_too_high",
         "problem",
         f"the learning rate is {rate:g}, over {highest:g} for this size, and after "
-        f"{counted(measures.run.step, 'update')} the loss is {loss:.2f} nats, {loss - unigram:.2f} "
-        f"above that of a model that knows no context ({unigram:.2f})",
+        f"{counted(measures.last_loss_step, 'update')} the loss is {loss:.2f} nats, "
+        f"{loss - unigram:.2f} above that of a model that knows no context ({unigram:.2f})",
         loss - unigram,
         ABOVE_UNIGRAM,
         effect="Steps of such a length throw the weights about from the first updates on, and not "
@@ -83,8 +83,8 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
     yield Finding(
         "learning_rate_too_low",
         severity,
-        f"after {counted(measures.run.step, 'update')} the loss is {loss:.2f} nats, {above:.2f} "
-        f"above that of a model that knows no context ({unigram:.2f})",
+        f"after {counted(measures.last_loss_step, 'update')} the loss is {loss:.2f} nats, "
+        f"{above:.2f} above that of a model that knows no context ({unigram:.2f})",
         above,
         crossed[1],
         effect="Not even how frequent tokens are has been learned, which takes a few hundred "

@@ -37,7 +37,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
     yield Finding(
         "mlm_plateau",
         severity,
-        f"the MLM loss is {loss:.2f} nats after {counted(measures.run.step, 'update')}, "
+        f"the MLM loss is {loss:.2f} nats after {counted(measures.last_loss_step, 'update')}, "
         f"{abs(below):.2f} {side} the {unigram:.2f} of a model that knows no context",
         below,
         limit,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bertsmith.errors import CheckpointError
 from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
@@ -86,15 +87,19 @@ def finetune(
         identity = job.identity()
         require_alike(ranks, lambda: job.content(identity))
         ranks.on_first(lambda: run.check_recipe(identity, FREE_TO_CHANGE))
-        if ranks.on_first(lambda: run.is_finished):
-            warn(f"{output}: this run is finished; its result is shown again")
-        else:
+        if not ranks.on_first(lambda: run.shows_again(warn)):
             FinetuneSession(job, run, ranks, warn).train()
         return ranks.on_first(lambda: _result(run, job))
 
 
 def _result(run: RunFolder, job: FinetuneJob) -> FinetuneResult:
     log = with_main_metric(read_run(run.path))
+    if not log.scores:
+        raise CheckpointError(
+            "the log lacks the evaluation of the model that was kept",
+            where=run.metrics_path,
+            fix=f"`bertsmith evaluate {job.task.name} --model {run.path} ...` scores it",
+        )
     state = TrainingState(step=log.step, seconds=log.seconds, num_skipped=log.num_skipped)
     return FinetuneResult(
         run.path,
