@@ -62,48 +62,47 @@ def chunked_sums(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 class _ChunkedSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        norms, hits = [], []
-        for part, part_labels in _chunks(logits, labels):
-            wide_part = wide(part)
-            norms.append(wide_part.logsumexp(1))
-            hits.append(_num_hits(part, part_labels))
-        norm = torch.cat(norms) if norms else wide(logits.new_zeros(0))
-        ctx.save_for_backward(logits, labels, norm)
+        highest = wide(logits.amax(1))
+        log_totals, hits = [], []
+        for rows, part_labels in _chunks(logits, labels):
+            part = logits[rows]
+            log_totals.append((wide(part) - highest[rows, None]).exp_().sum(1).log_())
+            hits.append(_num_hits(part, part_labels, highest[rows]))
+        # Apart from the highest: of their sum a large logit leaves nothing.
+        log_total = torch.cat(log_totals) if log_totals else wide(logits.new_zeros(0))
+        ctx.save_for_backward(logits, labels, highest, log_total)
         num_hits = torch.stack(hits).sum() if hits else labels.new_zeros(())
         ctx.mark_non_differentiable(num_hits)
-        return (norm - wide(_at(logits, labels))).sum(), num_hits
+        return (log_total - (wide(_at(logits, labels)) - highest)).sum(), num_hits
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor, None]:
-        logits, labels, norm = ctx.saved_tensors
+        logits, labels, highest, log_total = ctx.saved_tensors
         gradient = torch.empty_like(logits)
-        first = 0
-        for part, part_labels in _chunks(logits, labels):
-            rows = slice(first, first + len(part))
-            probability = (wide(part) - norm[rows, None]).exp_()
-            probability[torch.arange(len(part), device=part.device), part_labels] -= 1
+        for rows, part_labels in _chunks(logits, labels):
+            above = wide(logits[rows]) - highest[rows, None]
+            probability = above.sub_(log_total[rows, None]).exp_()
+            probability[torch.arange(len(above), device=above.device), part_labels] -= 1
             gradient[rows] = probability.mul_(grad_total)
-            first += len(part)
         return gradient, None
 
 
-def _chunks(logits: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    if not len(labels):
-        return []
+def _chunks(logits: Tensor, labels: Tensor) -> list[tuple[slice, Tensor]]:
     num_rows = max(1, _CHUNK_NUMEL // logits.shape[1])
     if logits.device.type != "cpu":
         num_rows *= 256  # there a launch is dear, and caches are shared
-    return list(zip(torch.split(logits, num_rows), torch.split(labels, num_rows), strict=True))
+    places = [slice(first, first + num_rows) for first in range(0, len(labels), num_rows)]
+    return [(rows, labels[rows]) for rows in places]
 
 
 def _at(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.gather(1, labels[:, None]).squeeze(1)
 
 
-def _num_hits(logits: Tensor, labels: Tensor) -> Tensor:
+def _num_hits(logits: Tensor, labels: Tensor, highest: Tensor) -> Tensor:
     if logits.device.type == "cpu":
         # A maximum is ten times faster than its place, which only rows that may hit need.
-        may_hit = _at(logits, labels) == logits.amax(dim=1)
+        may_hit = _at(logits, labels) == highest
         logits, labels = logits[may_hit], labels[may_hit]
     return (logits.argmax(dim=1) == labels).sum()

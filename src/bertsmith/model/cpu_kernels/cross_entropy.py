@@ -76,7 +76,7 @@ class _Sums(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         rows, num_classes = len(labels), logits.shape[1]
         logits, labels = in_rows(logits), labels.contiguous()
-        norms, losses = empty(2, rows)
+        norms, losses = empty(rows, 2), empty(rows)
         hits = logits.new_empty(rows, dtype=torch.uint8)
         numbers = rows, num_classes, logits.stride(0), is_wide(logits)
         call("cross_entropy_forward", logits, labels, norms, losses, hits, *numbers)
