@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from bertsmith.training import Interrupted, pretrain
+from bertsmith.training import Interrupted, loop, pretrain
 from bertsmith.training import pretraining as sittings
 from bertsmith.training.loop import Trainer
 from bertsmith.training.update import Updater
@@ -102,3 +102,24 @@ def test_stopped_again_where_it_is_made_up_for(store, tmp_path, monkeypatch):
         assert evaluations(run) == []
     pretrain(store, recipe(*CHANGES), run, warn=silent)
     assert [step for step, *_ in evaluations(run)] == [4, 8, 12]
+
+
+@pytest.mark.parametrize("warms_up", [False, True])
+def test_at_the_end_of_a_phase_it_is_of_that_phase(store, tmp_path, monkeypatch, warms_up):
+    """Compilers get a batch of the next one before the first update."""
+    phases = "phases=[{share: 0.5}, {share: 0.5, max_seq_length: 48}]"
+    changes = (*CHANGES, phases, "training.num_evaluations=2")
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    pretrain(store, recipe(*changes), whole, warn=silent)
+    assert [r["max_seq_length"] for r in records(whole, "evaluation")] == [32, 48]
+    if warms_up:
+        monkeypatch.setattr(loop, "resolve_compile", lambda *_: True)
+    with monkeypatch.context() as patch:
+        stop_in_evaluation(patch, 1)
+        with pytest.raises(Interrupted):
+            pretrain(store, recipe(*changes), stopped, warn=silent)
+    pretrain(store, recipe(*changes), stopped, warn=silent)
+    assert evaluations(stopped) == evaluations(whole)
+    assert [r["max_seq_length"] for r in records(stopped, "evaluation")] == [32, 48]
+    assert same(weights(stopped), weights(whole))
+    assert [record["step"] for record in records(stopped, "start")] == [0, 6]

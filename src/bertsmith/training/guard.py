@@ -31,11 +31,19 @@ class Verdict:
         skip: whether it is, bool [].
         loss: the loss of the global batch, float [].
         grad_norm: the global L2 norm of its gradients before clipping, float [].
+        overflowed: whether it isn't made for another reason, which is no fault of its batch: its
+            gradients were too large for fp16, bool []; None outside fp16.
     """
 
     skip: Tensor
     loss: Tensor
     grad_norm: Tensor
+    overflowed: Tensor | None = None
+
+    @property
+    def is_made(self) -> Tensor:
+        """Whether weights and moments are updated, bool []."""
+        return ~self.skip if self.overflowed is None else ~(self.skip | self.overflowed)
 
 
 @dataclass(frozen=True)
@@ -84,20 +92,28 @@ class Guard:
         self.spike_deviations = settings.spike_deviations
         self.losses = torch.full((_WINDOW,), math.nan, device=device)
 
-    def __call__(self, loss: Tensor, grad_norm: Tensor) -> Verdict:
-        """Judges an update, and remembers its loss if it isn't skipped.
+    def __call__(
+        self, loss: Tensor, grad_norm: Tensor, overflowed: Tensor | None = None
+    ) -> Verdict:
+        """Judges an update, and remembers its loss if it is made.
 
         Args:
             loss: of the whole global batch, on every rank the same, float [].
             grad_norm: of the whole global batch, float [].
+            overflowed: whether the gradients were too large for fp16, bool []; of such an update
+                only the loss is judged, and that only as a number.
         """
         loss = loss.detach().to(self.losses)
         skip = ~(loss.isfinite() & grad_norm.isfinite())
         if self.spike_deviations > 0:
             skip = skip | self._is_spike(loss)
+        if overflowed is not None:
+            skip = torch.where(overflowed, ~loss.isfinite(), skip)
+        verdict = Verdict(skip, loss, grad_norm.detach(), overflowed)
+        if self.spike_deviations > 0:
             shifted = torch.cat([self.losses[1:], loss[None]])
-            self.losses = torch.where(skip, self.losses, shifted)
-        return Verdict(skip, loss, grad_norm.detach())
+            self.losses = torch.where(verdict.is_made, shifted, self.losses)
+        return verdict
 
     def forget(self) -> None:
         """Forgets the losses so far, where others than they are to be expected."""

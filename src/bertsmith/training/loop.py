@@ -98,7 +98,7 @@ class Trainer:
         )
         self.meter = Meter(model, objective, self.update.device, self.update.precision)
         self.facts = facts
-        self.state = TrainingState()
+        self.state, self._has_begun = TrainingState(), False
         if not self.ranks.is_first:  # dropout must not be the same everywhere
             seed_rank(settings.seed, 0, self.ranks)
 
@@ -160,16 +160,17 @@ class Trainer:
             # A batch that is being made when the process ends would abort it, see `leave_at_once`.
             closing(self.batches.steps(self.state.step, self._fraction)) as batches,
         ):
-            steps = self._compiled(batches)
-            started = time.monotonic() - self.state.seconds
-            self.agreed = Agreement(self.ranks, stop, self.saver.is_due, started)
-            self.ranks.wait()  # from here on a signal to any of them saves
-            self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
-            window = Window(self.state.step + 1)
+            self.agreed = Agreement(self.ranks, stop, self.saver.is_due, self._started())
             if self.state.due_evaluation is not None:
+                self._start_log(facts)
+                # Before a batch is taken: with it the next phase may begin.
                 is_best = self._evaluate(self.state.due_evaluation)
-                window = self._checkpoint(window, self._fraction(), is_best)
-            fraction = self._fraction()
+                self._checkpoint(Window(self.state.step + 1), self._fraction(), is_best)
+                self._keep_time()
+            steps = self._compiled(batches)
+            self.agreed.started = self._started()  # compilers' time is none of the run's
+            self._start_log(facts)
+            window, fraction = Window(self.state.step + 1), self._fraction()
             for micro_batches in self.meter.timed(steps):
                 if self._fraction() >= 1.0:
                     break
@@ -209,6 +210,17 @@ class Trainer:
         if self.agreed.must_stop:
             raise Interrupted(self.state.step, str(self.run.path), self.agreed.signal_number)
         return self.state
+
+    def _started(self) -> float:
+        """When the run would have begun without a stop, by the monotonic clock."""
+        return time.monotonic() - self.state.seconds
+
+    def _start_log(self, facts: Mapping[str, float | int | str]) -> None:
+        """Has the sitting begin, once: from here on a signal to any rank saves."""
+        self.ranks.wait()
+        if not self._has_begun:
+            self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
+        self._has_begun = True
 
     def _counts(self, step: int) -> bool:
         """Whether this rank's part of a global batch is no other's too."""

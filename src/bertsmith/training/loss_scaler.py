@@ -40,25 +40,29 @@ class LossScaler:
         """Divides the gradients, so that they can be clipped."""
         self._scaler.unscale_(optimizer)
 
-    def norm_to_judge(self, grad_norm: Tensor) -> Tensor:
-        """The norm, but in fp16 0 where gradients overflowed and a smaller factor may help."""
+    def overflowed(self, grad_norm: Tensor) -> Tensor | None:
+        """Whether gradients overflowed and a smaller factor may help: bool []; None if it can't.
+
+        Args:
+            grad_norm: the global norm of the unscaled gradients.
+        """
         if not self.enabled or self._factor < _SMALLEST_FACTOR:
-            return grad_norm
-        return torch.where(grad_norm.isfinite(), grad_norm, 0.0)
+            return None
+        return ~grad_norm.isfinite()
 
     def step(self, optimizer: torch.optim.Optimizer, *, skip: bool = False) -> None:
         """Updates the parameters, unless a gradient is infinite or no number.
 
         Args:
             optimizer: what updates them.
-            skip: whether there is another reason to leave them as they are.
+            skip: whether there is another reason to leave them as they are, which counts alone.
         """
         if not skip:
             self._scaler.step(optimizer)
         self._scaler.update()
         if self.enabled:
             before, self._factor = self._factor, self._scaler.get_scale()
-            self.num_skipped += self._factor < before
+            self.num_skipped += self._factor < before and not skip
 
     def log_values(self) -> dict[str, int]:
         """`overflowed_steps`, the updates skipped so far; nothing outside fp16."""

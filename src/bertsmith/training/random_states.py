@@ -41,11 +41,11 @@ def random_states(ranks: Ranks) -> dict[str, Tensor]:
 def restore_random_states(tensors: dict[str, Tensor], ranks: Ranks, seed: int, step: int) -> None:
     """Puts this rank's states back.
 
-    The states of another number of ranks say nothing: then they are drawn anew from seed, step and
-    rank, so that such a resume can be repeated.
+    The states of another number of ranks say nothing, and a run on a CPU has none of a GPU: then
+    they are drawn anew from seed, step and rank, so that such a resume can be repeated.
     """
+    seed_rank(seed, step, ranks)
     if sum(name.startswith("random.cpu") for name in tensors) != ranks.world_size:
-        seed_rank(seed, step, ranks)
         return
     suffix = "" if ranks.is_first else f".{ranks.rank}"
     own = {name: tensors.get(f"{name}{suffix}") for name in ("random.cpu", "random.cuda")}

@@ -5,6 +5,9 @@ memory that fails, let them drift apart without a word, and then gradients are a
 that are none of them.
 """
 
+from functools import cache
+
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -13,6 +16,8 @@ from torch.distributed.tensor import DTensor
 from bertsmith.training.distributed import Ranks
 
 __all__ = ["reunite"]
+
+_CHUNK = 2**20
 
 
 @torch.no_grad()
@@ -32,7 +37,7 @@ def reunite(model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks) ->
     parameters = list(model.parameters())
     if ranks.world_size == 1 or any(isinstance(weight, DTensor) for weight in parameters):
         return []
-    sums = ranks.gather(torch.stack([_sum_of_bits(weight) for weight in parameters]).tolist())
+    sums = ranks.gather(torch.stack([_check_sum(weight) for weight in parameters]).tolist())
     others = [rank for rank, found in enumerate(sums) if found != sums[0]]
     if others:
         for tensor in [*parameters, *_state(optimizer, parameters)]:
@@ -40,9 +45,23 @@ def reunite(model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks) ->
     return others
 
 
-def _sum_of_bits(weight: Tensor) -> Tensor:
-    """A sum that is another one as soon as one value differs by a bit: int64 []."""
-    return weight.contiguous().view(torch.int32).sum(dtype=torch.int64)
+def _check_sum(weight: Tensor) -> Tensor:
+    """A sum of the bits, each value's times a number of its place: int64 [].
+
+    It is another as soon as one value differs by a bit, and where several do, or have changed
+    places, but for a chance of one in 2^63 or so.
+    """
+    bits = weight.detach().contiguous().view(torch.int32).flatten()
+    of_place = _numbers(min(len(bits), _CHUNK), bits.device)
+    chunks = [(part * of_place[: len(part)]).sum() for part in torch.split(bits, _CHUNK)]
+    return (torch.stack(chunks) * _numbers(len(chunks), bits.device)).sum()
+
+
+@cache
+def _numbers(count: int, device: torch.device) -> Tensor:
+    """Odd numbers that look like chance: int64 [count]."""
+    drawn = np.random.default_rng(0).integers(-(2**62), 2**62, count)
+    return torch.from_numpy(2 * drawn + 1).to(device)
 
 
 def _state(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> list[Tensor]:

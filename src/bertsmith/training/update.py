@@ -102,8 +102,9 @@ class Updater:
             restore_own_random_states(before)
             raise
         self.scaler.unscale(self.optimizer)
+        norm = self._clip()
         # An overflow in fp16 is the scaler's business, and no harm if it can do something.
-        verdict = self.guard(loss, self.scaler.norm_to_judge(self._clip()))
+        verdict = self.guard(loss, norm, self.scaler.overflowed(norm))
         window.add(measures, verdict)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * factor

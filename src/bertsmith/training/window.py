@@ -22,7 +22,7 @@ class Window:
         first_step: the number of its first update, from 1.
         sums: totals by score, such as "mlm_loss", one tensor a micro-batch.
         counts: numbers of items by objective name, such as "mlm", one a micro-batch.
-        skips: whether the update that a micro-batch belongs to was skipped.
+        made: whether the update that a micro-batch belongs to was made.
         verdicts: of each update.
         num_tokens: real tokens that the model saw.
         is_counted: whether what comes of the next update counts on this rank, and not on another
@@ -33,7 +33,7 @@ class Window:
     first_step: int = 1
     sums: dict[str, list[Tensor]] = field(default_factory=dict)
     counts: dict[str, list[int]] = field(default_factory=dict)
-    skips: list[Tensor] = field(default_factory=list)
+    made: list[Tensor] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     num_tokens: int = 0  # the loop counts them
     is_counted: bool = True
@@ -44,11 +44,12 @@ class Window:
 
         Args:
             measures: of each micro-batch.
-            verdict: whether it was skipped.
+            verdict: whether it was made.
         """
         self.verdicts.append(verdict)
+        is_made = verdict.is_made
         for measured in measures:
-            self.skips.append(verdict.skip)
+            self.made.append(is_made)
             for name, measure in measured.items():
                 self.counts.setdefault(name, []).append(measure.loss.count * self.is_counted)
                 self._add_sum(f"{name}_loss", measure.loss.total.detach())
@@ -66,9 +67,9 @@ class Window:
             ranks: the processes whose windows count; all of them must call this.
         """
         ranks = ranks or Ranks()
-        if not self.skips:
+        if not self.made:
             return {}
-        kept = ~torch.stack(self.skips)
+        kept = torch.stack(self.made)
         if not bool(kept.any()):
             return {}
         is_kept = kept.tolist()

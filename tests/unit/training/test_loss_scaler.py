@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from bertsmith.objectives import LossSum, Measure
 from bertsmith.training.guard import Guard
 from bertsmith.training.loss_scaler import LossScaler
 from bertsmith.training.optimizer import build_optimizer
 from bertsmith.training.settings import LoopSettings, OptimizerSettings
+from bertsmith.training.window import Window
 
 CPU = torch.device("cpu")
 
@@ -65,14 +67,46 @@ def test_an_overflow_that_no_factor_mends_is_left_to_the_guard():
     scaler, guard = LossScaler(CPU, enabled=True), Guard(LoopSettings(), CPU)
     skipped = []
     for _ in range(35):
-        norm = scaler.norm_to_judge(torch.tensor(math.inf))
-        skipped.append(bool(guard(torch.tensor(4.0), norm).skip))
+        norm = torch.tensor(math.inf)
+        skipped.append(bool(guard(torch.tensor(4.0), norm, scaler.overflowed(norm)).skip))
         update(model, optimizer, scaler, factor=math.inf)
     assert skipped == [False] * 30 + [True] * 5
     twin = LossScaler(CPU, enabled=True)
     twin.restore(scaler.state())
-    assert twin.norm_to_judge(torch.tensor(math.inf)) == math.inf
-    assert twin.norm_to_judge(torch.tensor(2.0)) == 2.0
+    assert twin.overflowed(torch.tensor(math.inf)) is None
+
+
+@pytest.mark.parametrize("loss", [5.0, 500.0])
+def test_an_update_that_overflowed_is_in_no_mean_and_no_measure(loss):
+    """It isn't made: its loss is none that was trained on, nor a spike that the guard met."""
+    scaler, guard = LossScaler(CPU, enabled=True), Guard(LoopSettings(spike_deviations=5.0), CPU)
+    window = Window()
+
+    def judge(loss, norm):
+        verdict = guard(torch.tensor(loss), norm, scaler.overflowed(norm))
+        total = LossSum(torch.tensor(loss), 1)
+        window.add([{"mlm": Measure(total, torch.tensor(0))}], verdict)
+        return verdict
+
+    for _ in range(40):
+        assert bool(judge(4.0, torch.tensor(1.0)).is_made)
+    before = guard.losses.clone()
+    verdict = judge(loss, torch.tensor(math.inf))
+    assert (bool(verdict.skip), bool(verdict.is_made)) == (False, False)
+    assert verdict.grad_norm == math.inf
+    assert torch.equal(guard.losses.nan_to_num(), before.nan_to_num())
+    assert window.means()["mlm_loss"] == 4.0
+    assert bool(judge(math.nan, torch.tensor(math.nan)).skip), "no factor mends a loss"
+
+
+def test_what_is_skipped_for_another_reason_is_no_overflow_too():
+    model, optimizer = parts()
+    scaler = LossScaler(CPU, enabled=True)
+    optimizer.zero_grad()
+    scaler.scale(model(torch.ones(1, 3)).sum() * math.inf).backward()
+    scaler.unscale(optimizer)
+    scaler.step(optimizer, skip=True)
+    assert scaler.log_values() == {"overflowed_steps": 0}
 
 
 def test_outside_fp16_nothing_is_scaled():
