@@ -1,6 +1,9 @@
 """What a report on a run advises fits the run: it repeats no other illness, and can help."""
 
 import json
+import shlex
+
+import yaml
 
 from doctor_runs import evaluation_line, examine_run, finding_of, train_line, written
 
@@ -123,3 +126,62 @@ def test_a_share_of_few_documents_holds_some_out(tmp_path):
         recipe = recipe.replace(f"held_out_fraction: {share}\n", "held_out_fraction: 0.5\n")
     (few / "recipe.yaml").write_text(recipe)
     assert finding_of(few, "small_evaluation").command == "bertsmith doctor store store"
+
+
+def started_from(folder, model, **more):
+    folder = written(folder, **more)
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({**recipe, "run": {"init": model}}))
+    return folder
+
+
+def test_a_model_that_was_started_from_and_knows_nothing_is_found(tmp_path):
+    """As an encoder without its masked-LM head: `pretrain` sends its users to the doctor."""
+    changes = ["training.learning_rate=0.0001"]
+    found = findings(started_from(tmp_path / "run", "encoder", **FLAT, changes=changes))
+    told = found["learning_rate_too_low"]
+    assert told.severity == "warning"
+    assert "without a masked-LM head" in told.effect
+    assert "--init encoder" in told.command
+    assert "training.num_steps=2000000" in told.command
+    changes = ["training.learning_rate=1e-6"]
+    found = findings(started_from(tmp_path / "slow", "encoder", **FLAT, changes=changes))
+    assert "training.learning_rate=5e-05" in found["learning_rate_too_low"].command
+
+
+def test_what_is_frozen_as_it_was_drawn_is_found_and_no_command_keeps_it(tmp_path):
+    frozen = ["training.freeze_layers=1", "examples.max_seq_length=256", "phases=null"]
+    frozen.append("model.position_init=sinusoidal")
+    found = findings(written(tmp_path / "run", **FLAT, changes=frozen))
+    assert found["frozen_noise"].title == (
+        "the embeddings and the lowest layer are frozen, as they were drawn"
+    )
+    commands = [finding.command for finding in found.values() if "pretrain" in finding.command]
+    assert len(commands) > 2
+    assert all("training.freeze_layers=null" in shlex.split(command) for command in commands)
+    folder = started_from(tmp_path / "init", "encoder", changes=frozen)
+    found = findings(folder)
+    assert "frozen_noise" not in found
+    assert (
+        "freeze"
+        not in findings(started_from(tmp_path / "i", "b", **FLAT, changes=frozen))[
+            "learning_rate_too_low"
+        ].command
+    )
+
+
+def test_a_phase_of_a_few_lines_has_not_risen(tmp_path):
+    """Its first line is of a single update; the median of five is smooth only after them."""
+
+    def course(few, *last):
+        phases = "phases=[{share: 0.9}, {share: 0.1, max_seq_length: 256}]"
+        lines = [train_line(s, 3.0, phase=0) for s in range(5000, 900_000, 5000)]
+        lines += [train_line(900_000 + 100 * n, loss, phase=1) for n, loss in enumerate(last, 1)]
+        folder = written(tmp_path / few, changes=[phases, "examples.max_seq_length=128"])
+        log = (folder / "metrics.jsonl").read_text().splitlines()
+        kept = [log[0], *map(json.dumps, lines), log[-1]]
+        (folder / "metrics.jsonl").write_text("\n".join(kept) + "\n")
+        return findings(folder)
+
+    assert "learning_rate_too_high" not in course("noise", 3.6, 3.9, 4.1, 4.0, 4.0, 4.0)
+    assert "learning_rate_too_high" in course("rising", *[3.6] * 10, *[4.1] * 10)

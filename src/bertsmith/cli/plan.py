@@ -3,6 +3,7 @@
 Example: bertsmith plan --corpus-bytes 13GB --gpu h100 --hours 24 --price-per-hour 2.5
 """
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ def command(
 ) -> None:
     """Runs the command."""
     _check(corpus_bytes, store, gpu, measure, output, overwrite)
+    if price_per_hour is not None and not math.isfinite(price_per_hour):
+        raise RecipeError("is no price", where=f"--price-per-hour {price_per_hour}")
     from bertsmith.plan import PlannedCorpus, find_device, make_plan
 
     chosen = _sizes(sizes)

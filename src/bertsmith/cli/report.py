@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bertsmith._words import counted
 from bertsmith.cli.models import files_of_model
 from bertsmith.cli.output import check_output, say, warn
 
@@ -42,6 +43,9 @@ def command(
     logs = [read_run(run) for run in runs]
     write_run_report(logs, output, x=x, sentences=sentences)
     for log in logs:
+        if log.num_unreadable:
+            lines = counted(log.num_unreadable, "line")
+            warn(f"{log.path / 'metrics.jsonl'}: {lines} can't be read and are left out")
         if sentences and (why := why_no_blanks(log)) is not None:
             warn(f"--fill: {log.name} {why}")
     for doubt in held_out_doubt(logs):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bertsmith._words import counted
 from bertsmith.doctor import run_checks
 from bertsmith.doctor.examination import Examination, Fact
 from bertsmith.doctor.finding import percent
@@ -28,8 +29,10 @@ def examine_run(folder: str | Path) -> Examination:
     """
     measures = RunMeasures(with_main_metric(read_run(Path(folder))))
     findings = findings_of(run_checks, measures)
-    unchecked = () if measures.run.facts else (_OLD,)
-    return Examination("run", str(folder), _facts(measures), (), findings, unchecked)
+    unchecked = [] if measures.run.facts else [_OLD]
+    if number := measures.run.num_unreadable:
+        unchecked.append(f"{counted(number, 'line')} of the log, because they can't be read")
+    return Examination("run", str(folder), _facts(measures), (), findings, tuple(unchecked))
 
 
 def _facts(measures: RunMeasures) -> tuple[Fact, ...]:

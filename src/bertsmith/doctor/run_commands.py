@@ -12,7 +12,7 @@ __all__ = ["FEW_UPDATES", "RunCommands"]
 
 # In fewer the rate is hardly up, and no embedding moves from where it was drawn.
 _FEWEST_UPDATES = 100
-_WARMUP = "training.warmup_ratio"
+_WARMUP, _FROZEN = "training.warmup_ratio", "training.freeze_layers"
 #: Where fresh weights have mostly left the plateau; with fewer a run is short.
 FEW_UPDATES = 5_000
 
@@ -132,10 +132,13 @@ class RunCommands:
             "phases=null",
             f"examples.max_seq_length={max_seq_length}",
             *self._unset("examples.max_predictions_per_seq"),
+            *self._unset(_FROZEN),  # the positions are among what is frozen
         )
         model = self._model()
         if model is None or self.is_useless:
             return self.again(*changes)
+        if self.run.setting("model.position_init") == "sinusoidal":  # the model brings its own
+            changes += ("model.position_init=normal",)
         changes += (
             *self._unset("training.num_warmup_steps"),
             *self._unset("training.budget_seconds"),
@@ -166,7 +169,7 @@ class RunCommands:
         return False
 
     def _mended(self, changes: Sequence[str]) -> list[str]:
-        """What else was wrong with the run's learning rate: no command repeats that."""
+        """What else was wrong with the run's rate, or was frozen: no command repeats that."""
         chosen = {change.partition("=")[0] for change in changes}
         mended = []
         if "training.learning_rate" not in chosen:
@@ -176,7 +179,16 @@ class RunCommands:
                 mended.append(f"training.learning_rate={self.sound_rate:.2g}")
         if self.lacks_warmup and not chosen & {"training.num_warmup_steps", _WARMUP}:
             mended += [*self._unset("training.num_warmup_steps"), f"{_WARMUP}=0.05"]
+        if self.has_fresh_layers and _FROZEN not in chosen:
+            mended += self._unset(_FROZEN)
         return mended
+
+    @property
+    def has_fresh_layers(self) -> bool:
+        """Whether the run started from weights that no other run had trained."""
+        if self.is_pretraining:
+            return self.run.of_run("init") is None
+        return bool(self.run.of_run("from_scratch"))
 
     def _lower(self, divisor: float) -> str:
         rate = self.learning_rate

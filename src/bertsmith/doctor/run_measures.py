@@ -51,8 +51,8 @@ class RunMeasures(RunCommands):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it started from fresh weights."""
-        return self.is_pretraining and self.run.of_run("init") is None
+        """Whether it is pre-training that started from fresh weights."""
+        return self.is_pretraining and self.has_fresh_layers
 
     @cached_property
     def loss_name(self) -> str:
@@ -105,14 +105,23 @@ class RunMeasures(RunCommands):
         cuts = [0, *(bisect_right(steps, end) for end in self.phase_ends), len(steps)]
         return [(steps[a:b], values[a:b]) for a, b in pairwise(cuts) if b > a]
 
-    def rising(self, curve: Curve) -> Curve:
-        """The phase in which a curve rose most above its lowest point, and stayed above that."""
-        rose = [
-            (steps, values)
-            for steps, values in reversed(self.phases_of(curve))
-            if curve[1][-1] >= min(values)
-        ]
-        return max(rose, key=lambda part: part[1][-1] - min(part[1]), default=curve)
+    def rising(self, curve: Curve, *, skip: int = 0) -> Curve:
+        """The phase in which a curve rose most above its lowest point, and stayed above that.
+
+        Args:
+            curve: steps and values.
+            skip: how many points at the beginning of each further phase don't count; a phase of
+                fewer than twice as many doesn't either.
+        """
+        first, *further = self.phases_of(curve) or [curve]
+        parts = [first, *((s[skip:], v[skip:]) for s, v in further if len(s) > 2 * skip)]
+        rose = [(s, v) for s, v in reversed(parts) if v and curve[1][-1] >= min(v)]
+        return max(rose, key=lambda part: part[1][-1] - min(part[1]), default=parts[-1])
+
+    @property
+    def rising_losses(self) -> Curve:
+        """`rising` of the losses in training, without those that aren't smooth yet."""
+        return self.rising(self.losses, skip=_SMOOTHED - 1)
 
     @property
     def last_loss(self) -> float | None:

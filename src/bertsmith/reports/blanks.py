@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bertsmith.errors import BertsmithError
+from bertsmith.errors import BertsmithError, InputError
 from bertsmith.inference import pipeline
 from bertsmith.reports.page import Samples, Text
 from bertsmith.training import RunLog
@@ -17,6 +17,8 @@ DEFAULT_SENTENCES = (
     "in 1918 the war came to an [MASK] .",
     "he was born in [MASK] and died in 1902 .",
 )
+# Characters of a sentence that an error names.
+_SHOWN = 40
 
 
 def why_no_blanks(run: RunLog) -> str | None:
@@ -64,7 +66,12 @@ def filled_blanks(
 
 def _items(sentence: str, fill_mask: Any) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     """The sentence with its guesses, once for each of its masks."""
-    found = fill_mask(sentence)
+    try:
+        found = fill_mask(sentence)
+    except InputError as error:
+        shown = sentence if len(sentence) <= _SHOWN else f"{sentence[:_SHOWN]}..."
+        fix = (error.fix or "give another").removesuffix(", or set truncate")
+        raise InputError(error.what, where=f"--fill {shown!r}", fix=fix) from error
     rows = [found] if isinstance(found[0], dict) else found  # a single mask's are not in a list
     for number, guesses in enumerate(rows, 1):
         which = f" ([MASK] {number} of {len(rows)})" if len(rows) > 1 else ""

@@ -33,6 +33,7 @@ class RunLog:
         records: the whole log, oldest first; rates of matrix products, and `mfu`, which is against
             them, are the best that was measured in the same sitting.
         model: what the run noted about the model in its folder; None for an older version's.
+        num_unreadable: how many lines of the log are none, but for the last, which may be cut.
         main_metric: the score (higher is better) by which fine-tuning chose the model to keep.
     """
 
@@ -40,6 +41,7 @@ class RunLog:
     recipe: Mapping[str, Any]
     records: Sequence[Record]
     model: ModelStamp | None = None
+    num_unreadable: int = 0
     main_metric: str | None = None
 
     def of_kind(self, kind: str) -> list[Record]:
@@ -150,7 +152,7 @@ def read_run(path: Path) -> RunLog:
     """
     try:
         recipe = yaml.safe_load((path / "recipe.yaml").read_text(encoding="utf-8"))
-        records = log_records(path / "metrics.jsonl")
+        records, num_unreadable = _read_log(path / "metrics.jsonl")
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         what = "is no run's folder" if path.is_dir() else "does not exist"
         if not isinstance(error, OSError):
@@ -170,7 +172,8 @@ def read_run(path: Path) -> RunLog:
         raise TrainingError("is no recipe", where=path / "recipe.yaml")
     if not records:
         raise TrainingError("its log is empty: the run has not begun", where=path)
-    return RunLog(path, recipe, _against_best_rates(records), ModelStamp.read(path))
+    corrected = _against_best_rates(records)
+    return RunLog(path, recipe, corrected, ModelStamp.read(path), num_unreadable)
 
 
 def _against_best_rates(records: Sequence[Record]) -> list[Record]:
@@ -201,12 +204,20 @@ def log_records(path: Path) -> list[dict[str, Any]]:
     Raises:
         OSError: there is no such file, or it can't be read.
     """
-    records = []
-    for line in path.read_bytes().splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and "kind" in record and isinstance(record.get("step"), int):
-            records.append(record)
-    return records
+    return _read_log(path)[0]
+
+
+def _read_log(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The records, and how many other lines there are before the last."""
+    lines = path.read_bytes().splitlines()
+    found = [_record(line) for line in lines]
+    return [r for r in found if r is not None], sum(record is None for record in found[:-1])
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    is_one = isinstance(record, dict) and "kind" in record and isinstance(record.get("step"), int)
+    return record if is_one else None

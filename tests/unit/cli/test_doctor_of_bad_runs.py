@@ -173,3 +173,36 @@ def test_fine_tuning_at_a_rate_far_too_high(bertsmith, model, tmp_path, monkeypa
     assert max(rates(findings(bertsmith, "hot"))) <= 0.005
     (words,) = command_lines(finding["command"])
     assert bertsmith(*words)[0] == 0
+
+
+def test_lines_of_the_log_that_cannot_be_read_are_told(bertsmith, store, tmp_path):
+    """But for the last one, which is cut while a run goes on."""
+    run = tmp_path / "run"
+    assert pretrained(bertsmith, store, run, "training.num_steps=10")[0] == 0
+    log = run / "metrics.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    page = ("-o", tmp_path / "page.html")
+    for damaged in (lines, [*lines, b'{"kind": "tra']):
+        log.write_bytes(b"".join(damaged))
+        assert "read" not in bertsmith("doctor", "run", run)[1]
+        assert bertsmith("report", run, *page)[2] == ""
+    log.write_bytes(b"".join([*lines[:3], b'{"step": "x"}\n', b"\0\xff\n", *lines[3:]]))
+    assert "2 lines of the log, because they can't be read" in bertsmith("doctor", "run", run)[1]
+    told = f"bertsmith: {log}: 2 lines can't be read and are left out\n"
+    assert bertsmith("report", run, *page)[2] == told
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("the old river .", "--fill 'the old river .': has no [MASK]; write [MASK] where"),
+        (" ", "--fill ' ': is empty; give text"),
+        ("the " * 80 + "[MASK]", "the the ...': has "),
+    ],
+)
+def test_a_sentence_that_cannot_be_filled_is_named(bertsmith, model, tmp_path, sentence, told):
+    page = ("-o", tmp_path / "page.html")
+    code, _, err = bertsmith("report", model, "--fill", "the [MASK] .", "--fill", sentence, *page)
+    assert code == 2
+    assert told in err
+    assert "truncat" not in err

@@ -253,6 +253,10 @@ def test_several_gpus_and_little_text(bertsmith, tmp_path):
         (["--gpu", "h100"], "--corpus-bytes, --store: give one of the two"),
         (["--corpus-bytes", "1GB"], "--gpu: say what to train on; or --measure this machine"),
         (["--corpus-bytes", "1GB", "--gpu", "h100", "--measure"], "--measure takes its place"),
+        (
+            ["--corpus-bytes", "1GB", "--gpu", "h100", "--price-per-hour", "inf"],
+            "--price-per-hour inf: is no price",
+        ),
         (["--corpus-bytes", "much", "--gpu", "h100"], "--corpus-bytes much: is no size"),
         (["--corpus-bytes", "1GB", "--gpu", "abacus"], "--gpu abacus: is no device"),
         (["--corpus-bytes", "1GB", "--gpu", "cpu", "--size", "huge"], "--size huge: is no size"),

@@ -54,7 +54,7 @@ def _too_fast(measures: RunMeasures) -> str:
 
 
 def _diverged(measures: RunMeasures) -> Iterator[Finding]:
-    steps, losses = measures.rising(measures.losses)
+    steps, losses = measures.rising_losses
     if not losses:
         return
     lowest = min(losses)

@@ -11,8 +11,19 @@ __all__ = ["check"]
 # How far the smoothed training loss ends above its lowest; from 1 nat on it has diverged.
 RISE_LIMITS = Limits(warning=0.15, problem=0.4)
 _DIVERGED = 1.0
-# How far above the unigram baseline a run from fresh weights ends.
+# How far above the unigram baseline a run ends.
 ABOVE_LIMITS = Limits(warning=ABOVE_UNIGRAM, problem=1.0)
+_FRESH = (
+    "Not even how frequent tokens are has been learned, which takes a few hundred updates: the "
+    "weights have hardly moved from where they were drawn."
+)
+_STARTED = (
+    "Not even how frequent tokens are is known: the model that the run started from came without a "
+    "masked-LM head, or knows other text, and too few updates were made, or too short ones, to "
+    "learn it."
+)
+# What a model that is trained already bears well.
+_FURTHER = 5e-5
 WARMUP_LIMITS = Limits(warning=HIGHEST_AT_ONCE)
 
 
@@ -45,7 +56,7 @@ def _beyond(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _too_high(measures: RunMeasures) -> Iterator[Finding]:
-    steps, losses = measures.rising(measures.losses)
+    steps, losses = measures.rising_losses
     if not losses:
         return
     lowest = min(losses)
@@ -70,11 +81,11 @@ def _too_high(measures: RunMeasures) -> Iterator[Finding]:
 
 def _too_low(measures: RunMeasures) -> Iterator[Finding]:
     loss, unigram = measures.last_loss, measures.unigram_loss
-    if loss is None or unigram is None or not measures.is_fresh or measures.blew_up:
+    if loss is None or unigram is None or measures.blew_up:
         return
     above = loss - unigram
     crossed = ABOVE_LIMITS.crossed(above)
-    losses = measures.rising(measures.losses)[1]
+    losses = measures.rising_losses[1]
     if crossed is None or not losses or losses[-1] - min(losses) >= _DIVERGED:
         return
     if losses[-1] < unigram:
@@ -87,16 +98,23 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
         f"{above:.2f} above that of a model that knows no context ({unigram:.2f})",
         above,
         crossed[1],
-        effect="Not even how frequent tokens are has been learned, which takes a few hundred "
-        "updates: the weights have hardly moved from where they were drawn.",
+        effect=_FRESH if measures.is_fresh else _STARTED,
         remedy="Raise the learning rate (1e-4 for base and large, up to 2e-3 for tiny), or train "
-        "for longer.",
+        "for longer."
+        if measures.is_fresh
+        else "Start from a model with its masked-LM head, as pre-training leaves it, or train for "
+        "longer.",
         command=_faster(measures),
     )
 
 
 def _faster(measures: RunMeasures) -> str:
     """Ten times the rate, or a sound one where that is far higher; else more updates."""
+    if not measures.is_fresh:
+        is_low = measures.learning_rate < _FURTHER / 2
+        return (
+            measures.again(f"training.learning_rate={_FURTHER:g}") if is_low else measures.longer()
+        )
     higher = min(10 * measures.learning_rate, measures.sound_rate)
     higher = measures.sound_rate if measures.is_timid else higher
     if higher > 1.5 * measures.learning_rate:

@@ -25,7 +25,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 def _overfitting(measures: RunMeasures) -> Iterator[Finding]:
     steps, losses = measures.rising(measures.held_out)
-    training = measures.rising(measures.losses)[1]
+    training = measures.rising_losses[1]
     if len(losses) < 2 or not training or training[-1] - min(training) >= 0.1:
         return  # where training rises too it is something else
     if measures.unigram_loss is not None and training[-1] >= measures.unigram_loss:
