@@ -39,7 +39,7 @@ def check_model(model: str) -> None:
     folder = Path(model)
     if not any((folder / name).exists() for name in ("checkpoints", "metrics.jsonl")):
         return
-    from bertsmith.training import RunFolder
+    from bertsmith.training import ModelStamp, RunFolder
 
     run = RunFolder(folder)
     if not (folder / "config.json").exists():
@@ -47,6 +47,7 @@ def check_model(model: str) -> None:
             what = "is a run that was stopped and has no model yet"
             raise ModelError(what, where=model, fix=f"give its checkpoint {checkpoints[0]}")
         return
-    step = run.model_step()
-    if step is not None and not run.is_finished:
-        warn(f"{model}: this run isn't finished; its model is the best so far, of step {step}")
+    stamp = ModelStamp.read(folder)
+    if stamp is not None and not run.is_finished:
+        told = f"this run isn't finished; its model is the best so far, of step {stamp.step}"
+        warn(f"{model}: {told}")

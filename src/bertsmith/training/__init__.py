@@ -9,6 +9,8 @@ from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import Interrupted
 from bertsmith.training.launcher import launcher
 from bertsmith.training.loop import Trainer
+from bertsmith.training.lost_models import is_over
+from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.phases import Phase, PhaseSettings
 from bertsmith.training.pretraining import PretrainResult, pretrain
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
@@ -34,6 +36,7 @@ __all__ = [
     "Interrupted",
     "LoopSettings",
     "ModelSettings",
+    "ModelStamp",
     "OptimizerSettings",
     "Phase",
     "PhaseSettings",
@@ -49,6 +52,7 @@ __all__ = [
     "TrainingState",
     "compile_parts",
     "held_run",
+    "is_over",
     "joined_ranks",
     "last_good_checkpoint",
     "launcher",

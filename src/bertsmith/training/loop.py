@@ -23,6 +23,7 @@ from bertsmith.training.evaluator import Evaluator
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import BrokenOff, Interrupted, stop_on_signals
+from bertsmith.training.lost_models import replaces_model
 from bertsmith.training.meter import Meter, shown_machine
 from bertsmith.training.random_states import seed_rank
 from bertsmith.training.replicas import reunite
@@ -113,7 +114,7 @@ class Trainer:
         again = {"evaluates_again": self.state.due_evaluation is not None}
         step = self.state.step
         if self.state.best_score is not None and self.ranks.on_first(
-            lambda: self.run.replaces_model(step, self.warn, **again)
+            lambda: replaces_model(self.run, step, self.warn, **again)
         ):
             self.state.best_score = None  # any is better
             if self._fraction() >= 1.0 and self.state.due_evaluation is None:

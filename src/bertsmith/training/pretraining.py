@@ -25,6 +25,7 @@ from bertsmith.training.freezing import require_layers
 from bertsmith.training.initial_model import starting_model
 from bertsmith.training.interfaces import Evaluation
 from bertsmith.training.loop import Trainer
+from bertsmith.training.lost_models import is_over
 from bertsmith.training.older_runs import as_started
 from bertsmith.training.own_shape import settings_of_model, unapplied_settings
 from bertsmith.training.phased_batches import PhasedBatches
@@ -91,7 +92,7 @@ def pretrain(
         recipe, free = as_started(recipe, saved, init)
         require_alike(ranks, lambda: _content(store, recipe, init))
         ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), free))
-        if not ranks.on_first(lambda: run.shows_again(warn)):
+        if not ranks.on_first(lambda: is_over(run, warn)):
             verify_all_copies(store, run.store_stamps_path, ranks)
             session = _Session(store, recipe, run, init, warn, ranks, free)
             if unapplied is not None and session.checkpoint is None:

@@ -30,7 +30,7 @@ from bertsmith.training.checkpoint_folders import (
     remove_checkpoints,
     step_of,
 )
-from bertsmith.training.done_again import comes_again, without_lost
+from bertsmith.training.done_again import without_lost
 from bertsmith.training.good_checkpoint import newest_good
 from bertsmith.training.leftovers import remove_start, set_right
 from bertsmith.training.model_stamp import ModelStamp
@@ -171,43 +171,10 @@ class RunFolder:
             return True
         return any(record["kind"] == "end" for record in self.read_metrics())
 
-    def shows_again(self, warn: Callable[[str], None]) -> bool:
-        """Whether nothing is left to do: the run has ended, and its model is there.
-
-        Args:
-            warn: is told so, or that the model is made again.
-
-        Raises:
-            TrainingError: the model is gone, and there is no checkpoint to make it from.
-        """
-        if not self.is_finished:
-            return False
-        stamp = ModelStamp.read(self.path)
-        lost = stamp and stamp.lost_file(self.path)
-        if lost and self.checkpoints():
-            warn(f"{self.path}: this run is finished, but {lost}: it is made again")
-            return False
-        if lost:
-            raise TrainingError(
-                f"this run is finished, but {lost}, and no checkpoint is left to make it from",
-                where=self.path,
-                fix="copy it back from elsewhere, or give another output folder",
-            )
-        if self.metrics_path.exists():
-            warn(f"{self.path}: this run is finished; its result is shown again")
-        if stamp and (other := stamp.other_file(self.path)):
-            warn(f"{self.path / other}: isn't as the run wrote it: changed since, or damaged")
-        return True
-
     def note_model(self, step: int) -> None:
         """Notes of which update the model is that was just saved in the folder."""
         with self.writing(self.path):
             ModelStamp.of_model_in(self.path, step).write(self.path)
-
-    def model_step(self) -> int | None:
-        """The update that the folder's model is of; None where nothing was noted of one."""
-        stamp = ModelStamp.read(self.path)
-        return None if stamp is None else stamp.step
 
     def note_end(self) -> None:
         """Notes that the model in the folder is the run's last word."""
@@ -239,29 +206,6 @@ class RunFolder:
             if self.metrics_path.exists():
                 sync(self.metrics_path)
                 sync(self.path)
-
-    def replaces_model(
-        self, step: int, warn: Callable[[str], None], *, evaluates_again: bool = False
-    ) -> bool:
-        """Whether the model that was kept in the folder can't stay, however good it was.
-
-        It is of what is done again, or a crash came while it was saved, or it was lost since.
-
-        Args:
-            step: the last that isn't done again.
-            warn: is told what was lost.
-            evaluates_again: whether the run begins with the evaluation of that step.
-        """
-        stamp = ModelStamp.read(self.path)
-        if stamp is None:  # kept by an older version
-            return False
-        if lost := stamp.lost_file(self.path):
-            warn(
-                f"{self.path}: {lost}, of the model that was kept after step {stamp.step}; the "
-                "next evaluation keeps another"
-            )
-        again = comes_again(stamp.step, step, evaluates_again=evaluates_again)
-        return again or stamp.other_file(self.path) is not None
 
     def start_anew(self, warn: Callable[[str], None]) -> None:
         """Empties the log of a run that has no checkpoint; one with updates is kept beside it.

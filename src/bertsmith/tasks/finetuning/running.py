@@ -17,6 +17,7 @@ from bertsmith.training import (
     RunFolder,
     TrainingState,
     held_run,
+    is_over,
     joined_ranks,
     read_run,
     require_alike,
@@ -87,7 +88,7 @@ def finetune(
         identity = job.identity()
         require_alike(ranks, lambda: job.content(identity))
         ranks.on_first(lambda: run.check_recipe(identity, FREE_TO_CHANGE))
-        if not ranks.on_first(lambda: run.shows_again(warn)):
+        if not ranks.on_first(lambda: is_over(run, warn)):
             FinetuneSession(job, run, ranks, warn).train()
         return ranks.on_first(lambda: _result(run, job))
 
