@@ -7,12 +7,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import (
-    MixedPrecisionPolicy,
-    fully_shard,
-    register_fsdp_forward_method,
-)
 from torch.nn.parallel import DistributedDataParallel
 
 from bertsmith.model.encoder import EncoderLayer
@@ -130,6 +124,14 @@ class _Shards:
     """
 
     def __init__(self, model: nn.Module, objective: Objective, ranks: Ranks) -> None:
+        # They take as long to import as half of PyTorch, and few runs are in shards.
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import (
+            MixedPrecisionPolicy,
+            fully_shard,
+            register_fsdp_forward_method,
+        )
+
         self.model, self.objective = model, objective
         # It warns of changes in place, for outputs that are views; nobody makes any.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")

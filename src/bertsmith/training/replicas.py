@@ -11,9 +11,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from bertsmith.training.distributed import Ranks
+from bertsmith.training.full_tensors import is_sharded
 
 __all__ = ["reunite"]
 
@@ -35,7 +35,7 @@ def reunite(model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks) ->
         The ranks whose weights weren't the first one's to the bit.
     """
     parameters = list(model.parameters())
-    if ranks.world_size == 1 or any(isinstance(weight, DTensor) for weight in parameters):
+    if ranks.world_size == 1 or any(map(is_sharded, parameters)):
         return []
     sums = ranks.gather(torch.stack([_check_sum(weight) for weight in parameters]).tolist())
     others = [rank for rank, found in enumerate(sums) if found != sums[0]]
