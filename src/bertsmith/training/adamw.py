@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from bertsmith.model import cpu_kernels
+from bertsmith.training.uncompiled import Uncompiled
 
 __all__ = ["AdamW"]
 
 
-class AdamW(torch.optim.AdamW):
+class AdamW(Uncompiled, torch.optim.AdamW):
     """`torch.optim.AdamW`, fused, with the same state; on a CPU faster by kernels of our own.
 
     Args:

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from bertsmith.training.uncompiled import Uncompiled
+
 __all__ = ["LAMB"]
 
 
-class LAMB(torch.optim.Optimizer):
+class LAMB(Uncompiled):
     r"""Adam whose update of each tensor is scaled to the length of that tensor.
 
     With Adam's bias-corrected moments $\hat m$ and $\hat v$:

@@ -1,7 +1,6 @@
 """Triton is used where it works, which is more than being installed."""
 
 import importlib.util
-import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -96,12 +95,3 @@ def test_a_compiled_layer_takes_the_answer_as_it_is(monkeypatch, works):
     for _ in range(2):
         assert change(torch.ones(2)).tolist() == [2 if works else 3] * 2
     assert len(compiled) == len(asked) == 1
-
-
-def test_nobody_waits_for_the_import_of_a_compiler_that_is_not_asked_for():
-    """It takes longer than PyTorch's own."""
-    code = "import sys; import bertsmith.training, bertsmith.inference, bertsmith.tasks\n"
-    code += (
-        "sys.exit(not sys.modules.keys().isdisjoint({'torch._dynamo', 'torch.distributed.tensor'}))"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

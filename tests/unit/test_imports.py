@@ -1,0 +1,27 @@
+"""What nobody asked for isn't imported: it takes as long as the rest of PyTorch."""
+
+import subprocess
+import sys
+
+import pytest
+
+ROOMS = "import bertsmith.training, bertsmith.inference, bertsmith.tasks, bertsmith.plan"
+OPTIMIZER = f"""
+{ROOMS}
+from torch import nn
+from bertsmith.training.optimizer import build_optimizer
+from bertsmith.training.settings import OptimizerSettings
+
+for name in ("adamw", "google_adam", "lamb"):
+    build_optimizer(nn.Linear(3, 2), OptimizerSettings(optimizer=name)).zero_grad()
+"""
+
+
+@pytest.mark.parametrize("code", [ROOMS, OPTIMIZER], ids=["rooms", "optimizers"])
+def test_neither_the_compiler_nor_what_cuts_tensors_is_imported(code):
+    ask = "import sys; print([n for n in ('torch._dynamo', 'torch.distributed.tensor', 'sympy')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{ask} if n in sys.modules])"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "[]\n"
