@@ -149,8 +149,8 @@ WRITTEN: dict[str, Callable] = {
     "low_utilisation": lambda folder, **more: written(
         folder, train=lambda s: train_line(s, mfu=0.06), **more
     ),
-    "frozen_noise": lambda folder, **more: written(
-        folder, changes=["training.freeze_layers=2"], **more
+    "frozen_noise": lambda folder, changes=(), **more: written(
+        folder, changes=["training.freeze_layers=2", *changes], **more
     ),
     "not_learned": lambda folder, **_: fine_tuned(folder),
 }
