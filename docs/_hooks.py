@@ -7,7 +7,7 @@ A placeholder is a line `<!-- KIND: NAME -->`. MkDocs calls `on_page_markdown` f
 | `commands:` all | a table of the commands, with links |
 | `synopsis:` COMMAND | how it is called |
 | `options:` COMMAND | tables of its arguments and options |
-| `settings:` pretrain, finetune, examples, corpus, cleaning or store | a table of settings |
+| `settings:` pretrain, phase, finetune, examples, corpus, cleaning or store | a table of settings |
 | `presets:` pretrain or finetune | a table of what the shipped recipes set |
 | `tasks:` all | a table of the tasks of `finetune` |
 """
@@ -28,6 +28,7 @@ _PLACEHOLDER = re.compile(r"^<!-- ([a-z]+): ?([a-z -]*) -->$", re.MULTILINE)
 # Where the class of each kind of settings stands.
 _SETTINGS = {
     "pretrain": "training.PretrainRecipe",
+    "phase": "training.PhaseSettings",
     "finetune": "tasks.FinetuneRecipe",
     "examples": "examples.ExampleSettings",
     "corpus": "corpus.CorpusSettings",

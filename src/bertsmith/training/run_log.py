@@ -159,7 +159,8 @@ def read_run(path: Path) -> RunLog:
             recipe_path = path / "recipe.yaml"
             fix = how_to_mend(recipe_path)
             raise TrainingError("can't be read", where=recipe_path, fix=fix) from error
-        if (path / "recipe.yaml").is_file() and checkpoint_folders(path):
+        is_run = checkpoint_folders(path) or ModelStamp.read(path) is not None
+        if (path / "recipe.yaml").is_file() and is_run:
             raise TrainingError(
                 "is missing, with all that the run has logged",
                 where=path / "metrics.jsonl",

@@ -44,6 +44,16 @@ def test_a_run_whose_log_is_lost(bertsmith, stopped):
         assert complaint(bertsmith(*command, stopped)) == told + "copy it back from elsewhere"
 
 
+def test_nor_is_a_finished_one_no_run(bertsmith, store, model, tmp_path):
+    """It has no checkpoint where it took less time than they are apart."""
+    run = tmp_path / "run"
+    shutil.copytree(model, run)
+    (run / "metrics.jsonl").unlink()
+    assert not list(run.glob("checkpoints/*"))
+    told = f"{run}/metrics.jsonl: is missing, with all that the run has logged; copy it back"
+    assert complaint(bertsmith("report", run)).startswith(told)
+
+
 def test_a_run_of_another_start(bertsmith, store, stopped, model):
     before = content(stopped)
     assert complaint(bertsmith(*arguments(store, stopped), "--init", model)) == (
