@@ -143,7 +143,51 @@ def test_a_kept_model_that_is_gone_gives_way_to_the_next(tune, tmp_path, capsys,
     assert capsys.readouterr().out.splitlines() == [
         f"{tmp_path}/run: this run is finished, but model.safetensors is missing: it is made again",
         *(
-            [f"{tmp_path}/run: model.safetensors is missing, of the model that was kept after "
-             "step 6; the next evaluation keeps another"]
+            []
+            if last == 4  # it was kept after that update
+            else [
+                f"{tmp_path}/run: model.safetensors is missing: the next evaluation keeps another "
+                "model than the best so far"
+            ]
         ),
     ]  # fmt: skip
+
+
+def test_without_its_stamp_the_log_tells(tune, tmp_path):
+    """A run of an older version, or one that was copied without hidden files."""
+    with pytest.raises(PowerCutError):
+        tune([0.5, 0.9], crash_at=8)
+    (tmp_path / "run/.model.json").unlink()
+    with pytest.raises(PowerCutError):
+        tune([], crash_at=1)
+    assert tune([0.45, 0.46, 0.4]).scores[TASK.main_metric] == 0.46
+
+
+def test_without_stamp_and_model_the_next_is_kept(tune, tmp_path):
+    with pytest.raises(PowerCutError):
+        tune([0.5], crash_at=6)
+    for name in (".model.json", "model.safetensors"):
+        (tmp_path / "run" / name).unlink()
+    assert tune([0.45, 0.46, 0.4]).scores[TASK.main_metric] == 0.46
+    assert (tmp_path / "run/model.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "vocab.txt"])
+def test_a_small_file_is_no_reason_to_give_up_the_best(tune, tmp_path, name):
+    tune([0.5, 0.9, 0.4, 0.3])
+    best = load_file(tmp_path / "run/model.safetensors")
+    (tmp_path / "run" / name).unlink()
+    assert tune([]).scores[TASK.main_metric] == 0.9
+    kept = load_file(tmp_path / "run/model.safetensors")
+    assert all(torch.equal(kept[name], best[name]) for name in kept)
+    assert (tmp_path / "run" / name).exists()
+
+
+def test_nor_is_one_in_a_run_that_was_stopped(tune, tmp_path):
+    with pytest.raises(PowerCutError):
+        tune([0.5], crash_at=6)
+    (tmp_path / "run/vocab.txt").unlink()
+    with (tmp_path / "run/tokenizer_config.json").open("a") as file:
+        file.write("\n")
+    assert tune([0.45, 0.2, 0.1]).scores[TASK.main_metric] == 0.5
+    assert (tmp_path / "run/vocab.txt").exists()

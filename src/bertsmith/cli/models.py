@@ -37,7 +37,7 @@ def check_model(model: str) -> None:
         ModelError: the folder is of a run that has no model yet.
     """
     folder = Path(model)
-    if not any((folder / name).exists() for name in ("checkpoints", "metrics.jsonl")):
+    if not ((folder / "checkpoints").is_dir() or (folder / "metrics.jsonl").is_file()):
         return
     from bertsmith.training import ModelStamp, RunFolder
 
@@ -49,5 +49,6 @@ def check_model(model: str) -> None:
         return
     stamp = ModelStamp.read(folder)
     if stamp is not None and not run.is_finished:
-        told = f"this run isn't finished; its model is the best so far, of step {stamp.step}"
-        warn(f"{model}: {told}")
+        best = f"; its model is the best so far, of step {stamp.step}"
+        told = best if stamp.sha256 else ", and its model is going to be replaced"
+        warn(f"{model}: this run isn't finished{told}")

@@ -79,7 +79,7 @@ def verify_checkpoint(folder: Path) -> None:
         hashes: dict[str, str] = json.loads((folder / _HASHES).read_text(encoding="utf-8"))
         expected_of = dict(hashes)
         if not {_TENSORS, _STATE} <= expected_of.keys():
-            raise ValueError("it names none of the files")
+            raise ValueError  # it doesn't name the files
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"the checkpoint is incomplete ({_HASHES}: {type(error).__name__})", where=folder

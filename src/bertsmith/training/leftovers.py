@@ -16,7 +16,6 @@ _OF_START = (
     "wandb",
     "mlflow.db",
     CHECKPOINTS,
-    ".model.json",
     ".store.json",
 )
 

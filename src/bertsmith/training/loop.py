@@ -23,7 +23,7 @@ from bertsmith.training.evaluator import Evaluator
 from bertsmith.training.full_tensors import whole
 from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import BrokenOff, Interrupted, stop_on_signals
-from bertsmith.training.lost_models import replaces_model
+from bertsmith.training.lost_models import replaces_model, restore_small_files
 from bertsmith.training.meter import Meter, shown_machine
 from bertsmith.training.random_states import seed_rank
 from bertsmith.training.replicas import reunite
@@ -111,16 +111,12 @@ class Trainer:
         self.update.guard.restore(tensors)
         self.batches.restore(self.state.batches)
         self.update.scaler.restore(self.state.loss_scaler)
-        again = {"evaluates_again": self.state.due_evaluation is not None}
-        step = self.state.step
+        step, due = self.state.step, self.state.due_evaluation is not None
         if self.state.best_score is not None and self.ranks.on_first(
-            lambda: replaces_model(self.run, step, self.warn, **again)
+            lambda: self._replaces_model(checkpoint, step, evaluates_again=due)
         ):
             self.state.best_score = None  # any is better
-            if self._fraction() >= 1.0 and self.state.due_evaluation is None:
-                self.state.due_evaluation = self.batches.phase_at(1.0)
-        self.run.take_log_from(checkpoint, self.warn)
-        self.run.forget_after(step, **again)
+            self._evaluate_at_the_end()
         best = self.state.best_step
         if best is not None and not self.ranks.on_first(self.run.checkpoint_path(best).exists):
             # It was deleted, or a later one had taken its place, and is lost.
@@ -130,6 +126,21 @@ class Trainer:
                     "evaluation names another"
                 )
             self.state.best_step = self.state.best_loss = None
+            self._evaluate_at_the_end()
+        self.run.take_log_from(checkpoint, self.warn)
+        due = self.state.due_evaluation is not None
+        self.run.forget_after(step, evaluates_again=due)
+
+    def _replaces_model(self, checkpoint: Path, step: int, *, evaluates_again: bool) -> bool:
+        if replaces_model(self.run, step, self.warn, evaluates_again=evaluates_again):
+            return True
+        restore_small_files(self.run.path, checkpoint, self.warn)
+        return False
+
+    def _evaluate_at_the_end(self) -> None:
+        """Has a run evaluate once more that needs it, where no update is left to come before."""
+        if self._fraction() >= 1.0 and self.state.due_evaluation is None:
+            self.state.due_evaluation = self.batches.phase_at(1.0)
 
     def train(self) -> TrainingState:
         """Runs to the horizon and leaves the model in the run's folder.

@@ -1,17 +1,26 @@
 """The model in a run's folder: whether it is still there, and may stay."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
+from bertsmith._files import atomic_file
 from bertsmith.errors import TrainingError
-from bertsmith.training.done_again import comes_again
+from bertsmith.training.checkpoint import is_sound
+from bertsmith.training.done_again import comes_again, keeps_lost_model
 from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.run_folder import RunFolder
 
-__all__ = ["is_over", "replaces_model"]
+__all__ = ["is_over", "replaces_model", "restore_small_files"]
+
+# What a model folder has beside its weights: the same in all checkpoints of a run.
+_SMALL = ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
 
 
 def is_over(run: RunFolder, warn: Callable[[str], None]) -> bool:
     """Whether nothing is left to do: the run has ended, and its model is there.
+
+    Where the weights are gone the run is opened again, to make them from its last checkpoint.
 
     Args:
         run: the run's folder.
@@ -23,21 +32,42 @@ def is_over(run: RunFolder, warn: Callable[[str], None]) -> bool:
     if not run.is_finished:
         return False
     stamp = ModelStamp.read(run.path)
-    lost = stamp and stamp.lost_file(run.path)
-    if lost and run.checkpoints():
+    if stamp is not None and (lost := stamp.what_is_lost(run.path)):
+        if not any(map(is_sound, run.checkpoints())):
+            raise TrainingError(
+                f"this run is finished, but {lost}, and no checkpoint is left to make it from",
+                where=run.path,
+                fix="copy it back from elsewhere, or give another output folder",
+            )
         warn(f"{run.path}: this run is finished, but {lost}: it is made again")
+        run.open_again()
         return False
-    if lost:
-        raise TrainingError(
-            f"this run is finished, but {lost}, and no checkpoint is left to make it from",
-            where=run.path,
-            fix="copy it back from elsewhere, or give another output folder",
-        )
-    if run.metrics_path.exists():
+    if run.read_metrics():
         warn(f"{run.path}: this run is finished; its result is shown again")
-    if stamp and (other := stamp.other_file(run.path)):
-        warn(f"{run.path / other}: isn't as the run wrote it: changed since, or damaged")
+    if stamp is not None and not stamp.is_of(run.path):
+        what = "isn't as the run wrote it: changed since, or damaged"
+        warn(f"{run.path / 'model.safetensors'}: {what}")
+    for checkpoint in filter(is_sound, run.checkpoints()[:1]):
+        restore_small_files(run.path, checkpoint, warn)
     return True
+
+
+def restore_small_files(run: Path, checkpoint: Path, warn: Callable[[str], None]) -> None:
+    """Takes what a model lacks beside its weights from a checkpoint of its run.
+
+    Args:
+        run: the run's folder.
+        checkpoint: a whole one.
+        warn: is told.
+    """
+    for name in _SMALL:
+        path = run / name
+        has_it = path.is_file() and path.stat().st_size > 0
+        if has_it or not (checkpoint / name).is_file():
+            continue
+        with atomic_file(path) as temporary:
+            shutil.copyfile(checkpoint / name, temporary)
+        warn(f"{path}: is missing or empty; taken from {checkpoint.name}")
 
 
 def replaces_model(
@@ -45,7 +75,8 @@ def replaces_model(
 ) -> bool:
     """Whether the model that was kept in the folder can't stay, however good it was.
 
-    It is of what is done again, or a crash came while it was saved, or it was lost since.
+    It is of what is done again, or a crash came while it was saved, or it was lost since. Until
+    another one is kept every sitting will say so.
 
     Args:
         run: the run's folder.
@@ -54,12 +85,15 @@ def replaces_model(
         evaluates_again: whether the run begins with the evaluation of that step.
     """
     stamp = ModelStamp.read(run.path)
-    if stamp is None:  # kept by an older version
+    lost = ModelStamp.what_is_lost(run.path)
+    if stamp is None:  # of an older version, or left behind when the run was copied
+        again = keeps_lost_model(run.read_metrics(), step, evaluates_again=evaluates_again)
+    else:
+        again = comes_again(stamp.step, step, evaluates_again=evaluates_again)
+    if not (again or lost) and (stamp is None or stamp.is_of(run.path)):
         return False
-    if lost := stamp.lost_file(run.path):
-        warn(
-            f"{run.path}: {lost}, of the model that was kept after step {stamp.step}; the next "
-            "evaluation keeps another"
-        )
-    again = comes_again(stamp.step, step, evaluates_again=evaluates_again)
-    return again or stamp.other_file(run.path) is not None
+    if not again and (stamp is None or stamp.sha256):
+        what = lost or "model.safetensors isn't as the run wrote it"
+        warn(f"{run.path}: {what}: the next evaluation keeps another model than the best so far")
+    run.note_lost_model(step)
+    return True

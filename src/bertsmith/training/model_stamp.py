@@ -1,23 +1,20 @@
-"""What a run notes about the model in its folder: the update that it is of, and its files' hashes.
+"""What a run notes about the model in its folder: the update that it is of, and a hash.
 
 The log tells the same, but a line of it can be lost, and a model's file can, too.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from safetensors import SafetensorError, safe_open
 
-from bertsmith._files import atomic_file, sha256_of_file
+from bertsmith._files import atomic_file, remove, sha256_of_file
 
 __all__ = ["ModelStamp"]
 
-_FILE = ".model.json"
-_WEIGHTS = "model.safetensors"
-_NAMES = (_WEIGHTS, "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
+_FILE, _WEIGHTS = ".model.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -26,13 +23,13 @@ class ModelStamp:
 
     Attributes:
         step: the optimizer update that it is of.
+        sha256: of its weights; empty where they are to be replaced.
         is_last: whether the run has come to its end.
-        hashes: SHA-256 of its files, by name.
     """
 
     step: int
-    is_last: bool
-    hashes: Mapping[str, str]
+    sha256: str
+    is_last: bool = False
 
     @classmethod
     def of_model_in(cls, run: Path, step: int) -> Self:
@@ -42,17 +39,21 @@ class ModelStamp:
             run: the run's folder.
             step: the optimizer update that the model is of.
         """
-        files = [run / name for name in _NAMES if (run / name).is_file()]
-        return cls(step, False, {file.name: sha256_of_file(file) for file in files})
+        return cls(step, sha256_of_file(run / _WEIGHTS))
 
     @classmethod
     def read(cls, run: Path) -> Self | None:
         """What `write` wrote; None where there is none, as in runs of an older version."""
         try:
             found = json.loads((run / _FILE).read_bytes())
-            return cls(int(found["step"]), bool(found["is_last"]), dict(found["hashes"]))
+            return cls(int(found["step"]), str(found["sha256"]), bool(found["is_last"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    @classmethod
+    def remove(cls, run: Path) -> None:
+        """Forgets what was noted in a run's folder."""
+        remove(run / _FILE)
 
     def write(self, run: Path) -> None:
         """Notes it in the run's folder.
@@ -63,24 +64,23 @@ class ModelStamp:
         with atomic_file(run / _FILE) as temporary:
             temporary.write_text(json.dumps(vars(self)) + "\n", encoding="utf-8")
 
-    def lost_file(self, run: Path) -> str | None:
-        """Says which file of the model is gone, or cut short; None if all can be read."""
-        for name in self.hashes:
-            if not (run / name).is_file():
-                return f"{name} is missing"
-        return f"{_WEIGHTS} is cut short" if _WEIGHTS in self.hashes and _is_cut(run) else None
+    def ended(self, is_last: bool = True) -> Self:
+        """The same model, as the run's last word or not."""
+        return replace(self, is_last=is_last)
 
-    def other_file(self, run: Path) -> str | None:
-        """The name of a file that isn't as the run wrote it; None if all are."""
-        for name, expected in self.hashes.items():
-            if not (run / name).is_file() or sha256_of_file(run / name) != expected:
-                return name
-        return None
+    def is_of(self, run: Path) -> bool:
+        """Whether the weights in the folder are those that were noted."""
+        path = run / _WEIGHTS
+        return path.is_file() and sha256_of_file(path) == self.sha256
 
-
-def _is_cut(run: Path) -> bool:
-    try:
-        with safe_open(run / _WEIGHTS, framework="pt"):
-            return False
-    except (OSError, SafetensorError):
-        return True
+    @staticmethod
+    def what_is_lost(run: Path) -> str | None:
+        """Says that the weights in a run's folder are gone or cut short; None if they aren't."""
+        path = run / _WEIGHTS
+        if not path.is_file():
+            return f"{_WEIGHTS} is missing"
+        try:
+            with safe_open(path, framework="pt"):
+                return None
+        except (OSError, SafetensorError):
+            return f"{_WEIGHTS} is cut short"

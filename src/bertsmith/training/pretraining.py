@@ -266,10 +266,13 @@ def _content(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dic
 
 def _result(run: RunFolder) -> PretrainResult:
     log = read_run(run.path)
-    evaluations = log.of_kind("evaluation")
-    if not evaluations:
-        raise CheckpointError("the log holds no evaluation", where=run.metrics_path)
-    last = evaluations[-1]
-    scores = {name: value for name, value in last.items() if name.endswith(("_loss", "_accuracy"))}
-    state = TrainingState(step=log.step, seconds=log.seconds, num_skipped=log.num_skipped)
+    if not log.scores:
+        raise CheckpointError(
+            "the log lacks the last evaluation",
+            where=run.metrics_path,
+            fix="copy it back from elsewhere; the model itself can be used",
+        )
+    scores = {n: value for n, value in log.scores.items() if n.endswith(("_loss", "_accuracy"))}
+    step = log.step if log.model is None else log.model.step
+    state = TrainingState(step=step, seconds=log.seconds, num_skipped=log.num_skipped)
     return PretrainResult(run.path, state, scores)

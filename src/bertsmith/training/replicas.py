@@ -48,8 +48,8 @@ def reunite(model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks) ->
 def _check_sum(weight: Tensor) -> Tensor:
     """A sum of the bits, each value's times a number of its place: int64 [].
 
-    It is another as soon as one value differs by a bit, and where several do, or have changed
-    places, but for a chance of one in 2^63 or so.
+    It is another as soon as one value differs by a bit, and but for a small chance where several
+    do, or have changed places.
     """
     bits = weight.detach().contiguous().view(torch.int32).flatten()
     of_place = _numbers(min(len(bits), _CHUNK), bits.device)

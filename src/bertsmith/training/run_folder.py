@@ -4,6 +4,7 @@
 runs/x/
   recipe.yaml            the resolved recipe, and under `run` what it is run on
   metrics.jsonl          one line per start, log point and evaluation
+  .model.json            which update the model in this folder is of, see `ModelStamp`
   tensorboard/           the same for TensorBoard
   checkpoints/step-000123/
   checkpoints/best       a link to the checkpoint with the lowest held-out loss, if that is kept
@@ -11,7 +12,6 @@ runs/x/
 ```
 """
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,6 +87,8 @@ class RunFolder:
                     fix="wait for it or give another output folder",
                 )
             set_right(self.path)
+            if is_new and self._is_unused():
+                ModelStamp.remove(self.path)  # of a run whose visible files were deleted
             try:
                 yield
             except BaseException:
@@ -176,11 +178,26 @@ class RunFolder:
         with self.writing(self.path):
             ModelStamp.of_model_in(self.path, step).write(self.path)
 
+    def note_lost_model(self, step: int) -> None:
+        """Notes that the model in the folder is to be replaced by the next that is kept."""
+        with self.writing(self.path):
+            ModelStamp(step, sha256="").write(self.path)
+
     def note_end(self) -> None:
         """Notes that the model in the folder is the run's last word."""
         if stamp := ModelStamp.read(self.path):
             with self.writing(self.path):
-                dataclasses.replace(stamp, is_last=True).write(self.path)
+                stamp.ended().write(self.path)
+
+    def open_again(self) -> None:
+        """Makes a finished run one that goes on; its log so far is kept beside the new one."""
+        if stamp := ModelStamp.read(self.path):
+            with self.writing(self.path):
+                stamp.ended(is_last=False).write(self.path)
+        if self.metrics_path.exists():
+            old = self._old_metrics_path()
+            with self.writing(old):
+                shutil.copyfile(self.metrics_path, old)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """All records of the log, oldest first, see `log_records`."""
@@ -214,16 +231,20 @@ class RunFolder:
             warn: is told about updates that are done again.
         """
         if any(record["kind"] == "train" for record in self.read_metrics()):
-            names = (f"{self.metrics_path.name}.old{number or ''}" for number in count())
-            places = (self.metrics_path.with_name(name) for name in names)
-            old = next(place for place in places if not place.exists())
+            old = self._old_metrics_path()
             with self.writing(old):
                 self.metrics_path.replace(old)
             warn(
                 f"{self.path}: there is no checkpoint, so the run starts anew; "
                 f"its log so far is {old.name}"
             )
+        ModelStamp.remove(self.path)
         self.forget_after(-1)
+
+    def _old_metrics_path(self) -> Path:
+        names = (f"{self.metrics_path.name}.old{number or ''}" for number in count())
+        places = (self.metrics_path.with_name(name) for name in names)
+        return next(place for place in places if not place.exists())
 
     def take_log_from(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
         """Takes from a checkpoint's copy what the log has lost.
@@ -237,11 +258,9 @@ class RunFolder:
             if not self.metrics_path.exists():
                 warn(f"{self.metrics_path}: is missing; the log begins anew with the next update")
             return
-        kept = log_records(copy)
-        here = set(
-            map(json.dumps, self.read_metrics())
-        )  # as text: a loss that is no number is equal
-        if lost := [record for record in kept if json.dumps(record) not in here]:
+        kept, here = log_records(copy), self.read_metrics()
+        known = set(map(json.dumps, here))  # as text, in which no number differs from itself
+        if lost := [record for record in kept if json.dumps(record) not in known]:
             what = f"has lost {counted(len(lost), 'record')}" if here else "is missing or empty"
             warn(f"{self.metrics_path}: {what}; taken from {checkpoint.name}")
             self._write_metrics(kept)
@@ -316,4 +335,5 @@ class RunFolder:
     def _is_unused(self) -> bool:
         """Whether nothing came of the run that is of worth: no logged update, no checkpoint."""
         is_begun = any(record["kind"] != "start" for record in self.read_metrics())
-        return not is_begun and not self.checkpoints()
+        has_model = self.recipe_path.exists() and ModelStamp.read(self.path) is not None
+        return not is_begun and not has_model and not self.checkpoints()

@@ -114,8 +114,9 @@ class RunLog:
         """
         evaluations = self.of_kind("evaluation")
         keeps_best = self.setting("training.keep") == "best"
-        if keeps_best and self.model is not None:
-            evaluations = [r for r in evaluations if r["step"] == self.model.step]
+        if self.model is not None and (keeps_best or self.model.is_last):
+            is_known = bool(self.model.sha256)
+            evaluations = [r for r in evaluations if is_known and r["step"] == self.model.step]
         if not evaluations:
             return {}
         kept = [record for record in evaluations if record.get("is_kept")]

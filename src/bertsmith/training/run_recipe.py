@@ -42,7 +42,10 @@ def how_to_mend(path: Path) -> str | None:
     """
     copies = (folder / path.name for folder in checkpoint_folders(path.parent))
     newest = next((copy for copy in copies if copy.exists()), None)
-    return None if newest is None else shlex.join(["cp", str(newest), str(path)]) + " mends it"
+    if newest is None:
+        return None
+    what = "mends it" if path.name == "recipe.yaml" else "brings back what it held then"
+    return f"{shlex.join(['cp', str(newest), str(path)])} {what}"
 
 
 def require_same(

@@ -37,6 +37,9 @@ class FollowedRun(RunFolder):
     def note_model(self, step: int) -> None:
         """Does nothing."""
 
+    def note_lost_model(self, step: int) -> None:
+        """Does nothing."""
+
     def note_end(self) -> None:
         """Does nothing."""
 

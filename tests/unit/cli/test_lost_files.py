@@ -1,13 +1,15 @@
 """Files of a run that are lost: what can be had again is made or taken again, and it is told."""
 
+import hashlib
 import json
 import os
 import shutil
 
 import pytest
 
+from bertsmith.training import Trainer, read_run
 from faulty_runs import arguments, complaint, content, flip_a_bit
-from pretraining_runs import losses, same, weights
+from pretraining_runs import PowerCutError, losses, records, same, weights
 
 
 @pytest.fixture
@@ -62,7 +64,6 @@ def test_a_checkpoint_of_an_older_version_has_no_log(bertsmith, store, stopped):
         (lambda run: (run / "model.safetensors").unlink(), "model.safetensors is missing"),
         (lambda run: os.truncate(run / "model.safetensors", 5000),
          "model.safetensors is cut short"),
-        (lambda run: (run / "vocab.txt").unlink(), "vocab.txt is missing"),
     ],
 )  # fmt: skip
 def test_a_finished_run_makes_its_lost_model_again(bertsmith, store, finished, ended, damage, told):
@@ -119,13 +120,15 @@ def test_a_log_that_has_lost_its_end_is_no_unfinished_run(bertsmith, store, ende
 
 
 def test_a_log_that_is_gone_is_mended_by_the_command_that_is_told(bertsmith, store, ended):
+    shown = bertsmith(*arguments(store, ended))[1]
     log = ended / "metrics.jsonl"
     log.unlink()
     line = complaint(bertsmith(*arguments(store, ended)))
     command = f"cp {ended}/checkpoints/step-000008/metrics.jsonl {log}"
-    assert line == f"{log}: is missing, with all that the run has logged; {command} mends it"
+    told = "is missing, with all that the run has logged"
+    assert line == f"{log}: {told}; {command} brings back what it held then"
     shutil.copy(*command.split()[1:])
-    assert bertsmith(*arguments(store, ended))[0] == 0
+    assert bertsmith(*arguments(store, ended))[:2] == (0, shown)
 
 
 def test_a_best_checkpoint_that_is_gone_is_told(bertsmith, store, tmp_path):
@@ -137,8 +140,6 @@ def test_a_best_checkpoint_that_is_gone_is_told(bertsmith, store, tmp_path):
     hashes = run / "checkpoints/step-000008/hashes.json"
     changed = state.read_text().replace('"best_step": 8', '"best_step": 3')
     assert changed != state.read_text()
-    import hashlib
-
     known = json.loads(hashes.read_text())
     state.write_text(changed)
     known[state.name] = hashlib.sha256(changed.encode()).hexdigest()
@@ -150,3 +151,71 @@ def test_a_best_checkpoint_that_is_gone_is_told(bertsmith, store, tmp_path):
         f"bertsmith: {run}/checkpoints/step-000003: the best checkpoint is gone; the next "
         "evaluation names another"
     )
+    # No update was left to come before it.
+    assert (run / "checkpoints/best").resolve().name == "step-000008"
+    assert [record["step"] for record in records(run, "evaluation")] == [8]
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("damage", ["gone", "empty"])
+def test_small_files_of_a_model_come_from_the_checkpoint(
+    bertsmith, store, finished, ended, name, damage
+):
+    """Nothing is trained for them, and no weights are touched."""
+    before = content(ended)
+    (ended / name).unlink() if damage == "gone" else (ended / name).write_text("")
+    code, _, err = bertsmith(*arguments(store, ended))
+    assert (code, err.splitlines()) == (
+        0,
+        [
+            f"bertsmith: {ended}: this run is finished; its result is shown again",
+            f"bertsmith: {ended / name}: is missing or empty; taken from step-000008",
+        ],
+    )
+    assert content(ended) == before
+
+
+def test_a_finished_run_whose_last_evaluation_is_lost_shows_no_other(bertsmith, store, ended):
+    log = ended / "metrics.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    kept = [x for x in lines if not ('"evaluation"' in x and '"step": 8' in x)]
+    assert len(kept) < len(lines)
+    log.write_text("".join(kept))
+    code, out, err = bertsmith(*arguments(store, ended))
+    assert (code, out) == (2, "")
+    assert err.splitlines()[1].startswith(f"bertsmith: {log}: the log lacks the last evaluation")
+
+
+def test_one_that_is_made_again_is_not_finished_meanwhile(bertsmith, store, ended, monkeypatch):
+    (ended / "model.safetensors").unlink()
+    whole = (ended / "metrics.jsonl").read_bytes()
+
+    def crash(self):
+        raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_finish", crash)
+        with pytest.raises(PowerCutError):
+            bertsmith(*arguments(store, ended))
+    assert not read_run(ended).is_finished
+    assert (ended / "metrics.jsonl.old").read_bytes() == whole
+    code, _, err = bertsmith(*arguments(store, ended))
+    assert (code, err.count("is made again")) == (0, 1)  # said the first time
+    assert read_run(ended).is_finished
+
+
+def test_a_folder_whose_visible_files_were_deleted_is_a_new_one(bertsmith, store, ended):
+    for path in ended.glob("[!.]*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert (ended / ".model.json").exists()
+    code, _, err = bertsmith(*arguments(store, ended))
+    assert (code, err) == (0, "")
+
+
+def test_a_finished_run_without_a_log_keeps_its_recipe(bertsmith, store, ended):
+    shutil.rmtree(ended / "checkpoints")
+    (ended / "metrics.jsonl").write_text("")
+    before = content(ended)
+    line = complaint(bertsmith(*arguments(store, ended, steps=9)))
+    assert "this folder holds a run with training.num_steps = 8, not 9" in line
+    assert content(ended) == before

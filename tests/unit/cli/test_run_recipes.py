@@ -35,7 +35,9 @@ def test_a_run_whose_log_is_lost(bertsmith, stopped):
     log = stopped / "metrics.jsonl"
     log.unlink()
     told = f"{log}: is missing, with all that the run has logged; "
-    mends_it = f"cp {stopped}/checkpoints/step-000008/metrics.jsonl {log} mends it"
+    mends_it = (
+        f"cp {stopped}/checkpoints/step-000008/metrics.jsonl {log} brings back what it held then"
+    )
     for command in (("doctor", "run"), ("report",)):
         assert complaint(bertsmith(*command, stopped)) == told + mends_it
     for copy in stopped.glob("checkpoints/*/metrics.jsonl"):

@@ -84,4 +84,5 @@ def test_a_budget_for_a_few_updates_only_is_told(bertsmith, store, tmp_path):
         "give a longer --budget\n"
     )
     code, _, err = bertsmith(*arguments(store, tmp_path / "b"))
-    assert (code, "fitted" in err) == (0, False)
+    # A slow machine may have shown a progress bar.
+    assert (code, [x for x in err.splitlines() if x.startswith("bertsmith")]) == (0, [])

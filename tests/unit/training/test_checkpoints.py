@@ -74,6 +74,13 @@ def test_a_flipped_bit_and_a_missing_file_are_noticed(tmp_path, trained):
         verify_checkpoint(folder)
 
 
+def test_hashes_of_nothing_make_no_checkpoint(tmp_path, trained):
+    folder = save(tmp_path / "step-000003", trained)
+    (folder / "hashes.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="incomplete"):
+        verify_checkpoint(folder)
+
+
 def test_a_damaged_checkpoint_is_passed_over_for_the_last_good_one(tmp_path, trained):
     run = RunFolder(tmp_path)
     for step in (3, 6):
