@@ -121,7 +121,7 @@ def test_a_rank_that_is_killed_ends_all_and_the_run_goes_on(store, tmp_path):
     assert said(err) == [
         "bertsmith: rank 0: another process of this run has ended; "
         "the same command goes on from the last checkpoint, if there is one"
-    ]
+    ], err
     last = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
     again = job(store, tmp_path / "run", stop_at=1, by=0)
     again["changes"] += changes

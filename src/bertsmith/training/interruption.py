@@ -75,11 +75,16 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
+def stop_on_signals(*, is_one_of_several: bool = False) -> Iterator[StopRequest]:
     """Turns SIGINT, SIGTERM and SIGHUP into a `StopRequest` while the body runs.
 
     Outside the main thread, where Python allows no signal handlers, nothing is changed. What is
     ignored stays so, see `heard_stops`.
+
+    Args:
+        is_one_of_several: whether a launcher sends SIGTERM when one of its processes has ended.
+            Then it has no effect on one where the body failed: that ends by itself, and may be
+            the one that says why.
     """
     before = signal.getsignal(signal.SIGINT)
     request = StopRequest(before) if callable(before) else StopRequest()
@@ -91,6 +96,10 @@ def stop_on_signals() -> Iterator[StopRequest]:
         pass
     try:
         yield request
+    except Exception:
+        if is_one_of_several:
+            previous.pop(signal.SIGTERM, None)
+        raise
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

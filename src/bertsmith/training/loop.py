@@ -161,7 +161,7 @@ class Trainer:
         tracked = TrackedRun(self.run.path, self.run.read_recipe(), self.state.step)
         with (
             tracking(self.settings.trackers, tracked, self.warn) as self.run.listeners,
-            stop_on_signals() as stop,
+            stop_on_signals(is_one_of_several=self.ranks.world_size > 1) as stop,
             self.saver,
             progress(
                 self.description,

@@ -47,8 +47,9 @@ def is_over(run: RunFolder, warn: Callable[[str], None]) -> bool:
     if stamp is not None and not stamp.is_of(run.path):
         what = "isn't as the run wrote it: changed since, or damaged"
         warn(f"{run.path / 'model.safetensors'}: {what}")
-    for checkpoint in filter(is_sound, run.checkpoints()[:1]):
-        restore_small_files(run.path, checkpoint, warn)
+    if any(_is_lost(run.path / name) for name in _SMALL):
+        for checkpoint in filter(is_sound, run.checkpoints()[:1]):
+            restore_small_files(run.path, checkpoint, warn)
     return True
 
 
@@ -62,12 +63,15 @@ def restore_small_files(run: Path, checkpoint: Path, warn: Callable[[str], None]
     """
     for name in _SMALL:
         path = run / name
-        has_it = path.is_file() and path.stat().st_size > 0
-        if has_it or not (checkpoint / name).is_file():
+        if not _is_lost(path) or not (checkpoint / name).is_file():
             continue
         with atomic_file(path) as temporary:
             shutil.copyfile(checkpoint / name, temporary)
         warn(f"{path}: is missing or empty; taken from {checkpoint.name}")
+
+
+def _is_lost(path: Path) -> bool:
+    return not (path.is_file() and path.stat().st_size > 0)
 
 
 def replaces_model(

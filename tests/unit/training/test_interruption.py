@@ -80,3 +80,21 @@ def test_several_ranks_finish_what_they_began(world_size, done):
 
     with stop_on_signals() as request:
         assert Agreement(ranks, request, lambda: False, 0.0).unless_stopped(work) == done
+
+
+@pytest.mark.parametrize("is_one_of_several", [False, True])
+def test_the_launchers_sigterm_silences_nobody_who_failed(is_one_of_several):
+    """It may come while the failed run closes its files: then nobody would say what happened."""
+    kept = signal.getsignal(signal.SIGTERM)
+    heard = []
+    signal.signal(signal.SIGTERM, lambda *_: heard.append("before"))
+    try:
+        with (
+            pytest.raises(RuntimeError, match="gloo"),
+            stop_on_signals(is_one_of_several=is_one_of_several),
+        ):
+            raise RuntimeError("gloo: connection closed")
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == ([] if is_one_of_several else ["before"])
+    finally:
+        signal.signal(signal.SIGTERM, kept)
