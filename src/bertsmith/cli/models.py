@@ -39,7 +39,7 @@ def check_model(model: str) -> None:
     folder = Path(model)
     if not ((folder / "checkpoints").is_dir() or (folder / "metrics.jsonl").is_file()):
         return
-    from bertsmith.training import ModelStamp, RunFolder
+    from bertsmith.training import RunFolder
 
     run = RunFolder(folder)
     if not (folder / "config.json").exists():
@@ -47,7 +47,7 @@ def check_model(model: str) -> None:
             what = "is a run that was stopped and has no model yet"
             raise ModelError(what, where=model, fix=f"give its checkpoint {checkpoints[0]}")
         return
-    stamp = ModelStamp.read(folder)
+    stamp = run.stamp
     if stamp is not None and not run.is_finished:
         best = f"; its model is the best so far, of step {stamp.step}"
         told = best if stamp.sha256 else ", and its model is going to be replaced"

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from bertsmith.errors import ModelError
 
-__all__ = ["find_folder"]
+__all__ = ["SMALL_FILES", "find_folder"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-_SMALL_FILES = ["config.json", "vocab.txt", "tokenizer*.json", "special_tokens_map.json"]
+#: Patterns of what a model folder has beside its weights.
+SMALL_FILES = ["config.json", "vocab.txt", "tokenizer*.json", "special_tokens_map.json"]
 _SAFETENSORS = ["model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
 _PICKLES = ["pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin"]
 
@@ -33,7 +34,7 @@ def _fetch(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=_SMALL_FILES + _SAFETENSORS))
+        folder = Path(snapshot_download(hub_id, allow_patterns=SMALL_FILES + _SAFETENSORS))
         if not any(folder.glob("*.safetensors")):
             folder = Path(snapshot_download(hub_id, allow_patterns=_PICKLES))
     except Exception as error:  # the hub's client lets the errors of many libraries through

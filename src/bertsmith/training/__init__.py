@@ -10,7 +10,6 @@ from bertsmith.training.interruption import Interrupted
 from bertsmith.training.launcher import launcher
 from bertsmith.training.loop import Trainer
 from bertsmith.training.lost_models import is_over
-from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.phases import Phase, PhaseSettings
 from bertsmith.training.pretraining import PretrainResult, pretrain
 from bertsmith.training.recipe import ModelSettings, PretrainRecipe, PretrainTraining
@@ -36,7 +35,6 @@ __all__ = [
     "Interrupted",
     "LoopSettings",
     "ModelSettings",
-    "ModelStamp",
     "OptimizerSettings",
     "Phase",
     "PhaseSettings",

@@ -25,6 +25,7 @@ from bertsmith.training.interfaces import Evaluation, StepBatches
 from bertsmith.training.interruption import BrokenOff, Interrupted, stop_on_signals
 from bertsmith.training.lost_models import replaces_model, restore_small_files
 from bertsmith.training.meter import Meter, shown_machine
+from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.random_states import seed_rank
 from bertsmith.training.replicas import reunite
 from bertsmith.training.run_folder import RunFolder
@@ -99,7 +100,7 @@ class Trainer:
         )
         self.meter = Meter(model, objective, self.update.device, self.update.precision)
         self.facts = facts
-        self.state, self._has_begun = TrainingState(), False
+        self.state = TrainingState()
         if not self.ranks.is_first:  # dropout must not be the same everywhere
             seed_rank(settings.seed, 0, self.ranks)
 
@@ -120,11 +121,10 @@ class Trainer:
         best = self.state.best_step
         if best is not None and not self.ranks.on_first(self.run.checkpoint_path(best).exists):
             # It was deleted, or a later one had taken its place, and is lost.
-            if self.ranks.is_first:
-                self.warn(
-                    f"{self.run.checkpoint_path(best)}: the best checkpoint is gone; the next "
-                    "evaluation names another"
-                )
+            self.warn(
+                f"{self.run.checkpoint_path(best)}: the best checkpoint is gone; the next "
+                "evaluation names another"
+            )
             self.state.best_step = self.state.best_loss = None
             self._evaluate_at_the_end()
         self.run.take_log_from(checkpoint, self.warn)
@@ -173,15 +173,16 @@ class Trainer:
             closing(self.batches.steps(self.state.step, self._fraction)) as batches,
         ):
             self.agreed = Agreement(self.ranks, stop, self.saver.is_due, self._started())
+            self.ranks.wait()
+            self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
             if self.state.due_evaluation is not None:
-                self._start_log(facts)
                 # Before a batch is taken: with it the next phase may begin.
                 is_best = self._evaluate(self.state.due_evaluation)
                 self._checkpoint(Window(self.state.step + 1), self._fraction(), is_best)
                 self._keep_time()
             steps = self._compiled(batches)
             self.agreed.started = self._started()  # compilers' time is none of the run's
-            self._start_log(facts)
+            self.ranks.wait()  # from here on a signal to any of them saves
             window, fraction = Window(self.state.step + 1), self._fraction()
             for micro_batches in self.meter.timed(steps):
                 if self._fraction() >= 1.0:
@@ -226,13 +227,6 @@ class Trainer:
     def _started(self) -> float:
         """When the run would have begun without a stop, by the monotonic clock."""
         return time.monotonic() - self.state.seconds
-
-    def _start_log(self, facts: Mapping[str, float | int | str]) -> None:
-        """Has the sitting begin, once: from here on a signal to any rank saves."""
-        self.ranks.wait()
-        if not self._has_begun:
-            self.run.log("start", self.state.step, seconds=round(self.state.seconds, 3), **facts)
-        self._has_begun = True
 
     def _counts(self, step: int) -> bool:
         """Whether this rank's part of a global batch is no other's too."""
@@ -327,7 +321,7 @@ class Trainer:
         if self.ranks.is_first:
             with self.run.writing(self.run.path):
                 self.save_model(self.run.path, weights)
-            self.run.note_model(self.state.step)
+            self.run.note(ModelStamp.of_model_in(self.run.path, self.state.step))
 
     def _finish(self) -> None:
         self.model.eval()
@@ -335,7 +329,8 @@ class Trainer:
             self._save_model()
         self.run.log("end", self.state.step, seconds=round(self.state.seconds, 3))
         self.run.sync_log()
-        self.run.note_end()
+        if stamp := self.run.stamp:
+            self.run.note(stamp.ended())
 
     def _keep_time(self) -> None:
         self.state.seconds = self.agreed.seconds()

@@ -6,15 +6,13 @@ from pathlib import Path
 
 from bertsmith._files import atomic_file
 from bertsmith.errors import TrainingError
+from bertsmith.model.hub import SMALL_FILES
 from bertsmith.training.checkpoint import is_sound
 from bertsmith.training.done_again import comes_again, keeps_lost_model
 from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.run_folder import RunFolder
 
 __all__ = ["is_over", "replaces_model", "restore_small_files"]
-
-# What a model folder has beside its weights: the same in all checkpoints of a run.
-_SMALL = ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
 
 
 def is_over(run: RunFolder, warn: Callable[[str], None]) -> bool:
@@ -31,7 +29,7 @@ def is_over(run: RunFolder, warn: Callable[[str], None]) -> bool:
     """
     if not run.is_finished:
         return False
-    stamp = ModelStamp.read(run.path)
+    stamp = run.stamp
     if stamp is not None and (lost := stamp.what_is_lost(run.path)):
         if not any(map(is_sound, run.checkpoints())):
             raise TrainingError(
@@ -40,38 +38,40 @@ def is_over(run: RunFolder, warn: Callable[[str], None]) -> bool:
                 fix="copy it back from elsewhere, or give another output folder",
             )
         warn(f"{run.path}: this run is finished, but {lost}: it is made again")
-        run.open_again()
+        run.note(stamp.ended(is_last=False))
+        if run.metrics_path.exists():
+            run.keep_old_log()
         return False
     if run.read_metrics():
         warn(f"{run.path}: this run is finished; its result is shown again")
     if stamp is not None and not stamp.is_of(run.path):
         what = "isn't as the run wrote it: changed since, or damaged"
         warn(f"{run.path / 'model.safetensors'}: {what}")
-    if any(_is_lost(run.path / name) for name in _SMALL):
-        for checkpoint in filter(is_sound, run.checkpoints()[:1]):
-            restore_small_files(run.path, checkpoint, warn)
+    for checkpoint in run.checkpoints()[:1]:
+        restore_small_files(run.path, checkpoint, warn)
     return True
 
 
 def restore_small_files(run: Path, checkpoint: Path, warn: Callable[[str], None]) -> None:
-    """Takes what a model lacks beside its weights from a checkpoint of its run.
+    """Takes what a model lacks beside its weights from a checkpoint of its run, if that is whole.
 
     Args:
         run: the run's folder.
-        checkpoint: a whole one.
+        checkpoint: its small files are those of all checkpoints of the run.
         warn: is told.
     """
-    for name in _SMALL:
-        path = run / name
-        if not _is_lost(path) or not (checkpoint / name).is_file():
-            continue
-        with atomic_file(path) as temporary:
-            shutil.copyfile(checkpoint / name, temporary)
-        warn(f"{path}: is missing or empty; taken from {checkpoint.name}")
+    small = [file for pattern in SMALL_FILES for file in checkpoint.glob(pattern)]
+    lost = [file for file in small if not _has(run / file.name)]
+    if not lost or not is_sound(checkpoint):
+        return
+    for file in lost:
+        with atomic_file(run / file.name) as temporary:
+            shutil.copyfile(file, temporary)
+        warn(f"{run / file.name}: is missing or empty; taken from {checkpoint.name}")
 
 
-def _is_lost(path: Path) -> bool:
-    return not (path.is_file() and path.stat().st_size > 0)
+def _has(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def replaces_model(
@@ -88,7 +88,7 @@ def replaces_model(
         warn: is told what was lost.
         evaluates_again: whether the run begins with the evaluation of that step.
     """
-    stamp = ModelStamp.read(run.path)
+    stamp = run.stamp
     lost = ModelStamp.what_is_lost(run.path)
     if stamp is None:  # of an older version, or left behind when the run was copied
         again = keeps_lost_model(run.read_metrics(), step, evaluates_again=evaluates_again)
@@ -99,5 +99,5 @@ def replaces_model(
     if not again and (stamp is None or stamp.sha256):
         what = lost or "model.safetensors isn't as the run wrote it"
         warn(f"{run.path}: {what}: the next evaluation keeps another model than the best so far")
-    run.note_lost_model(step)
+    run.note(ModelStamp(step, sha256=""))
     return True

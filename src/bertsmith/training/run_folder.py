@@ -168,36 +168,19 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the run has come to its end."""
-        stamp = ModelStamp.read(self.path)
-        if stamp is not None and stamp.is_last:
+        if self.stamp is not None and self.stamp.is_last:
             return True
         return any(record["kind"] == "end" for record in self.read_metrics())
 
-    def note_model(self, step: int) -> None:
-        """Notes of which update the model is that was just saved in the folder."""
+    @property
+    def stamp(self) -> ModelStamp | None:
+        """What is noted about the model in the folder; None where there is none."""
+        return ModelStamp.read(self.path)
+
+    def note(self, stamp: ModelStamp) -> None:
+        """Notes what is known about the model in the folder."""
         with self.writing(self.path):
-            ModelStamp.of_model_in(self.path, step).write(self.path)
-
-    def note_lost_model(self, step: int) -> None:
-        """Notes that the model in the folder is to be replaced by the next that is kept."""
-        with self.writing(self.path):
-            ModelStamp(step, sha256="").write(self.path)
-
-    def note_end(self) -> None:
-        """Notes that the model in the folder is the run's last word."""
-        if stamp := ModelStamp.read(self.path):
-            with self.writing(self.path):
-                stamp.ended().write(self.path)
-
-    def open_again(self) -> None:
-        """Makes a finished run one that goes on; its log so far is kept beside the new one."""
-        if stamp := ModelStamp.read(self.path):
-            with self.writing(self.path):
-                stamp.ended(is_last=False).write(self.path)
-        if self.metrics_path.exists():
-            old = self._old_metrics_path()
-            with self.writing(old):
-                shutil.copyfile(self.metrics_path, old)
+            stamp.write(self.path)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """All records of the log, oldest first, see `log_records`."""
@@ -231,20 +214,21 @@ class RunFolder:
             warn: is told about updates that are done again.
         """
         if any(record["kind"] == "train" for record in self.read_metrics()):
-            old = self._old_metrics_path()
-            with self.writing(old):
-                self.metrics_path.replace(old)
             warn(
                 f"{self.path}: there is no checkpoint, so the run starts anew; "
-                f"its log so far is {old.name}"
+                f"its log so far is {self.keep_old_log()}"
             )
         ModelStamp.remove(self.path)
         self.forget_after(-1)
 
-    def _old_metrics_path(self) -> Path:
+    def keep_old_log(self) -> str:
+        """Copies the log beside itself, before much of it is dropped; returns the copy's name."""
         names = (f"{self.metrics_path.name}.old{number or ''}" for number in count())
         places = (self.metrics_path.with_name(name) for name in names)
-        return next(place for place in places if not place.exists())
+        old = next(place for place in places if not place.exists())
+        with self.writing(old):
+            shutil.copyfile(self.metrics_path, old)
+        return old.name
 
     def take_log_from(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
         """Takes from a checkpoint's copy what the log has lost.
@@ -335,5 +319,5 @@ class RunFolder:
     def _is_unused(self) -> bool:
         """Whether nothing came of the run that is of worth: no logged update, no checkpoint."""
         is_begun = any(record["kind"] != "start" for record in self.read_metrics())
-        has_model = self.recipe_path.exists() and ModelStamp.read(self.path) is not None
+        has_model = self.recipe_path.exists() and self.stamp is not None
         return not is_begun and not has_model and not self.checkpoints()

@@ -7,6 +7,7 @@ from typing import Any
 
 from bertsmith.errors import CheckpointError
 from bertsmith.training.distributed import Ranks
+from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.run_folder import RunFolder
 
 __all__ = ["FollowedRun", "held_run", "last_good_checkpoint"]
@@ -34,13 +35,7 @@ class FollowedRun(RunFolder):
     def take_log_from(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
         """Does nothing."""
 
-    def note_model(self, step: int) -> None:
-        """Does nothing."""
-
-    def note_lost_model(self, step: int) -> None:
-        """Does nothing."""
-
-    def note_end(self) -> None:
+    def note(self, stamp: ModelStamp) -> None:
         """Does nothing."""
 
     def forget_after(self, step: int, *, evaluates_again: bool = False) -> None:

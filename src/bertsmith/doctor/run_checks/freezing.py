@@ -13,7 +13,8 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
     number = measures.run.setting("training.freeze_layers")
     if number is None or not measures.has_fresh_layers:
         return
-    layers = ("", " and the lowest layer")[number] if number < 2 else f" and {number} layers"
+    named = {0: "", 1: " and the lowest layer"}
+    layers = named.get(number, f" and the lowest {number} layers")
     yield Finding(
         "frozen_noise",
         "problem",

@@ -13,14 +13,17 @@ RISE_LIMITS = Limits(warning=0.15, problem=0.4)
 _DIVERGED = 1.0
 # How far above the unigram baseline a run ends.
 ABOVE_LIMITS = Limits(warning=ABOVE_UNIGRAM, problem=1.0)
+# What a loss above that means, and what to do: from fresh weights, and from a model.
 _FRESH = (
     "Not even how frequent tokens are has been learned, which takes a few hundred updates: the "
-    "weights have hardly moved from where they were drawn."
+    "weights have hardly moved from where they were drawn.",
+    "Raise the learning rate (1e-4 for base and large, up to 2e-3 for tiny), or train for longer.",
 )
 _STARTED = (
     "Not even how frequent tokens are is known: the model that the run started from came without a "
     "masked-LM head, or knows other text, and too few updates were made, or too short ones, to "
-    "learn it."
+    "learn it.",
+    "Start from a model with its masked-LM head, as pre-training leaves it, or train for longer.",
 )
 # What a model that is trained already bears well.
 _FURTHER = 5e-5
@@ -91,6 +94,7 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
     if losses[-1] < unigram:
         return  # that was learned, by heart
     severity = crossed[0] if measures.fraction > 0.5 else "info"
+    effect, remedy = _FRESH if measures.is_fresh else _STARTED
     yield Finding(
         "learning_rate_too_low",
         severity,
@@ -98,12 +102,8 @@ def _too_low(measures: RunMeasures) -> Iterator[Finding]:
         f"{above:.2f} above that of a model that knows no context ({unigram:.2f})",
         above,
         crossed[1],
-        effect=_FRESH if measures.is_fresh else _STARTED,
-        remedy="Raise the learning rate (1e-4 for base and large, up to 2e-3 for tiny), or train "
-        "for longer."
-        if measures.is_fresh
-        else "Start from a model with its masked-LM head, as pre-training leaves it, or train for "
-        "longer.",
+        effect=effect,
+        remedy=remedy,
         command=_faster(measures),
     )
 

@@ -37,8 +37,9 @@ FOR_ITS_KIND void gradient_of_row(const void *row, int64_t label, norm_t norm, f
     put_number(to, label, own * factor, is_wide);
 }
 
-/* norms[r] = what a row's logits are measured against; losses[r] = the log of the sum of e^logit less
-   the label's logit; hits[r] = whether the label is the first of the highest. `stride` numbers from row to row. */
+/* norms[r] = what a row's logits are measured against; losses[r] = the log of the sum of e^logit
+   less the label's logit; hits[r] = whether the label is the first of the highest. `stride` numbers
+   from row to row. */
 void cross_entropy_forward(const void *logits, const int64_t *labels, norm_t *norms, float *losses,
                            uint8_t *hits, int64_t rows, int64_t V, int64_t stride, int64_t is_wide,
                            int64_t threads) {
