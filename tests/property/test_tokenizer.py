@@ -92,6 +92,7 @@ def test_what_is_remembered_changes_nothing(texts, lowercase):
 
 
 @given(text, text, casing)
+@example("A\ufffdΣ", "中", True)
 @settings(max_examples=100, deadline=None)
 def test_a_space_between_texts_keeps_them_apart(first, second, lowercase):
     tokenizer = TOKENIZERS[lowercase]

@@ -32,15 +32,18 @@ def chunks_of(text: str) -> list[str]:
 def plain_chunks_of(text: str, lowercase: bool) -> list[str]:
     """Cuts text into chunks whose words are the text's, with fewer kinds of chunks.
 
-    In printable text without Chinese characters nothing is dropped, so the whole of it can be
-    lower-cased at once, and then the commonest signs, which are words by themselves, set apart:
-    "rain", "Rain" and "rain," give the same chunk. Other text is cut as by `chunks_of`.
+    In printable text without Chinese characters and U+FFFD nothing is dropped, so the whole of it
+    can be lower-cased at once, and then the commonest signs, which are words by themselves, set
+    apart: "rain", "Rain" and "rain," give the same chunk. Other text is cut as by `chunks_of`.
 
     Example:
         >>> plain_chunks_of("Rain, rain!", lowercase=True)
         ['rain', ',', 'rain!']
     """
-    if not text.isprintable() or (not text.isascii() and UNLIKE_SPLIT.search(text) is not None):
+    if not text.isprintable():
+        return chunks_of(text)
+    # Of what is printable only U+FFFD is dropped, and a sigma's form depends on what is left.
+    if not text.isascii() and ("\ufffd" in text or UNLIKE_SPLIT.search(text) is not None):
         return chunks_of(text)
     if lowercase:
         text = text.lower()

@@ -9,7 +9,7 @@ from bertsmith.wordpiece.characters import (
     is_punctuation,
     is_white_space,
 )
-from bertsmith.wordpiece.words import chunks_of, words_of
+from bertsmith.wordpiece.words import chunks_of, plain_chunks_of, words_of, words_of_chunk
 
 EVERY_CHARACTER = list(map(chr, range(0x110000)))
 
@@ -71,6 +71,14 @@ def test_dropped_characters_join_what_python_would_split():
 def test_lower_casing_sees_the_whole_word():
     assert words_of("ΟΔΟΣ ΣΑΣ. 中Σ中", lowercase=True) == ["οδος", "σας", ".", "中", "σ", "中"]
     assert words_of("İI", lowercase=True) == ["ii"]
+
+
+def test_the_fast_way_lower_cases_what_is_left_when_characters_were_dropped():
+    for dropped in filter(is_control, EVERY_CHARACTER):
+        text = f"A{dropped}Σ AΣ{dropped}b, {dropped}Σ"
+        chunks = plain_chunks_of(text, lowercase=True)
+        words = [word for chunk in chunks for word in words_of_chunk(chunk, lowercase=True)]
+        assert words == words_of(text, lowercase=True)
 
 
 def test_decomposition_can_make_punctuation_and_move_accents():
