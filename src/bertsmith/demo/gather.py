@@ -11,13 +11,14 @@ import os
 import re
 import sysconfig
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
+from bertsmith._parallel import Workers, ordered_map
 from bertsmith._progress import progress
 from bertsmith.errors import CorpusError
 
@@ -46,6 +47,14 @@ class Docstring:
     text: str
 
 
+class _Files(NamedTuple):
+    """Some source files of one package."""
+
+    package: str
+    root: Path
+    paths: tuple[Path, ...]
+
+
 def gather_docstrings(max_bytes: int, *, num_workers: int | None = None) -> list[Docstring]:
     """Collects documentation of the standard library and of installed packages.
 
@@ -61,51 +70,31 @@ def gather_docstrings(max_bytes: int, *, num_workers: int | None = None) -> list
     """
     kept: list[Docstring] = []
     seen: set[bytes] = set()
-    by_package: dict[str, int] = {}
-    total = 0
-    with (
-        _pool(num_workers or os.cpu_count() or 1) as pool,
-        progress("reading documentation", max_bytes, "bytes") as bar,
-    ):
-        for docstring in _all_docstrings(pool):
-            bar.reach(total)
-            digest = hashlib.sha256(docstring.text.encode()).digest()
-            used = by_package.get(docstring.package, 0)
-            if digest in seen or used > max_bytes // 4:
+    by_package: Counter[str] = Counter()
+
+    def has_enough(package: str) -> bool:
+        return by_package[package] > max_bytes // 4
+
+    files = _source_files(has_enough)
+    with progress("reading documentation", max_bytes, "bytes") as bar:
+        for docstring in chain.from_iterable(ordered_map(_read, files, Workers(num_workers))):
+            text = docstring.text.encode()
+            digest = hashlib.sha256(text).digest()
+            if digest in seen or has_enough(docstring.package):
                 continue
             seen.add(digest)
-            size = len(docstring.text.encode())
-            by_package[docstring.package] = used + size
             kept.append(docstring)
-            total += size
-            if total >= max_bytes:
+            by_package[docstring.package] += len(text)
+            bar.reach(by_package.total())
+            if by_package.total() >= max_bytes:
                 break
+    total = by_package.total()
     if total < 200_000:
         raise CorpusError(
             f"only {total:,} bytes of documentation are installed here",
             fix="use your own text with bertsmith vocab, prepare and pretrain",
         )
     return kept
-
-
-@contextmanager
-def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that do no more than they have begun when nobody wants the rest, or at a stop."""
-    with ProcessPoolExecutor(num_workers, get_context("forkserver")) as pool:
-        try:
-            yield pool
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _all_docstrings(pool: ProcessPoolExecutor) -> Iterator[Docstring]:
-    for package, root in _packages():
-        files = [str(file) for file in _source_files(root)]
-        chunks = [files[start : start + 40] for start in range(0, len(files), 40)]
-        for found in pool.map(_read_files, chunks):
-            for name, text in found:
-                relative = os.path.relpath(name.rpartition(":")[0], root.parent)
-                yield Docstring(package, f"{relative}:{name.rpartition(':')[2]}", text)
 
 
 def _packages() -> list[tuple[str, Path]]:
@@ -121,7 +110,17 @@ def _packages() -> list[tuple[str, Path]]:
     return [(name, packages[name]) for name in [*first, *rest]]
 
 
-def _source_files(root: Path) -> Iterator[Path]:
+def _source_files(has_enough: Callable[[str], bool]) -> Iterator[_Files]:
+    """All files, some at a time; a package that has given enough by then gives no more."""
+    for package, root in _packages():
+        files = _files_below(root)
+        while chunk := tuple(islice(files, 20)):
+            if has_enough(package):
+                break
+            yield _Files(package, root, chunk)
+
+
+def _files_below(root: Path) -> Iterator[Path]:
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if name not in _SKIPPED_FOLDERS)
         for name in sorted(names):
@@ -129,23 +128,24 @@ def _source_files(root: Path) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
-def _read_files(files: Sequence[str]) -> list[tuple[str, str]]:
-    """Docstrings of some files as (file:object, prose); files that don't parse are passed over."""
+def _read(files: _Files) -> list[Docstring]:
+    """The docstrings of some files; files that don't parse are passed over."""
     found = []
-    for file in files:
+    for path in files.paths:
         try:
-            if Path(file).stat().st_size > _MAX_SOURCE_BYTES:
+            if path.stat().st_size > _MAX_SOURCE_BYTES:
                 continue
-            source = Path(file).read_text(encoding="utf-8")
+            source = path.read_text(encoding="utf-8")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 tree = ast.parse(source)
         except (OSError, SyntaxError, ValueError, RecursionError):
             continue
+        relative = os.path.relpath(path, files.root.parent)
         for name, docstring in _docstrings(tree, ""):
             prose = _prose(docstring)
             if len(prose) >= _MIN_CHARACTERS:
-                found.append((f"{file}:{name}", prose))
+                found.append(Docstring(files.package, f"{relative}:{name}", prose))
     return found
 
 

@@ -48,8 +48,10 @@ def package(tmp_path, monkeypatch):
 
 
 def test_docstrings_become_prose(package):
-    found = dict(gather._read_files([str(package / "__init__.py")]))
-    texts = {name.rpartition(":")[2]: text for name, text in found.items()}
+    found = gather._read(gather._Files("server", package, (package / "__init__.py",)))
+    assert {docstring.package for docstring in found} == {"server"}
+    assert found[0].name == "server/__init__.py:module"
+    texts = {docstring.name.rpartition(":")[2]: docstring.text for docstring in found}
     assert set(texts) == {"module", "Config", "add_newdoc-24"}
     assert ">>>" not in texts["module"]
     assert "port=80" not in texts["module"]
@@ -60,7 +62,13 @@ def test_docstrings_become_prose(package):
 
 
 def test_files_that_do_not_parse_are_passed_over(package):
-    assert gather._read_files([str(package / "broken.py"), str(package / "latin.py")]) == []
+    paths = (package / "broken.py", package / "latin.py")
+    assert gather._read(gather._Files("server", package, paths)) == []
+
+
+def test_a_package_that_has_given_enough_is_not_read_on(package):
+    assert [len(files.paths) for files in gather._source_files(lambda name: False)] == [3]
+    assert not list(gather._source_files(lambda name: name == "server"))
 
 
 def test_too_little_text_is_told(package):
