@@ -29,7 +29,8 @@ test: $(STAMP) ## The default tests, a few minutes
 	$(PYTEST) -n auto
 
 test-slow: $(STAMP) ## The longer tests; those on real data need BERTSMITH_DATA
-	$(PYTEST) -m 'slow and not gpu' --durations=15
+	$(PYTEST) -n auto -m 'slow and not gpu and not whole_machine' --durations=15
+	$(PYTEST) -m 'slow and not gpu and whole_machine' --durations=15
 
 # GCC's sanitizers watch addresses, and what C leaves undefined. DEFINED=-DWITHOUT_TILES is AVX512-BF16 alone.
 EMULATION := tests/emulation/amx.h -DSUM=$(shell cksum < tests/emulation/amx.h | cut -d ' ' -f 1)

@@ -33,6 +33,8 @@ from ranks_runs import (
     weights,
 )
 
+pytestmark = pytest.mark.whole_machine
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):

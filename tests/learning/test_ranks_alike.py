@@ -19,6 +19,8 @@ from ranks_runs import SMALL, job, make_store, outcome, torchrun
 
 STEPS = "training.num_steps=6"
 
+pytestmark = pytest.mark.whole_machine
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):

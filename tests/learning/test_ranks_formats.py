@@ -9,6 +9,8 @@ from pretraining_runs import records
 from ranks_job import do
 from ranks_runs import assert_close, job, losses, make_store, run_jobs, weights
 
+pytestmark = pytest.mark.whole_machine
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):

@@ -11,6 +11,7 @@ import transformers
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.whole_machine,
     pytest.mark.skipif("BERTSMITH_DATA" not in os.environ, reason="BERTSMITH_DATA is not set"),
 ]
 
