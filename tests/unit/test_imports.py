@@ -17,7 +17,20 @@ for name in ("adamw", "google_adam", "lamb"):
 """
 
 
-@pytest.mark.parametrize("code", [ROOMS, OPTIMIZER], ids=["rooms", "optimizers"])
+LOADING = f"""
+{ROOMS}
+import tempfile
+from bertsmith.model import BertConfig, BertForMaskedLM, BertForPreTraining
+
+with tempfile.TemporaryDirectory() as folder:
+    BertForPreTraining(BertConfig.of_size("tiny", vocab_size=90)).save_pretrained(folder)
+    BertForMaskedLM.from_pretrained(folder)
+"""
+
+
+@pytest.mark.parametrize(
+    "code", [ROOMS, OPTIMIZER, LOADING], ids=["rooms", "optimizers", "loading"]
+)
 def test_neither_the_compiler_nor_what_cuts_tensors_is_imported(code):
     ask = "import sys; print([n for n in ('torch._dynamo', 'torch.distributed.tensor', 'sympy')"
     done = subprocess.run(

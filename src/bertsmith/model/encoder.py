@@ -30,9 +30,9 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.word = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.position = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        self.token_type = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.word = _table(config.vocab_size, config.hidden_size)
+        self.position = _table(config.max_position_embeddings, config.hidden_size)
+        self.token_type = _table(config.type_vocab_size, config.hidden_size)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
         self._use: TiedUse | None = None
@@ -70,6 +70,11 @@ class Embeddings(nn.Module):
             and torch.is_grad_enabled()
             and not torch.compiler.is_compiling()
         )
+
+
+def _table(num_rows: int, hidden_size: int) -> nn.Embedding:
+    """Embeddings that aren't drawn: `initialize` does it, and on `meta` it imports a compiler."""
+    return nn.Embedding(num_rows, hidden_size, _weight=torch.empty(num_rows, hidden_size))
 
 
 class SelfAttention(nn.Module):

@@ -101,7 +101,7 @@ def load_weights(
             raise ModelError(f"lacks {absent[0]}", where=source)
         missing += absent
         fresh.add(part)
-    model.to_empty(device="cpu")
+    _leave_meta(model)
     for part in sorted(fresh):
         initialize(model.get_submodule(part), std, generator)
     model.load_state_dict(state, strict=False)
@@ -122,6 +122,14 @@ def save_model(
     config = to_hf(model.config, type(model).__name__.removeprefix("FSDP"))
     with atomic_file(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _leave_meta(model: nn.Module) -> None:
+    """Room on the CPU for all weights; PyTorch's `to_empty` imports half a compiler for it."""
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            room = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
+            setattr(module, name, nn.Parameter(room, requires_grad=parameter.requires_grad))
 
 
 def _find(
