@@ -111,7 +111,7 @@ def layout_for(
     if not has_varlen_kernel(hidden.device, compute_dtype(hidden), head_size):
         return PaddedLayout.of(packed)
     T, S = packed.num_tokens, packed.max_seqlen
-    return VarlenLayout(packed.cu_seqlens, S, T, T, block_for(S, head_size))
+    return VarlenLayout(packed.cu_seqlens, S, T, T, block_for(S, head_size, hidden.device))
 
 
 def self_attention(

@@ -12,28 +12,37 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed
-from bertsmith.model.triton_ops import has_triton
+from bertsmith.model.triton_ops import has_triton, launching_on
 
 __all__ = ["block_for", "short_attention"]
 
 _BLOCKS = (32, 64, 128)
 _NUM_WARPS = 8
 _HEAD_SIZES = (16, 32, 64, 128)
+# What the backward kernel takes of a chip's own memory for a head and a block of 128, with some
+# room; everything smaller fits into the 99 KiB that GPUs for games and for inference have.
+_LARGEST_SHARED_BYTES = 132 * 1024
 
 
-def block_for(max_seqlen: int, head_size: int) -> int | None:
+def block_for(max_seqlen: int, head_size: int, device: torch.device) -> int | None:
     """The block in which the kernels take a batch, on a device that has `has_varlen_kernel`.
 
     Args:
         max_seqlen: length of the longest sequence.
         head_size: width of one head.
+        device: the GPU.
 
     Returns:
         The least of 32, 64 and 128 that is as long, or None where the kernels can't be used.
     """
     if head_size not in _HEAD_SIZES or not has_triton():
         return None
-    return next((block for block in _BLOCKS if max_seqlen <= block), None)
+    block = next((block for block in _BLOCKS if max_seqlen <= block), None)
+    if block == head_size == 128:
+        properties = torch.cuda.get_device_properties(device)
+        shared: int = properties.shared_memory_per_block_optin  # type: ignore[attr-defined]
+        return block if shared >= _LARGEST_SHARED_BYTES else None
+    return block
 
 
 def short_attention(
@@ -78,11 +87,12 @@ def _attend(
     T, _, N, H = query_key_value.shape
     output = query_key_value.new_empty((T, N, H))
     threshold, scale = dropout_numbers(dropout_p)
-    forward_kernel[(cu_seqlens.shape[0] - 1, N)](
-        query_key_value.contiguous(), output, cu_seqlens, seed,
-        scale, H**-0.5,
-        N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
-    )  # fmt: skip
+    with launching_on(query_key_value.device):
+        forward_kernel[(cu_seqlens.shape[0] - 1, N)](
+            query_key_value.contiguous(), output, cu_seqlens, seed,
+            scale, H**-0.5,
+            N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
+        )  # fmt: skip
     return output
 
 
@@ -101,11 +111,12 @@ def _attend_backward(
     _, _, N, H = query_key_value.shape
     gradient = torch.empty_like(query_key_value, memory_format=torch.contiguous_format)
     threshold, scale = dropout_numbers(dropout_p)
-    backward_kernel[(cu_seqlens.shape[0] - 1, N)](
-        query_key_value.contiguous(), grad_output.contiguous(), gradient, cu_seqlens, seed,
-        scale, H**-0.5,
-        N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
-    )  # fmt: skip
+    with launching_on(query_key_value.device):
+        backward_kernel[(cu_seqlens.shape[0] - 1, N)](
+            query_key_value.contiguous(), grad_output.contiguous(), gradient, cu_seqlens, seed,
+            scale, H**-0.5,
+            N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
+        )  # fmt: skip
     return gradient
 
 

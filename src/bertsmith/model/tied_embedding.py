@@ -73,10 +73,10 @@ class _LookUp(torch.autograd.Function):
         if gradient is None:
             dense = torch.ops.aten.embedding_dense_backward(grad_rows, ids, V, -1, False)
             return dense, None, None
-        rows = torch.sparse_coo_tensor(
-            ids.reshape(1, -1), grad_rows.reshape(-1, D), (V, D), check_invariants=False
-        )
-        return gradient.add_(rows), None, None
+        # PyTorch 2.11 and 2.12 warn unless it is said in this way.
+        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+            rows = torch.sparse_coo_tensor(ids.reshape(1, -1), grad_rows.reshape(-1, D), (V, D))
+            return gradient.add_(rows), None, None
 
 
 class _OutputWeights(torch.autograd.Function):

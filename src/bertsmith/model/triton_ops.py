@@ -2,10 +2,11 @@
 
 import functools
 import importlib.util
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-__all__ = ["has_triton", "why_no_triton"]
+__all__ = ["has_triton", "launching_on", "why_no_triton"]
 
 # What Triton compiles for, and with it PyTorch's compiler.
 _LEAST_CAPABILITY = (7, 0)
@@ -44,3 +45,8 @@ def why_no_triton() -> str | None:
         reason = " ".join(str(error).split())[:200]
         return f"Triton can't be used ({type(error).__name__}: {reason}); has it gcc and Python.h?"
     return None
+
+
+def launching_on(device: torch.device) -> AbstractContextManager[object]:
+    """A context for launching kernels: Triton takes the current GPU, wherever the tensors are."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

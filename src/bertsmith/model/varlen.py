@@ -12,14 +12,16 @@ from torch import Tensor
 
 __all__ = ["has_varlen_kernel", "varlen_attention"]
 
-_LARGEST_HEAD = 256
+# Its backward pass for wider heads needs more of a chip's own memory than GPUs for games and for
+# inference have: there, with dropout, it would launch nothing and leave gradients unset.
+_LARGEST_HEAD = 192
 
 
 def has_varlen_kernel(device: torch.device, dtype: torch.dtype, head_size: int) -> bool:
     """Whether attention can run on packed sequences as they are.
 
     That needs an NVIDIA GPU of compute capability 8.0 (Ampere) or later, 16-bit numbers, and
-    heads of a multiple of 8 up to 256. Everywhere else attention pads.
+    heads of a multiple of 8 up to 192. Everywhere else attention pads.
 
     Args:
         device: where the model is.

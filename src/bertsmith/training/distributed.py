@@ -5,6 +5,7 @@ so no step waits for a GPU.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -178,12 +179,29 @@ def _join(ranks: Ranks) -> Store:
         found, rank, world_size = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = PrefixStore(f"bertsmith/{attempt}/{next(_groups)}", found)
-        dist.init_process_group(
-            backend, store=store, rank=rank, world_size=world_size, timeout=_TIMEOUT
-        )
+        with _no_chatter():
+            dist.init_process_group(
+                backend, store=store, rank=rank, world_size=world_size, timeout=_TIMEOUT
+            )
     except (RuntimeError, ValueError) as error:
         raise WorkerError(f"the processes don't find each other ({error})") from error
     return PrefixStore("failures", store)
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """PyTorch 2.10's Gloo prints who is connected, and it does so where results are printed."""
+    if not torch.__version__.startswith("2.10."):
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _device(local_rank: int) -> torch.device:

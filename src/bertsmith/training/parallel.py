@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bertsmith.model.encoder import EncoderLayer
+from bertsmith.model.outputs import ModelOutput, PreTrainingSums
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives import Measure, Objective
 from bertsmith.training.distributed import Ranks
@@ -133,6 +135,7 @@ class _Shards:
         )
 
         self.model, self.objective = model, objective
+        _let_fsdp_see_outputs()
         # It warns of changes in place, for outputs that are views; nobody makes any.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
         mesh = init_device_mesh(ranks.device.type, (ranks.world_size,))
@@ -151,6 +154,17 @@ class _Shards:
 
     def __call__(self, batch: PackedSequences, *, is_last: bool) -> dict[str, Measure]:
         return self.objective(self.model, batch)
+
+
+@cache
+def _let_fsdp_see_outputs() -> None:
+    """Before PyTorch 2.13 FSDP2 looks for tensors only in what `torch.utils._pytree` knows.
+
+    Where it finds none in a model's output, the backward pass gets no weights.
+    """
+    outputs: list[type] = [PreTrainingSums, *ModelOutput.__subclasses__()]
+    for output in outputs:
+        torch.export.register_dataclass(output)
 
 
 def _has_unused_parameters(run: nn.Module, batch: PackedSequences) -> bool:

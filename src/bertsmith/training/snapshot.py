@@ -128,8 +128,9 @@ class Snapshots:
             name: self._copy(name, value)
             for name, value in (optimizer_tensors(model, optimizer) | dict(further)).items()
         }
-        on_gpu = next(model.parameters()).is_cuda
-        copied = torch.cuda.current_stream().record_event() if on_gpu else None
+        device = next(model.parameters()).device
+        on_gpu = device.type == "cuda"
+        copied = torch.cuda.current_stream(device).record_event() if on_gpu else None
         random = random_states(self.ranks)
         return Snapshot(deepcopy(state), weights, tensors | random, copied)
 

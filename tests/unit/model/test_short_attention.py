@@ -4,12 +4,15 @@ import importlib.util
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bertsmith.model import short_attention
 from bertsmith.model.short_attention import block_for
+
+GPU = torch.device("cuda")
 
 needs_triton = pytest.mark.skipif(
     not importlib.util.find_spec("triton"), reason="Triton is for x86-64 Linux alone"
@@ -97,12 +100,24 @@ def test_the_kernels_are_attention_in_plain_steps():
 )
 def test_the_least_block_is_taken_that_is_long_enough(monkeypatch, max_seqlen, head_size, block):
     monkeypatch.setattr(short_attention, "has_triton", lambda: True)
-    assert block_for(max_seqlen, head_size) == block
+    assert block_for(max_seqlen, head_size, GPU) == block
+
+
+# Of RTX 4090, A100 and H100, in KiB.
+@pytest.mark.parametrize(("shared", "takes_all"), [(99, False), (163, True), (227, True)])
+def test_heads_and_blocks_of_128_need_a_chip_with_room(monkeypatch, shared, takes_all):
+    """Compiled for sm_80 to sm_120 the backward kernel takes 128 or 129 KiB; smaller ones 80."""
+    properties = SimpleNamespace(shared_memory_per_block_optin=shared * 1024)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(short_attention, "has_triton", lambda: True)
+    assert block_for(65, 128, GPU) == (128 if takes_all else None)
+    assert block_for(64, 128, GPU) == 64
+    assert block_for(128, 64, GPU) == 128
 
 
 def test_no_block_where_triton_does_not_work(monkeypatch):
     monkeypatch.setattr(short_attention, "has_triton", lambda: False)
-    assert block_for(5, 64) is None
+    assert block_for(5, 64, GPU) is None
 
 
 def test_shapes_are_known_without_running(monkeypatch):

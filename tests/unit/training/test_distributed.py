@@ -1,20 +1,24 @@
 """What ranks share, without starting any: epochs, seeds, random states, and who speaks."""
 
+import os
 import signal
 
 import pytest
 import torch
 import torch.distributed as dist
 from torch.distributed import HashStore
+from torch.utils._pytree import SUPPORTED_NODES, tree_leaves, tree_map
 
 from bertsmith import _process
 from bertsmith._process import let_speak, speaks
 from bertsmith._progress import progress
 from bertsmith.errors import RecipeError, StoreError, WorkerError
+from bertsmith.model import BertModelOutput, ModelOutput, PreTrainingSums
 from bertsmith.model.packing import PackedSequences
 from bertsmith.training import EpochBatches
-from bertsmith.training.distributed import Ranks, joined_ranks
+from bertsmith.training.distributed import Ranks, _no_chatter, joined_ranks
 from bertsmith.training.failures import judged
+from bertsmith.training.parallel import _let_fsdp_see_outputs
 from bertsmith.training.random_states import random_states, restore_random_states, seed_rank
 
 TWO = [Ranks(rank=rank, world_size=2) for rank in range(2)]
@@ -168,3 +172,27 @@ def test_an_incomplete_environment(process, environment, message):
         process.setenv(name, value)
     with pytest.raises(WorkerError, match=message), joined_ranks():
         pass
+
+
+def test_pytorch_sees_the_tensors_of_outputs():
+    """Without it FSDP2 of PyTorch 2.10 and 2.11 gave the backward pass no weights."""
+    _let_fsdp_see_outputs()
+    sums = PreTrainingSums(torch.ones(()), torch.tensor(3), torch.ones(2, 2))
+    assert tree_leaves(sums) == [sums.total, sums.num_correct, sums.seq_relationship_logits]
+    output = BertModelOutput(torch.ones(5, 4), None, hidden_states=(torch.ones(5, 4),))
+    assert len([leaf for leaf in tree_leaves(output) if torch.is_tensor(leaf)]) == 2
+    assert tree_map(lambda leaf: leaf, output) == output
+    assert all(output_type in SUPPORTED_NODES for output_type in ModelOutput.__subclasses__())
+
+
+@pytest.mark.parametrize(("version", "chatters"), [("2.10.0+cu128", False), ("2.13.0", True)])
+def test_what_gloo_prints_in_pytorch_2_10_is_kept_from_results(
+    monkeypatch, capfd, version, chatters
+):
+    monkeypatch.setattr(torch, "__version__", version)
+    with _no_chatter():
+        os.write(1, b"[Gloo] Rank 0 is connected\n")
+    os.write(1, b"{}\n")
+    out, err = capfd.readouterr()
+    assert ("[Gloo]" in out, "[Gloo]" in err) == (chatters, not chatters)
+    assert out.endswith("{}\n")
