@@ -20,7 +20,8 @@ def wait_for_gloo_threads(seconds: float = 10.0) -> None:
     process aborts ("terminate called without an active exception"). Groups end their threads when
     they are freed, but FSDP's shards keep theirs.
 
-    On Linux only; elsewhere nothing tells what a thread does, and nobody waits.
+    On Linux only; elsewhere nothing tells what a thread does, and nobody waits. Nor does anybody
+    with PyTorch 2.10, whose threads have no names.
 
     Args:
         seconds: the longest it may take; an operation that never ends keeps a thread for ever.
