@@ -71,6 +71,7 @@ def gather_docstrings(max_bytes: int, *, num_workers: int | None = None) -> list
     kept: list[Docstring] = []
     seen: set[bytes] = set()
     by_package: Counter[str] = Counter()
+    total = 0
 
     def has_enough(package: str) -> bool:
         return by_package[package] > max_bytes // 4
@@ -85,10 +86,10 @@ def gather_docstrings(max_bytes: int, *, num_workers: int | None = None) -> list
             seen.add(digest)
             kept.append(docstring)
             by_package[docstring.package] += len(text)
-            bar.reach(by_package.total())
-            if by_package.total() >= max_bytes:
+            total = by_package.total()
+            bar.reach(total)
+            if total >= max_bytes:
                 break
-    total = by_package.total()
     if total < 200_000:
         raise CorpusError(
             f"only {total:,} bytes of documentation are installed here",

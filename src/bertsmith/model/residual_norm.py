@@ -16,7 +16,7 @@ from bertsmith.model import cpu_kernels
 from bertsmith.model.dropout import dropout
 from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed
 from bertsmith.model.linear import with_bias
-from bertsmith.model.triton_ops import has_triton, launching_on
+from bertsmith.model.triton_ops import has_triton, on_gpu_of
 
 __all__ = ["ResidualNorm"]
 
@@ -95,7 +95,7 @@ def _residual_norm(
     output = torch.empty_like(residual, memory_format=torch.contiguous_format)
     means, factors = (values.new_empty(T, dtype=torch.float32) for _ in range(2))
     threshold, scale = dropout_numbers(dropout_p)
-    with launching_on(values.device):
+    with on_gpu_of(values):
         forward_kernel[(T,)](
             values.contiguous(), residual.contiguous(), weight, bias, output, means, factors, seed,
             scale, eps, D=D, W=_width(D), THRESHOLD=threshold, num_warps=4,
@@ -124,7 +124,7 @@ def _residual_norm_backward(
         values.new_empty((_NUM_PROGRAMS, D), dtype=torch.float32) for _ in range(2)
     )
     threshold, scale = dropout_numbers(dropout_p)
-    with launching_on(values.device):
+    with on_gpu_of(values):
         backward_kernel[(_NUM_PROGRAMS,)](
             grad_output.contiguous(), values.contiguous(), residual.contiguous(), weight,
             means, factors, grad_values, grad_residual, weight_sums, bias_sums, seed,

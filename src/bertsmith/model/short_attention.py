@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed
-from bertsmith.model.triton_ops import has_triton, launching_on
+from bertsmith.model.triton_ops import has_triton, on_gpu_of
 
 __all__ = ["block_for", "short_attention"]
 
@@ -87,7 +87,7 @@ def _attend(
     T, _, N, H = query_key_value.shape
     output = query_key_value.new_empty((T, N, H))
     threshold, scale = dropout_numbers(dropout_p)
-    with launching_on(query_key_value.device):
+    with on_gpu_of(query_key_value):
         forward_kernel[(cu_seqlens.shape[0] - 1, N)](
             query_key_value.contiguous(), output, cu_seqlens, seed,
             scale, H**-0.5,
@@ -111,7 +111,7 @@ def _attend_backward(
     _, _, N, H = query_key_value.shape
     gradient = torch.empty_like(query_key_value, memory_format=torch.contiguous_format)
     threshold, scale = dropout_numbers(dropout_p)
-    with launching_on(query_key_value.device):
+    with on_gpu_of(query_key_value):
         backward_kernel[(cu_seqlens.shape[0] - 1, N)](
             query_key_value.contiguous(), grad_output.contiguous(), gradient, cu_seqlens, seed,
             scale, H**-0.5,

@@ -2,11 +2,11 @@
 
 import functools
 import importlib.util
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import torch
 
-__all__ = ["has_triton", "launching_on", "why_no_triton"]
+__all__ = ["has_triton", "on_gpu_of", "why_no_triton"]
 
 # What Triton compiles for, and with it PyTorch's compiler.
 _LEAST_CAPABILITY = (7, 0)
@@ -47,6 +47,8 @@ def why_no_triton() -> str | None:
     return None
 
 
-def launching_on(device: torch.device) -> AbstractContextManager[object]:
+def on_gpu_of(tensor: torch.Tensor) -> AbstractContextManager[object]:
     """A context for launching kernels: Triton takes the current GPU, wherever the tensors are."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    current: AbstractContextManager[object]
+    current = torch.cuda.device_of(tensor)  # type: ignore[no-untyped-call]
+    return current

@@ -5,7 +5,6 @@ so no step waits for a GPU.
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from bertsmith.errors import BertsmithError, RecipeError, WorkerError
 from bertsmith.training.failures import judged
-from bertsmith.training.gloo_threads import wait_for_gloo_threads
+from bertsmith.training.gloo import quiet_gloo, wait_for_gloo_threads
 from bertsmith.training.interruption import Interrupted
 
 __all__ = ["Ranks", "joined_ranks"]
@@ -179,29 +178,13 @@ def _join(ranks: Ranks) -> Store:
         found, rank, world_size = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = PrefixStore(f"bertsmith/{attempt}/{next(_groups)}", found)
-        with _no_chatter():
+        with quiet_gloo():
             dist.init_process_group(
                 backend, store=store, rank=rank, world_size=world_size, timeout=_TIMEOUT
             )
     except (RuntimeError, ValueError) as error:
         raise WorkerError(f"the processes don't find each other ({error})") from error
     return PrefixStore("failures", store)
-
-
-@contextmanager
-def _no_chatter() -> Iterator[None]:
-    """PyTorch 2.10's Gloo prints who is connected, and it does so where results are printed."""
-    if not torch.__version__.startswith("2.10."):
-        yield
-        return
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def _device(local_rank: int) -> torch.device:

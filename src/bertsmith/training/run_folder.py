@@ -168,7 +168,7 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the run has come to its end."""
-        if self.stamp is not None and self.stamp.is_last:
+        if (stamp := self.stamp) is not None and stamp.is_last:
             return True
         return any(record["kind"] == "end" for record in self.read_metrics())
 

@@ -129,8 +129,8 @@ class Snapshots:
             for name, value in (optimizer_tensors(model, optimizer) | dict(further)).items()
         }
         device = next(model.parameters()).device
-        on_gpu = device.type == "cuda"
-        copied = torch.cuda.current_stream(device).record_event() if on_gpu else None
+        stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
+        copied = stream.record_event() if stream else None
         random = random_states(self.ranks)
         return Snapshot(deepcopy(state), weights, tensors | random, copied)
 

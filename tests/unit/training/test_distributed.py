@@ -16,8 +16,9 @@ from bertsmith.errors import RecipeError, StoreError, WorkerError
 from bertsmith.model import BertModelOutput, ModelOutput, PreTrainingSums
 from bertsmith.model.packing import PackedSequences
 from bertsmith.training import EpochBatches
-from bertsmith.training.distributed import Ranks, _no_chatter, joined_ranks
+from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.failures import judged
+from bertsmith.training.gloo import quiet_gloo
 from bertsmith.training.parallel import _let_fsdp_see_outputs
 from bertsmith.training.random_states import random_states, restore_random_states, seed_rank
 
@@ -190,7 +191,7 @@ def test_what_gloo_prints_in_pytorch_2_10_is_kept_from_results(
     monkeypatch, capfd, version, chatters
 ):
     monkeypatch.setattr(torch, "__version__", version)
-    with _no_chatter():
+    with quiet_gloo():
         os.write(1, b"[Gloo] Rank 0 is connected\n")
     os.write(1, b"{}\n")
     out, err = capfd.readouterr()

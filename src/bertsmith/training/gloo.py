@@ -1,15 +1,40 @@
-"""Waiting for the threads of Gloo, before Python ends."""
+"""What Gloo does that nobody asked for: it prints, and its threads outlive what they did."""
 
+import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["wait_for_gloo_threads"]
+import torch
+
+__all__ = ["quiet_gloo", "wait_for_gloo_threads"]
 
 _TASKS = Path("/proc/self/task")
 _NAME = "pt_gloo_runloop"
 # A thread that holds a lock of the others runs, or soon will: so all of them are seen asleep twice.
 _TIMES_ASLEEP = 2
 _PAUSE_SECONDS = 0.002
+
+
+@contextmanager
+def quiet_gloo() -> Iterator[None]:
+    """Keeps from results what Gloo prints when a group begins: it goes to standard error.
+
+    PyTorch 2.10's alone prints, who is connected.
+    """
+    if not torch.__version__.startswith("2.10."):
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def wait_for_gloo_threads(seconds: float = 10.0) -> None:
