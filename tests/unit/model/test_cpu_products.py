@@ -49,6 +49,30 @@ def test_products_and_gradients(T, shape):
         torch.testing.assert_close(one.double(), other, rtol=rounding, atol=1e-4)
 
 
+# Tokens that are packed in one turn or in several, of which the last is full or not; gradients of
+# one piece, of several that are alike, and of pieces of two sizes.
+@pytest.mark.parametrize("T", [256, 257, 500, 530])
+@pytest.mark.parametrize("shape", [(32, 32), (64, 512), (480, 416), (1056, 32)])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_gradients_of_weights(T, shape, threads):
+    values, weight, upper = given(T, *shape)
+    with threads_of(threads):
+        (found,) = torch.autograd.grad(cpu_kernels.product(values, weight), weight, upper)
+        F, D = shape
+        first, second = draw(F, D, seed=4), draw(D, F, seed=5)
+        inputs = [each.requires_grad_() for each in (values, first, draw(F, seed=6), second)]
+        output = cpu_kernels.feed_forward(*inputs)
+        in_blocks = torch.autograd.grad(output, [first, second], values.detach())
+    expected = upper.double().T @ values.detach().double()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-3)
+    inner = cpu_kernels.product(values, first)
+    output = cpu_kernels.product(cpu_kernels.gelu(inner, inputs[2]), second)
+    # What doesn't stand in blocks, on another number of threads, to the bit.
+    rows = torch.autograd.grad(output, [first, second], values.detach())
+    for one, other in zip(in_blocks, rows, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("T", [1, 32, 70])
 @pytest.mark.parametrize("shape", [(32, 32), (128, 64), (1024, 512)])
 def test_feed_forward(T, shape):

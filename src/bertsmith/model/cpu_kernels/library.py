@@ -22,6 +22,7 @@ _SOURCES = (
     "attention.c",
     "cross_entropy.c",
     "products.c",
+    "weight_gradient.c",
     "float_products.c",
     "float_attention.c",
     "tiled_attention.c",

@@ -95,14 +95,14 @@ static inline void fetch_place(const Waiting *next, const Use *use, int64_t row,
     if (kind == ADDED || kind == GELU_BACKWARD) __builtin_prefetch(use->kept + at, 0);
 }
 
-/* Sums of a strip and a panel over all steps, stored as float32 with `width` numbers a row.
+/* Sums of a strip and a panel over all steps, stored as float32.
 
    On the way the sums that wait are used, `ahead` is brought into the second-level cache, a number
    of lines a step, and the places for the sums and for what `next` will make of them, if anything,
    into the first-level one. */
 static inline __attribute__((always_inline)) void
 sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, const Waiting *next,
-       const Use *use, int kind, const bf16 *ahead, int64_t lines, float *sums, int64_t width) {
+       const Use *use, int kind, const bf16 *ahead, int64_t lines, float *sums) {
     int64_t some = at_most(16, steps / 2), rows = some ? (EDGE + some - 1) / some : 0;
     int64_t every = steps * TOGETHER / EDGE, row = 0;
     clear_sums();
@@ -115,16 +115,14 @@ sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, co
             use_rows(waiting, use, row, kind);
             row += TOGETHER;
         }
-        if (s >= steps - some)
-            for (int64_t i = 0; i < rows; i++) {
-                float *place = sums + at_most((s - steps + some) * rows + i, EDGE - 1) * width;
-                __builtin_prefetch(place, 1);
-                __builtin_prefetch(place + 16, 1);
-            }
+        if (s >= steps - some) {
+            int64_t first = (s - steps + some) * rows;
+            fetch_rows(sums, EDGE, at_most(first, EDGE), at_most(first + rows, EDGE));
+        }
         multiply(&strip, &panel);
     }
     for (; row < EDGE; row += TOGETHER) use_rows(waiting, use, row, kind);
-    store_sums(sums, width);
+    store_sums(sums, EDGE);
 }
 
 /* How many panels stay in the cache at a time. */
@@ -179,7 +177,7 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
                     Waiting next = {waiting.sums == sums[0] ? sums[1] : sums[0], i * EDGE,
                                     panel * EDGE, at_most(EDGE, T - i * EDGE)};
                     sum_up(strip, scratch + panel * steps * BLOCK, steps, &waiting, &next, &use,
-                           kind, ahead, lines, (float *)next.sums, EDGE);
+                           kind, ahead, lines, (float *)next.sums);
                     waiting = next;
                 }
             }
@@ -223,58 +221,6 @@ void product_gelu_backward(const bf16 *above, const float *weight, const float *
                            int64_t columns, int64_t length, int64_t threads) {
     Use use = {gradient, kept, bias, bias_sums, columns};
     product(above, weight, use, scratch, T, length, 0, 0, GELU_BACKWARD, threads);
-}
-
-/* A step of a panel of the columns of `matrix`, or of a strip of its transpose; it may stand in
-   blocks. The place of the next panel's, `stride` from this one, is fetched. */
-static inline void pack_step(const bf16 *matrix, int in_blocks, int64_t T, int64_t columns,
-                             int64_t panel, int64_t step, int is_strip, bf16 *to, int64_t stride) {
-    if (panel + 1 < columns / EDGE)
-        for (int64_t i = 0; i < BLOCK; i += EDGE) __builtin_prefetch(to + stride + i, 1);
-    if (in_blocks)
-        pack_columns(matrix + (step * columns + panel * EDGE) * EDGE, 0, EDGE, EDGE, 0, 0, is_strip,
-                     to);
-    else
-        pack_columns(matrix, 0, T, columns, panel, step, is_strip, to);
-}
-
-/* gradient = above^T values: float32 [N, K] of bf16 [T, N] and [T, K], of which either may stand in
-   blocks; N and K are multiples of 32. scratch holds (N + K) * T numbers, T rounded up to such a one. */
-void product_weight_gradient(const bf16 *above, const bf16 *values, float *gradient, bf16 *scratch,
-                             int64_t T, int64_t N, int64_t K, int64_t above_in_blocks,
-                             int64_t values_in_blocks, int64_t threads) {
-    int64_t steps = steps_of(T), strips = N / EDGE, panels = K / EDGE;
-    int64_t at_once = panels_at_once(panels, steps);
-    bf16 *packed = scratch + N * steps * EDGE;
-#pragma omp parallel num_threads((int)threads)
-    {
-        const Waiting none = {0};
-        const Use unused = {0};
-        take_tiles();
-#pragma omp for schedule(static)
-        for (int64_t step = 0; step < steps; step++) {
-            for (int64_t i = 0; i < strips; i++)
-                pack_step(above, (int)above_in_blocks, T, N, i, step, 1,
-                          scratch + (i * steps + step) * BLOCK, steps * BLOCK);
-            for (int64_t i = 0; i < panels; i++)
-                pack_step(values, (int)values_in_blocks, T, K, i, step, 0,
-                          packed + (i * steps + step) * BLOCK, steps * BLOCK);
-        }
-        for (int64_t from = 0; from < panels; from += at_once) {
-            int64_t end = at_most(from + at_once, panels);
-            int64_t lines = (EDGE * steps / (end - from) + steps - 1) / steps;
-#pragma omp for schedule(static) nowait
-            for (int64_t i = 0; i < strips; i++)
-                for (int64_t panel = from; panel < end; panel++) {
-                    Strip strip = {scratch + i * steps * BLOCK, HALF, 64, BLOCK};
-                    const bf16 *ahead =
-                        scratch + (i + 1) * steps * BLOCK + (panel - from) * lines * steps * EDGE;
-                    sum_up(strip, packed + panel * steps * BLOCK, steps, &none, &none, &unused,
-                           ALONE, ahead, lines, gradient + i * EDGE * K + panel * EDGE, K);
-                }
-        }
-        _tile_release();
-    }
 }
 #else
 int64_t has_tiles(void) { return 0; }

@@ -287,10 +287,9 @@ def _weight_gradient(
     gradient_NK = empty(N, K)
     if above_TN.dtype == torch.float32:
         return multiply_into(gradient_NK, above_TN.T, values_TK)
-    scratch = above_TN.new_empty((N + K) * _whole(T))
+    room = above_TN.new_empty(ask("weight_gradient_room", N, K, torch.get_num_threads()))
     blocks = int(above_in_blocks), int(values_in_blocks)
-    given = above_TN, values_TK, gradient_NK, scratch
-    call("product_weight_gradient", *given, T, N, K, *blocks)
+    call("weight_gradient", above_TN, values_TK, gradient_NK, room, T, N, K, *blocks)
     return gradient_NK
 
 

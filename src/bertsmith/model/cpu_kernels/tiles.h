@@ -158,6 +158,14 @@ static inline void store_sums(float *to, int64_t width) {
     _tile_stored(3, to + 16 * width + 16, width * 4);
 }
 
+/* Brings rows of a place for sums, `width` numbers from row to row, into the first-level cache. */
+static inline void fetch_rows(float *to, int64_t width, int64_t first, int64_t end) {
+    for (int64_t row = first; row < end; row++) {
+        __builtin_prefetch(to + row * width, 1);
+        __builtin_prefetch(to + row * width + 16, 1);
+    }
+}
+
 /* Adds one step's products to the sums, and goes on to the next step. */
 static inline void multiply(Strip *strip, const bf16 **panel) {
     _tile_loadd(6, *panel, 64);
@@ -185,10 +193,7 @@ static inline void sum_up_rows(const bf16 *strip, const bf16 *panel, int64_t ste
                                float *to, int64_t width) {
     float all[BLOCK] __attribute__((aligned(64)));
     Strip here = {strip, HALF, 64, BLOCK};
-    for (int64_t row = 0; row < rows; row++) {
-        __builtin_prefetch(to + row * width, 1);
-        __builtin_prefetch(to + row * width + 16, 1);
-    }
+    fetch_rows(to, width, 0, rows);
     clear_sums();
     for (int64_t step = 0; step < steps; step++) multiply(&here, &panel);
     if (rows == EDGE) {
