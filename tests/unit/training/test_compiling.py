@@ -27,16 +27,19 @@ def batch(*lengths):
         *parts, positions, packed.input_ids[positions], torch.arange(len(lengths)) % 2
     )
 
-def train(is_compiled):
+def train(is_compiled, dropout=0.0, recomputes=False):
     config = BertConfig.of_size(
-        "tiny", vocab_size=90, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+        "tiny", vocab_size=90, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout
     )
+    torch.manual_seed(1)
     model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0))
     names = list(model.state_dict())
     if is_compiled:
         compile_parts(model)
     assert list(model.state_dict()) == names
-    settings = LoopSettings(precision="fp32", learning_rate=1e-3)
+    settings = LoopSettings(
+        precision="fp32", learning_rate=1e-3, activation_checkpointing=recomputes
+    )
     update = Updater(model, MaskedLM(sums_for(is_compiled)), settings)
     if is_compiled:
         update.warm_up(batch(30, 7))
@@ -44,8 +47,14 @@ def train(is_compiled):
         update([batch(30 + step, 7), batch(12, 40)], 1.0, Window())
     return list(model.parameters())
 
-for plain, compiled in zip(train(False), train(True), strict=True):
-    torch.testing.assert_close(plain, compiled, atol=2e-5, rtol=1e-4)
+def assert_alike(these, those):
+    for one, other in zip(these, those, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+
+assert_alike(train(False), train(True))
+# What is thrown away and computed again meets the same dropout.
+assert_alike(train(True, 0.1), train(True, 0.1, recomputes=True))
+assert any(not torch.allclose(a, b) for a, b in zip(train(True), train(True, 0.1), strict=True))
 print("equal")
 """
 
