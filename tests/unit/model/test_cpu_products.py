@@ -50,9 +50,9 @@ def test_products_and_gradients(T, shape):
 
 
 # Tokens that are packed in one turn or in several, of which the last is full or not; gradients of
-# one piece, of several that are alike, and of pieces of two sizes.
+# one piece, of several in one direction or both, and of pieces of two sizes.
 @pytest.mark.parametrize("T", [256, 257, 500, 530])
-@pytest.mark.parametrize("shape", [(32, 32), (64, 512), (480, 416), (1056, 32)])
+@pytest.mark.parametrize("shape", [(32, 32), (64, 512), (480, 416), (1056, 32), (96, 96), (64, 96)])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_gradients_of_weights(T, shape, threads):
     values, weight, upper = given(T, *shape)

@@ -1,15 +1,16 @@
 /* The gradient of a linear layer's weights: a product on AMX's tiles that sums over the tokens.
 
    It is made in pieces whose sums stay in the second-level cache, some tokens at a time: what a piece
-   needs of them is packed there, and what it needs of the next ones is fetched while it multiplies.
-   A piece of so many blocks of both matrices multiplies each of them as often as the other has. */
+   needs of them is packed there, and what it needs of the next ones is fetched while the tiles
+   multiply. Each matrix is read and packed once for every piece along the other. */
 #include "tiles.h"
 
 #ifdef HAS_TILES
 
 #define MOST_SUMS 144 /* blocks of 32 x 32 in a piece: 590 KB */
+#define MOST_EDGES 40 /* its strips and panels: 640 KB when packed, and as much that is fetched */
 #define CHUNK 8       /* steps that are packed at a time: a strip of them is 16 KB */
-#define PACKING 2     /* packing a block takes as long as so many products of two */
+#define PACKING 2     /* packing a block takes as long as so many products of two blocks */
 
 /* The columns of a matrix, [T, width], that a piece needs. */
 typedef struct {
@@ -32,13 +33,14 @@ typedef struct {
 
 static inline int64_t parts_of(int64_t all, int64_t part) { return (all + part - 1) / part; }
 
-/* The pieces with which the busiest thread is done first. They never change what is summed up, nor
-   in which order. */
+/* The pieces with which the busiest thread is done the soonest. Whatever they are, the same numbers
+   are summed up in the same order. */
 static Piece piece_of(int64_t strips, int64_t panels, int64_t threads) {
     Piece best = {1, 1};
     int64_t least = INT64_MAX;
-    for (int64_t down = 1; down <= at_most(strips, MOST_SUMS); down++)
-        for (int64_t across = 1; across <= at_most(panels, MOST_SUMS / down); across++) {
+    for (int64_t down = 1; down <= at_most(strips, MOST_EDGES - 1); down++) {
+        int64_t most = at_most(MOST_SUMS / down, MOST_EDGES - down);
+        for (int64_t across = 1; across <= at_most(panels, most); across++) {
             int64_t pieces = parts_of(strips, down) * parts_of(panels, across);
             /* As even as so many pieces can be. */
             Piece piece = {parts_of(strips, parts_of(strips, down)),
@@ -50,6 +52,7 @@ static Piece piece_of(int64_t strips, int64_t panels, int64_t threads) {
                 best = piece;
             }
         }
+    }
     return best;
 }
 
