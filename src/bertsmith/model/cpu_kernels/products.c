@@ -103,7 +103,7 @@ static inline void fetch_place(const Waiting *next, const Use *use, int64_t row,
 static inline __attribute__((always_inline)) void
 sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, const Waiting *next,
        const Use *use, int kind, const bf16 *ahead, int64_t lines, float *sums) {
-    int64_t some = at_most(16, steps / 2), rows = some ? (EDGE + some - 1) / some : 0;
+    int64_t some = at_most(16, steps / 2), rows = some ? parts_of(EDGE, some) : 0;
     int64_t every = steps * TOGETHER / EDGE, row = 0;
     clear_sums();
     for (int64_t s = 0; s < steps; s++) {
@@ -129,8 +129,7 @@ sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, co
 static int64_t panels_at_once(int64_t panels, int64_t steps) {
     int64_t most = CACHED / (steps * BLOCK * (int64_t)sizeof(bf16));
     most = most < 1 ? 1 : most;
-    int64_t turns = (panels + most - 1) / most;
-    return (panels + turns - 1) / turns;
+    return parts_of(panels, parts_of(panels, most));
 }
 
 /* values weight^T, or values weight, [T, columns], of bf16 values, [T, length], and what becomes
@@ -165,7 +164,7 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
         }
         for (int64_t from = 0; from < panels; from += at_once) {
             int64_t end = at_most(from + at_once, panels);
-            int64_t lines = (EDGE * steps / (end - from) + steps - 1) / steps;
+            int64_t lines = parts_of(EDGE * steps / (end - from), steps);
 #pragma omp for schedule(static) nowait
             for (int64_t i = 0; i < strips; i++) {
                 const bf16 *here = values + i * EDGE * length;

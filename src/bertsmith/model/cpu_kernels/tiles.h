@@ -46,7 +46,10 @@ static void take_tiles(void) {
 
 static inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static inline int64_t steps_of(int64_t length) { return (length + EDGE - 1) / EDGE; }
+/* How many parts there are, of which the last may be smaller. */
+static inline int64_t parts_of(int64_t all, int64_t part) { return (all + part - 1) / part; }
+
+static inline int64_t steps_of(int64_t length) { return parts_of(length, EDGE); }
 
 static inline __m512i interleave(__m512i a, __m512i b, int is_second) {
     static const uint16_t order[2][32] = {

@@ -15,9 +15,9 @@
 /* The columns of a matrix, [T, width], that a piece needs. */
 typedef struct {
     const bf16 *from;
-    int64_t rows, blocks;               /* blocks of 32 columns */
-    int64_t to_row, to_block, to_step;  /* how far it is to the next, in numbers */
-    int64_t lines, to_lines;            /* lines of 64 bytes in a row, and how far to the next ones */
+    int64_t rows, blocks;              /* blocks of 32 columns */
+    int64_t to_row, to_block, to_step; /* how far it is to the next, in numbers */
+    int64_t lines, to_lines;           /* 64 bytes each, side by side; how far to the next such */
 } Columns;
 
 /* Where lines are fetched, and how many there still are. */
@@ -30,8 +30,6 @@ typedef struct {
 typedef struct {
     int64_t strips, panels;
 } Piece;
-
-static inline int64_t parts_of(int64_t all, int64_t part) { return (all + part - 1) / part; }
 
 /* The pieces with which the busiest thread is done the soonest. Whatever they are, the same numbers
    are summed up in the same order. */
