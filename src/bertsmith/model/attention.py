@@ -27,6 +27,7 @@ __all__ = [
     "layout_for",
     "packed_attention",
     "self_attention",
+    "takes_plain_steps",
 ]
 
 
@@ -202,14 +203,23 @@ def packed_attention(
     return _unpad(output_BNSH, layout)
 
 
-def _in_plain_steps(query: Tensor, layout: PaddedLayout, dropout_p: float) -> bool:
+def takes_plain_steps(layout: PaddedLayout, dropout_p: float, *, is_trained: bool) -> bool:
     """Whether the probabilities are worked out whole, on a CPU.
 
     PyTorch's fused kernel for the CPU has no dropout, and its backward is slower than plain steps
     on short sequences; on long ones it saves the memory of the probabilities.
+
+    Args:
+        layout: the layout of the packed batch.
+        dropout_p: share of the probabilities that is dropped.
+        is_trained: whether backward will come.
     """
-    is_trained_short = query.requires_grad and layout.max_seqlen <= _SHORT
-    return query.device.type == "cpu" and (dropout_p > 0 or is_trained_short)
+    return dropout_p > 0 or (is_trained and layout.max_seqlen <= _SHORT)
+
+
+def _in_plain_steps(query: Tensor, layout: PaddedLayout, dropout_p: float) -> bool:
+    is_on_cpu = query.device.type == "cpu"
+    return is_on_cpu and takes_plain_steps(layout, dropout_p, is_trained=query.requires_grad)
 
 
 def _plain_attention(

@@ -3,14 +3,19 @@
 import torch
 from torch import Tensor
 
-__all__ = ["dropout_numbers", "dropout_seed"]
+__all__ = ["dropout_numbers", "dropout_seed", "dropout_seeds"]
 
 
 def dropout_seed(dropout_p: float, device: torch.device) -> Tensor:
-    """One number from the device's generator, from which a kernel hashes all others."""
+    """One number from the device's generator, from which a kernel hashes all others; 0 for none."""
     if dropout_p > 0:
-        return torch.randint(2**31 - 1, (1,), dtype=torch.int32, device=device)
+        return dropout_seeds(1, device)
     return torch.zeros(1, dtype=torch.int32, device=device)
+
+
+def dropout_seeds(number: int, device: torch.device) -> Tensor:
+    """So many of them, int32; on a CPU the same as one at a time."""
+    return torch.randint(2**31 - 1, (number,), dtype=torch.int32, device=device)
 
 
 def dropout_numbers(dropout_p: float) -> tuple[int, float]:

@@ -18,6 +18,7 @@ from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
 from bertsmith.model.rounding import with_rows
 from bertsmith.model.tied_embedding import TiedUse, as_output_weights, look_up
+from bertsmith.model.whole_layer import whole_layer
 
 __all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
 
@@ -126,6 +127,10 @@ class EncoderLayer(nn.Module):
 
     def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""
+        if is_plain(self.attention, SelfAttention):
+            in_one_call = whole_layer(self, hidden_TD, layout)
+            if in_one_call is not None:
+                return in_one_call
         attended_TD, bias, hidden_TD = self.attention(hidden_TD, layout)
         hidden_TD = self.attention_layer_norm(attended_TD, hidden_TD, bias)
         layers = self.intermediate, self.activation, self.output

@@ -11,8 +11,15 @@ from bertsmith.model.cpu_kernels.adamw import adamw_update, gradient_norm, is_up
 from bertsmith.model.cpu_kernels.attention import padded_attention
 from bertsmith.model.cpu_kernels.cross_entropy import cross_entropy_sums
 from bertsmith.model.cpu_kernels.dropout import can_drop, hashed_dropout
+from bertsmith.model.cpu_kernels.encoder_layer import (
+    EncoderLayerSettings,
+    EncoderLayerWeights,
+    encoder_layer,
+    fits_encoder_layer,
+)
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.gelu import gelu
+from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
 from bertsmith.model.cpu_kernels.library import why_no_kernels
 from bertsmith.model.cpu_kernels.products import (
     biased_product,
@@ -23,17 +30,23 @@ from bertsmith.model.cpu_kernels.products import (
     product_and_values,
 )
 from bertsmith.model.cpu_kernels.residual_norm import residual_norm
-from bertsmith.model.cpu_kernels.running import has_cpu_kernels
+from bertsmith.model.cpu_kernels.running import HashedDropout, has_cpu_kernels
 from bertsmith.model.cpu_kernels.vocabulary import fits_vocabulary, vocabulary_logits
 from bertsmith.model.cpu_kernels.vocabulary_loss import vocabulary_cross_entropy
 
 __all__ = [
+    "AttendedBatch",
+    "EncoderLayerSettings",
+    "EncoderLayerWeights",
+    "HashedDropout",
     "adamw_update",
     "biased_product",
     "can_drop",
     "cross_entropy_sums",
+    "encoder_layer",
     "feed_forward",
     "feed_forward_and_values",
+    "fits_encoder_layer",
     "fits_floats",
     "fits_tiles",
     "fits_vocabulary",

@@ -4,7 +4,6 @@ Shape suffixes: R rows, of which the first T are tokens, B sequences, S longest 
 H head size.
 """
 
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -56,11 +55,9 @@ def padded_attention(
         TypeError: cumulative lengths that are no int32.
         ValueError: lengths or a bias that don't fit the rows.
     """
-    _check(query_key_value, cu_seqlens, max_seqlen, num_tokens)
-    # oneDNN compiles its products for every shape; in steps of 32 few shapes recur.
-    S = -(-max_seqlen // 32) * 32
-    num_more_rows = query_key_value.shape[0] - num_tokens
-    batch = AttendedBatch(cu_seqlens, S, num_more_rows, HashedDropout.draw(dropout_p), causal)
+    lengths = cu_seqlens, max_seqlen, num_tokens
+    dropout = HashedDropout.draw(dropout_p)
+    batch = AttendedBatch.of(len(query_key_value), *lengths, dropout, causal=causal)
     columns = query_key_value.shape[1:].numel()
     zeros = query_key_value.new_zeros(columns, dtype=torch.float32)
     added = zeros if bias is None else bias.float()
@@ -68,18 +65,6 @@ def padded_attention(
     kind = HeadAttention if fits_attention(query_key_value) else _Attention
     output: Tensor = kind.apply(query_key_value, added, batch)  # type: ignore[no-untyped-call]
     return output
-
-
-def _check(query_key_value: Tensor, cu_seqlens: Tensor, max_seqlen: int, num_tokens: int) -> None:
-    """Refuses lengths by which a kernel would read or write beyond the tensors."""
-    if cu_seqlens.dtype != torch.int32:
-        raise TypeError(f"cumulative lengths are int32, not {cu_seqlens.dtype}")
-    ends = cu_seqlens.tolist()
-    if ends[0] != 0 or ends[-1] != num_tokens or num_tokens > len(query_key_value):
-        rows = len(query_key_value)
-        raise ValueError(f"sequences from {ends[0]} to {ends[-1]} in {num_tokens} of {rows} rows")
-    if any(not 0 <= end - start <= max_seqlen for start, end in pairwise(ends)):
-        raise ValueError(f"a sequence is longer than {max_seqlen}, or shorter than 0")
 
 
 class _Attention(torch.autograd.Function):

@@ -4,7 +4,8 @@ Those are of bf16 on AMX's tiles, or of float32 where `float_products` are the f
 """
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -41,6 +42,43 @@ class AttendedBatch:
     num_more_rows: int
     dropout: HashedDropout
     causal: bool
+
+    @classmethod
+    def of(
+        cls,
+        num_rows: int,
+        cu_seqlens: Tensor,
+        max_seqlen: int,
+        num_tokens: int,
+        dropout: HashedDropout,
+        *,
+        causal: bool,
+    ) -> Self:
+        """Checks that the lengths stay within the rows.
+
+        Args:
+            num_rows: rows R of the hidden states.
+            cu_seqlens: cumulative lengths, int32 [B + 1].
+            max_seqlen: length of the longest sequence, or more.
+            num_tokens: number of tokens T; rows behind them mean nothing.
+            dropout: of the probabilities.
+            causal: whether a token sees only itself and the tokens before it.
+
+        Raises:
+            TypeError: cumulative lengths that are no int32.
+            ValueError: lengths by which a kernel would read or write beyond the tensors.
+        """
+        if cu_seqlens.dtype != torch.int32:
+            raise TypeError(f"cumulative lengths are int32, not {cu_seqlens.dtype}")
+        ends = cu_seqlens.tolist()
+        if ends[0] != 0 or ends[-1] != num_tokens or num_tokens > num_rows:
+            found = f"sequences from {ends[0]} to {ends[-1]}"
+            raise ValueError(f"{found} in {num_tokens} of {num_rows} rows")
+        if any(not 0 <= end - start <= max_seqlen for start, end in pairwise(ends)):
+            raise ValueError(f"a sequence is longer than {max_seqlen}, or shorter than 0")
+        # oneDNN compiles its products for every shape; in steps of 32 few shapes recur.
+        S = -(-max_seqlen // 32) * 32
+        return cls(cu_seqlens, S, num_rows - num_tokens, dropout, causal)
 
     @property
     def B(self) -> int:  # noqa: N802 - as in shapes

@@ -8,6 +8,7 @@
    once it costs as much as the product. */
 #define _GNU_SOURCE
 #include "gelu.h"
+#include "kernels.h"
 #include "tiles.h"
 
 #ifdef HAS_TILES

@@ -1,4 +1,5 @@
 /* LayerNorm(residual + dropout(values + values_bias)), row by row; see residual_norm.py. */
+#include "kernels.h"
 #include "vectors.h"
 
 /* The sums of one row, in float32. */

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from bertsmith.model.cpu_kernels.library import kernels
-from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed
+from bertsmith.model.dropout_draws import dropout_numbers, dropout_seed, dropout_seeds
 
 __all__ = [
     "HashedDropout",
@@ -106,6 +106,13 @@ class HashedDropout:
             HashedDropout(seed=0, threshold=0, scale=1.0)
         """
         return cls(int(dropout_seed(p, torch.device("cpu"))), *dropout_numbers(p))
+
+    @classmethod
+    def draw_each(cls, *probabilities: float) -> list[Self]:
+        """What `draw` gives for one after the other, in one draw."""
+        number = sum(p > 0 for p in probabilities)
+        seeds = iter(dropout_seeds(number, torch.device("cpu")).tolist())
+        return [cls(next(seeds) if p > 0 else 0, *dropout_numbers(p)) for p in probabilities]
 
     @property
     def numbers(self) -> tuple[int, int, float]:

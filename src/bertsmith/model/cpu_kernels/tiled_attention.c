@@ -3,6 +3,7 @@
    All that one head needs, forward and backward, fits into a core's second-level cache. Memory sees
    what goes in, what comes out, and the probabilities, bf16 [B, N, S, S], which backward needs; of
    them rows and columns behind a sequence's end are never written nor read. */
+#include "kernels.h"
 #include "tiled_softmax.h"
 
 #ifdef HAS_TILES

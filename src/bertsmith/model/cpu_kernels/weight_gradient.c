@@ -3,6 +3,7 @@
    It is made in pieces whose sums stay in the second-level cache, some tokens at a time: what a piece
    needs of them is packed there, and what it needs of the next ones is fetched while the tiles
    multiply. Each matrix is read and packed once for every piece along the other. */
+#include "kernels.h"
 #include "tiles.h"
 
 #ifdef HAS_TILES

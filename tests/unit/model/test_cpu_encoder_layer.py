@@ -1,0 +1,206 @@
+"""A layer in one call against the same layer's modules, to the bit, and when those are called."""
+
+import pytest
+import torch
+from torch import nn
+
+from bertsmith.model import BertConfig, PackedSequences, cpu_kernels, encoder
+from bertsmith.model.attention import PaddedLayout
+from bertsmith.model.encoder import Encoder
+from kernel_checks import needs_tiles, threads_of
+
+pytestmark = [needs_tiles, pytest.mark.usefixtures("in_bf16")]
+
+LENGTHS = [40, 1, 64, 33]
+
+
+def make(num_layers=2, attention_p=0.1, hidden_p=0.1, **changed):
+    config = BertConfig(
+        vocab_size=10, hidden_size=64, num_hidden_layers=num_layers, num_attention_heads=2,
+        intermediate_size=96, hidden_dropout_prob=hidden_p,
+        attention_probs_dropout_prob=attention_p, **changed,
+    )  # fmt: skip
+    made, generator = Encoder(config), torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
+    return made
+
+
+def run(made, lengths=LENGTHS, *, wants_hidden=True, recomputes=False):
+    """Output and gradients, and what the generator is left as."""
+    torch.manual_seed(3)
+    made.recomputes = recomputes
+    packed = PackedSequences.from_lists([[7] * length for length in lengths])
+    hidden = torch.randn(packed.num_tokens, 64, requires_grad=wants_hidden)
+    upper = torch.randn(packed.num_tokens, 64).bfloat16()
+    output, _ = made(hidden, PaddedLayout.of(packed))
+    wanted = [weight for weight in (hidden, *made.parameters()) if weight.requires_grad]
+    found = torch.autograd.grad(output, wanted, upper) if wanted else ()
+    return [output.detach(), *found, torch.get_rng_state()]
+
+
+def by_modules(made, monkeypatch, *args, **kwargs):
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder, "whole_layer", lambda *_: None)
+        return run(made, *args, **kwargs)
+
+
+def is_whole(made, layer=0):
+    """Whether a layer went in one call."""
+    found = []
+    step = made.layers[layer]
+    handle = step.register_forward_hook(lambda _, __, output: found.append(output.grad_fn))
+    run(made)
+    handle.remove()
+    return type(found[0]).__name__ == "_EncoderLayerBackward"
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+# Rows behind the tokens or none, one token, strips that are full.
+@pytest.mark.parametrize("lengths", [LENGTHS, [1], [32, 32], [129, 130]])
+@pytest.mark.parametrize("dropout", [(0.1, 0.1), (0.0, 0.0), (0.1, 0.0), (0.0, 0.1)])
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_bits_of_the_modules(monkeypatch, lengths, dropout, attention, threads):
+    made = make(1, *dropout, attention=attention)
+    with threads_of(threads):
+        assert_same(run(made, lengths), by_modules(made, monkeypatch, lengths))
+
+
+def test_layers_follow_each_other(monkeypatch):
+    made = make(3)
+    assert all(is_whole(made, layer) for layer in range(3))
+    assert_same(run(made), by_modules(made, monkeypatch))
+    assert_same(run(made), run(made, recomputes=True))
+
+
+def test_hidden_states_that_want_no_gradient(monkeypatch):
+    made = make()
+    found = run(made, wants_hidden=False)
+    assert_same(found, by_modules(made, monkeypatch, wants_hidden=False))
+    made.layers[0].requires_grad_(False)
+    assert_same(run(made, wants_hidden=False), [found[0], *found[-13:]])
+    made.requires_grad_(False)
+    assert_same(run(made, wants_hidden=False), [found[0], found[-1]])
+
+
+def test_gradients_add_up():
+    made = make()
+    hidden = torch.randn(9, 64)
+    packed = PackedSequences.from_lists([[7] * 9])
+    totals = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        output, _ = made(hidden, PaddedLayout.of(packed))
+        output.float().square().sum().backward()
+        totals.append([weight.grad.clone() for weight in made.parameters()])
+    assert all(torch.equal(2 * once, twice) for once, twice in zip(*totals, strict=True))
+
+
+def test_a_layer_that_changed_before_backward():
+    made = make(1)
+    packed = PackedSequences.from_lists([[7] * 9])
+    output, _ = made(torch.randn(9, 64), PaddedLayout.of(packed))
+    with torch.no_grad():
+        made.layers[0].output.weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.float().sum().backward()
+
+
+def test_a_nan_stays_one():
+    made = make(1)
+    layer = made.layers[0]
+    payload = torch.tensor([0x7F800001], dtype=torch.int32).view(torch.float32)
+    for bias in (layer.attention.query_key_value.bias, layer.intermediate.bias):
+        before = bias.detach().clone()
+        bias.data[:1] = payload
+        assert run(made, [3])[0].isnan().any()
+        bias.data.copy_(before)
+    assert not run(made, [3])[0].isnan().any()
+
+
+class Scaled(nn.Module):
+    """What somebody puts in a linear layer's place."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, values):
+        return 2 * self.layer(values)
+
+
+def replace(layer):
+    layer.output = Scaled(layer.output)
+
+
+def hook(layer):
+    layer.attention.output.register_forward_hook(lambda _, __, output: 2 * output)
+
+
+def hook_on_attention(layer):
+    layer.attention.register_forward_hook(lambda _, __, outputs: (2 * outputs[0], *outputs[1:]))
+
+
+def other_dropout(layer):
+    layer.output_layer_norm.dropout_p = 0.3
+
+
+def freeze_a_part(layer):
+    layer.intermediate.requires_grad_(False)
+
+
+def without_a_bias(layer):
+    layer.output.register_parameter("bias", None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [replace, hook, hook_on_attention, other_dropout, freeze_a_part, without_a_bias],
+)
+def test_modules_that_are_called(monkeypatch, change):
+    made = make(1)
+    plain = run(made)[0]
+    change(made.layers[0])
+    assert not is_whole(made)
+    found = run(made)
+    assert_same(found, by_modules(made, monkeypatch))
+    assert torch.equal(found[0], plain) == (change is freeze_a_part)
+
+
+def test_other_layers():
+    assert is_whole(make(1))
+    assert not is_whole(make(1, hidden_act="gelu_erf"))
+    in_evaluation = make(1).eval()
+    assert is_whole(in_evaluation)  # gradients are wanted, and sequences are short
+    with torch.no_grad():
+        packed = PackedSequences.from_lists([[7] * 9])
+        output, _ = in_evaluation(torch.randn(9, 64), PaddedLayout.of(packed))
+    assert output.grad_fn is None
+
+
+def test_lengths_and_vectors_that_do_not_fit():
+    made = make(1)
+    layer = made.layers[0]
+    packed = PackedSequences.from_lists([[7] * 9])
+    layout = PaddedLayout.of(packed)
+    with pytest.raises(ValueError, match="in 9 of 8 rows"):
+        layer(torch.randn(8, 64).bfloat16(), layout)
+    layer.output.bias = nn.Parameter(torch.zeros(63))
+    with pytest.raises(ValueError, match=r"bias or weight has the shape \[63\], not \[64\]"):
+        layer(torch.randn(9, 64).bfloat16(), layout)
+
+
+def test_draws_for_several():
+    draw = cpu_kernels.HashedDropout
+    torch.manual_seed(4)
+    expected = [draw.draw(p) for p in (0.1, 0.0, 0.2)]
+    state = torch.get_rng_state()
+    torch.manual_seed(4)
+    assert draw.draw_each(0.1, 0.0, 0.2) == expected
+    assert torch.equal(torch.get_rng_state(), state)
