@@ -25,6 +25,7 @@ __all__ = [
     "PaddedLayout",
     "VarlenLayout",
     "layout_for",
+    "num_padded_rows",
     "packed_attention",
     "self_attention",
     "takes_plain_steps",
@@ -64,12 +65,19 @@ class PaddedLayout:
     def of(cls, packed: PackedSequences) -> Self:
         """Computes the layout of a packed batch, without asking the device for a number."""
         batch_size, max_seqlen, T = packed.batch_size, packed.max_seqlen, packed.num_tokens
+        num_rows = num_padded_rows(packed)
         if batch_size * max_seqlen == T:
-            return cls(batch_size, max_seqlen, T, T, None, None, packed.cu_seqlens)
-        num_rows = num_rows_for(T, packed.input_ids.device)
+            return cls(batch_size, max_seqlen, T, num_rows, None, None, packed.cu_seqlens)
         slots = packed.row_index * max_seqlen + packed.column_index
         mask = packed.padding_mask()[:, None, None, :]
         return cls(batch_size, max_seqlen, T, num_rows, slots, mask, packed.cu_seqlens)
+
+
+def num_padded_rows(packed: PackedSequences) -> int:
+    """Rows of the hidden states in a `PaddedLayout`: the tokens, and some of no meaning."""
+    T = packed.num_tokens
+    is_reshape = packed.batch_size * packed.max_seqlen == T
+    return T if is_reshape else num_rows_for(T, packed.input_ids.device)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from bertsmith.model import cpu_kernels
 from bertsmith.model.activations import activation
-from bertsmith.model.attention import AttentionLayout, self_attention
+from bertsmith.model.attention import AttentionLayout, num_padded_rows, self_attention
 from bertsmith.model.config import BertConfig
 from bertsmith.model.dropout import Dropout
 from bertsmith.model.feed_forward import feed_forward
@@ -39,8 +40,14 @@ class Embeddings(nn.Module):
         self._use: TiedUse | None = None
 
     def forward(self, packed: PackedSequences) -> Tensor:
-        """Returns the embedded tokens, [T, D]."""
+        """Returns the embedded tokens, [T, D], or with `num_padded_rows` behind them already."""
         self._use = TiedUse() if self._adds_rows_alone() else None
+        if self._use is not None and (weights := self._weights_for_kernel()) is not None:
+            ids = cpu_kernels.TokenIds(packed.input_ids, packed.token_type_ids, packed.position_ids)
+            if cpu_kernels.fits_embeddings(ids, weights):
+                dropout_p = self.dropout.p if self.dropout.training else 0.0
+                numbers = self.layer_norm.eps, dropout_p, num_padded_rows(packed)
+                return cpu_kernels.embed(ids, weights, *numbers, self._use)
         if self._use is None:
             word_TD = self.word(packed.input_ids)
         else:
@@ -59,6 +66,20 @@ class Embeddings(nn.Module):
         if self._use is None:
             return self.word.weight
         return as_output_weights(self.word.weight, self._use)
+
+    def _weights_for_kernel(self) -> cpu_kernels.EmbeddingWeights | None:
+        """What the modules have, unless one isn't what it was built as."""
+        tables = self.word, self.token_type, self.position
+        if not (
+            all(is_plain(table, nn.Embedding) for table in tables)
+            and all(table.padding_idx is None and table.max_norm is None for table in tables)
+            and is_plain(self.layer_norm, nn.LayerNorm)
+            and is_plain(self.dropout, Dropout)
+        ):
+            return None
+        word, token_type, position = (table.weight for table in tables)
+        norm = self.layer_norm.weight, self.layer_norm.bias
+        return cpu_kernels.EmbeddingWeights(word, token_type, position, *norm)
 
     def _adds_rows_alone(self) -> bool:
         """Whether it is worth the trouble: a GPU makes and adds zeros in no time."""
@@ -157,7 +178,7 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         """Returns the last hidden states [T, D] and, if asked for, the embeddings and all L."""
         hidden_TD = hidden_TD.to(compute_dtype(hidden_TD))
-        states = [hidden_TD]
+        states = [hidden_TD[: layout.num_tokens]]
         hidden_TD = with_rows(hidden_TD, layout.num_rows)
         for layer in self.layers:
             if self.recomputes and torch.is_grad_enabled():

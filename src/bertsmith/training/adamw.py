@@ -80,8 +80,7 @@ class AdamW(Uncompiled, torch.optim.AdamW):
     def _update(self, group: dict[str, Any], factor: float) -> None:
         parameters = [p for p in group["params"] if p.grad is not None]
         states = [self.state[parameter] for parameter in parameters]
-        for state in states:
-            state["step"] += 1
+        torch._foreach_add_([state["step"] for state in states], 1)
         cpu_kernels.adamw_update(
             parameters,
             _gradients(parameters),

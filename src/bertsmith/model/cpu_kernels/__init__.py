@@ -11,6 +11,12 @@ from bertsmith.model.cpu_kernels.adamw import adamw_update, gradient_norm, is_up
 from bertsmith.model.cpu_kernels.attention import padded_attention
 from bertsmith.model.cpu_kernels.cross_entropy import cross_entropy_sums
 from bertsmith.model.cpu_kernels.dropout import can_drop, hashed_dropout
+from bertsmith.model.cpu_kernels.embeddings import (
+    EmbeddingWeights,
+    TokenIds,
+    embed,
+    fits_embeddings,
+)
 from bertsmith.model.cpu_kernels.encoder_layer import (
     EncoderLayerSettings,
     EncoderLayerWeights,
@@ -36,16 +42,20 @@ from bertsmith.model.cpu_kernels.vocabulary_loss import vocabulary_cross_entropy
 
 __all__ = [
     "AttendedBatch",
+    "EmbeddingWeights",
     "EncoderLayerSettings",
     "EncoderLayerWeights",
     "HashedDropout",
+    "TokenIds",
     "adamw_update",
     "biased_product",
     "can_drop",
     "cross_entropy_sums",
+    "embed",
     "encoder_layer",
     "feed_forward",
     "feed_forward_and_values",
+    "fits_embeddings",
     "fits_encoder_layer",
     "fits_floats",
     "fits_tiles",

@@ -7,6 +7,7 @@ used the caches: a fifth of a small model's step, a fourteenth of BERT-base's.
 Shape suffixes: R rows, of which the first T are tokens, D hidden, F intermediate.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.head_attention import AttendedBatch, fits_attention
-from bertsmith.model.cpu_kernels.products import fits_tiles
+from bertsmith.model.cpu_kernels.products import fits_tiles, is_packable
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     ask,
@@ -23,6 +24,7 @@ from bertsmith.model.cpu_kernels.running import (
     empty,
     is_plain_float32,
     must_agree,
+    scratch,
 )
 
 __all__ = ["EncoderLayerSettings", "EncoderLayerWeights", "encoder_layer", "fits_encoder_layer"]
@@ -99,8 +101,8 @@ def fits_encoder_layer(hidden: Tensor, weights: EncoderLayerWeights, num_heads: 
     """
     D, F = weights.outer.shape
     fits = (
-        fits_tiles(hidden, weights.query_key_value)
-        and fits_tiles(hidden, weights.attended, weights.inner, weights.outer)
+        fits_tiles(hidden, weights.attended, weights.inner, weights.outer)
+        and is_packable(weights.query_key_value)
         and hidden.dim() == 2
         and hidden.is_contiguous()
         and all(map(is_plain_float32, weights.vectors()))
@@ -152,12 +154,12 @@ class _EncoderLayer(torch.autograd.Function):
             batch.num_more_rows, int(batch.causal), (D // N) ** -0.5, *batch.dropout.numbers,
             *seeds, *dropouts[1].numbers[1:],
         )  # fmt: skip
-        kept = _bytes(ask("encoder_layer_kept", *ctx.sizes))
-        scratch = _bytes(ask("encoder_layer_scratch", *ctx.sizes, 0, torch.get_num_threads()))
+        kept_bytes, room, _ = _bytes(*ctx.sizes, torch.get_num_threads())
+        kept = torch.empty(kept_bytes, dtype=torch.uint8, device="cpu")
         output = torch.empty_like(hidden)
         call(
-            "encoder_layer_forward", hidden, *weights, batch.cu_seqlens, output, kept, scratch,
-            *ctx.sizes, *ctx.numbers, settings.first_eps, settings.second_eps,
+            "encoder_layer_forward", hidden, *weights, batch.cu_seqlens, output, kept,
+            scratch(room), *ctx.sizes, *ctx.numbers, settings.first_eps, settings.second_eps,
         )  # fmt: skip
         ctx.save_for_backward(hidden, batch.cu_seqlens, kept, *weights.matrices)
         return output
@@ -167,14 +169,14 @@ class _EncoderLayer(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         hidden, cu_seqlens, kept, *matrices = ctx.saved_tensors
         D, F = matrices[-1].shape
-        scratch = _bytes(ask("encoder_layer_scratch", *ctx.sizes, 1, torch.get_num_threads()))
+        _, _, room = _bytes(*ctx.sizes, torch.get_num_threads())
         grad_hidden = torch.empty_like(hidden)
         of_matrices = [empty(*matrix.shape) for matrix in matrices]
         lengths = _lengths(D, F)
         of_vectors = empty(sum(lengths))
         call(
             "encoder_layer_backward", grad_output.contiguous(), hidden, *matrices, cu_seqlens,
-            kept, scratch, grad_hidden, *of_matrices, of_vectors, *ctx.sizes, *ctx.numbers,
+            kept, scratch(room), grad_hidden, *of_matrices, of_vectors, *ctx.sizes, *ctx.numbers,
         )  # fmt: skip
         found = dict(zip(_MATRICES, of_matrices, strict=True))
         found |= dict(zip(_VECTORS, torch.split(of_vectors, lengths), strict=True))
@@ -191,5 +193,9 @@ def _lengths(D: int, F: int) -> list[int]:
     return [3 * D, D, D, D, F, D, D, D]
 
 
-def _bytes(number: int) -> Tensor:
-    return torch.empty(number, dtype=torch.uint8, device="cpu")
+@functools.lru_cache(maxsize=64)
+def _bytes(*numbers: int) -> tuple[int, int, int]:
+    """What forward leaves for backward, and the scratch of each, for sizes and threads."""
+    *sizes, threads = numbers
+    forward, backward = (ask("encoder_layer_scratch", *sizes, i, threads) for i in (0, 1))
+    return ask("encoder_layer_kept", *sizes), forward, backward

@@ -18,6 +18,7 @@ __all__ = ["kernels", "why_no_kernels"]
 _SOURCES = (
     "residual_norm.c",
     "dropout.c",
+    "embeddings.c",
     "gelu.c",
     "attention.c",
     "cross_entropy.c",

@@ -1,6 +1,7 @@
 """Calling the C kernels with tensors."""
 
 import ctypes
+import threading
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,6 +24,7 @@ __all__ = [
     "is_wide",
     "must_agree",
     "quiet",
+    "scratch",
     "thread_sums",
 ]
 
@@ -33,7 +35,7 @@ def has_cpu_kernels(*tensors: Tensor) -> bool:
     All of them are bf16; or all are float32, and autocast doesn't ask for another type.
     """
     return (
-        all(type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu" for t in tensors)
+        all(type(t) in (Tensor, nn.Parameter) and t.is_cpu for t in tensors)
         and _have_one_type(tensors)
         and not _is_looked_at()
         and kernels() is not None
@@ -77,8 +79,8 @@ def is_plain_float32(tensor: Tensor) -> bool:
     """Whether numbers lie as kernels read them: a float32 tensor on the CPU, in one piece."""
     return (
         type(tensor) in (Tensor, nn.Parameter)
-        and tensor.device.type == "cpu"
         and tensor.dtype == torch.float32
+        and tensor.is_cpu
         and tensor.is_contiguous()
     )
 
@@ -128,6 +130,23 @@ def empty(*shape: int) -> Tensor:
 def thread_sums(*shape: int) -> Tensor:
     """Zeros, float32 [threads, *shape], to which each thread of a kernel adds its own part."""
     return torch.zeros(torch.get_num_threads(), *shape, dtype=torch.float32, device="cpu")
+
+
+class _Scratch(threading.local):
+    """Each thread's room, as much as any of its kernels has needed."""
+
+    room: Tensor | None = None
+
+
+_SCRATCH = _Scratch()
+
+
+def scratch(num_bytes: int) -> Tensor:
+    """Room for what one call of a kernel forgets, uint8; this thread's next call gets the same."""
+    room = _SCRATCH.room
+    if room is None or len(room) < num_bytes:
+        room = _SCRATCH.room = torch.empty(num_bytes, dtype=torch.uint8, device="cpu")
+    return room
 
 
 def in_rows(matrix: Tensor) -> Tensor:
@@ -206,7 +225,7 @@ def _converted(
         is_in_pieces = not argument.is_contiguous() and (
             argument.dim() != 2 or not is_in_rows(argument)
         )
-        if is_in_pieces or argument.device.type != "cpu":
+        if is_in_pieces or not argument.is_cpu:
             raise ValueError("a kernel takes contiguous tensors on the CPU")
         return ctypes.c_void_p(argument.data_ptr())
     return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
