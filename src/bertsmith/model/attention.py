@@ -212,7 +212,7 @@ def packed_attention(
 
 
 def takes_plain_steps(layout: PaddedLayout, dropout_p: float, *, is_trained: bool) -> bool:
-    """Whether the probabilities are worked out whole, on a CPU.
+    """Whether a CPU works the probabilities out whole.
 
     PyTorch's fused kernel for the CPU has no dropout, and its backward is slower than plain steps
     on short sequences; on long ones it saves the memory of the probabilities.

@@ -3,6 +3,9 @@
 Shape suffixes: T packed tokens, D hidden, N heads, H head size, F intermediate.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -19,7 +22,7 @@ from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
 from bertsmith.model.rounding import with_rows
 from bertsmith.model.tied_embedding import TiedUse, as_output_weights, look_up
-from bertsmith.model.whole_layer import whole_layer
+from bertsmith.model.whole_layer import whole_layers
 
 __all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
 
@@ -40,13 +43,18 @@ class Embeddings(nn.Module):
         self._use: TiedUse | None = None
 
     def forward(self, packed: PackedSequences) -> Tensor:
-        """Returns the embedded tokens, [T, D], or with `num_padded_rows` behind them already."""
+        """Returns the embedded tokens, [T, D].
+
+        Where a kernel makes them and nobody listens, `num_padded_rows` are there already.
+        """
         self._use = TiedUse() if self._adds_rows_alone() else None
         if self._use is not None and (weights := self._weights_for_kernel()) is not None:
             ids = cpu_kernels.TokenIds(packed.input_ids, packed.token_type_ids, packed.position_ids)
             if cpu_kernels.fits_embeddings(ids, weights):
                 dropout_p = self.dropout.p if self.dropout.training else 0.0
-                numbers = self.layer_norm.eps, dropout_p, num_padded_rows(packed)
+                is_heard = not is_plain(self, Embeddings)
+                num_rows = packed.num_tokens if is_heard else num_padded_rows(packed)
+                numbers = self.layer_norm.eps, dropout_p, num_rows
                 return cpu_kernels.embed(ids, weights, *numbers, self._use)
         if self._use is None:
             word_TD = self.word(packed.input_ids)
@@ -71,8 +79,7 @@ class Embeddings(nn.Module):
         """What the modules have, unless one isn't what it was built as."""
         tables = self.word, self.token_type, self.position
         if not (
-            all(is_plain(table, nn.Embedding) for table in tables)
-            and all(table.padding_idx is None and table.max_norm is None for table in tables)
+            all(map(_is_plain_table, tables))
             and is_plain(self.layer_norm, nn.LayerNorm)
             and is_plain(self.dropout, Dropout)
         ):
@@ -86,12 +93,23 @@ class Embeddings(nn.Module):
         weight_VD = self.word.weight
         return (
             self.training
-            and is_plain(self.word, nn.Embedding)
+            and _is_plain_table(self.word)
             and weight_VD.device.type == "cpu"
             and weight_VD.requires_grad
             and torch.is_grad_enabled()
             and not torch.compiler.is_compiling()
         )
+
+
+def _is_plain_table(module: nn.Module) -> bool:
+    """Whether looking rows up, and adding to their gradients, is all that a module does."""
+    return (
+        is_plain(module, nn.Embedding)
+        and module.padding_idx is None
+        and module.max_norm is None
+        and not module.scale_grad_by_freq
+        and not module.sparse
+    )
 
 
 def _table(num_rows: int, hidden_size: int) -> nn.Embedding:
@@ -148,16 +166,23 @@ class EncoderLayer(nn.Module):
 
     def forward(self, hidden_TD: Tensor, layout: AttentionLayout) -> Tensor:
         """Returns the next hidden states, [T, D]."""
-        if is_plain(self.attention, SelfAttention):
-            in_one_call = whole_layer(self, hidden_TD, layout)
-            if in_one_call is not None:
-                return in_one_call
+        if (steps := _in_one_call([self], hidden_TD, layout)) is not None:
+            return steps[0](hidden_TD)
         attended_TD, bias, hidden_TD = self.attention(hidden_TD, layout)
         hidden_TD = self.attention_layer_norm(attended_TD, hidden_TD, bias)
         layers = self.intermediate, self.activation, self.output
         output_TD, bias, hidden_TD = feed_forward(*layers, hidden_TD)
         next_TD: Tensor = self.output_layer_norm(output_TD, hidden_TD, bias)
         return next_TD
+
+
+def _in_one_call(
+    layers: Sequence[EncoderLayer], hidden_TD: Tensor, layout: AttentionLayout
+) -> list[Callable[[Tensor], Tensor]] | None:
+    """`whole_layers`, unless somebody put another attention into a layer."""
+    if not all(is_plain(layer.attention, SelfAttention) for layer in layers):
+        return None
+    return whole_layers(layers, hidden_TD, layout)
 
 
 class Encoder(nn.Module):
@@ -180,11 +205,26 @@ class Encoder(nn.Module):
         hidden_TD = hidden_TD.to(compute_dtype(hidden_TD))
         states = [hidden_TD[: layout.num_tokens]]
         hidden_TD = with_rows(hidden_TD, layout.num_rows)
-        for layer in self.layers:
-            if self.recomputes and torch.is_grad_enabled():
-                hidden_TD = checkpoint(layer, hidden_TD, layout, use_reentrant=False)
-            else:
-                hidden_TD = layer(hidden_TD, layout)
+        for step in self._steps(hidden_TD, layout):
+            hidden_TD = step(hidden_TD)
             if keep_all:
                 states.append(hidden_TD[: layout.num_tokens])
         return hidden_TD[: layout.num_tokens], tuple(states) if keep_all else None
+
+    def _steps(
+        self, hidden_TD: Tensor, layout: AttentionLayout
+    ) -> Sequence[Callable[[Tensor], Tensor]]:
+        """The layers as functions of hidden states."""
+        if self.recomputes and torch.is_grad_enabled():
+            again = partial(checkpoint, use_reentrant=False)
+            return [partial(again, layer, layout=layout) for layer in self.layers]
+        plain = [
+            layer
+            for layer in self.layers
+            if isinstance(layer, EncoderLayer)
+            and is_plain(layer, EncoderLayer)
+            and layer._compiled_call_impl is None
+        ]
+        all_are = len(plain) == len(self.layers)
+        steps = _in_one_call(plain, hidden_TD, layout) if all_are else None
+        return steps or [partial(layer, layout=layout) for layer in self.layers]

@@ -1,5 +1,8 @@
-"""An encoder layer in one call, where kernels can do all of it; else its modules do it in turn."""
+"""Encoder layers in one call each, where kernels can do all of it; else modules do it in turn."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,43 +17,36 @@ from bertsmith.model.residual_norm import ResidualNorm
 if TYPE_CHECKING:
     from bertsmith.model.encoder import EncoderLayer
 
-__all__ = ["whole_layer"]
+__all__ = ["whole_layers"]
 
 
-def whole_layer(layer: "EncoderLayer", hidden_TD: Tensor, layout: AttentionLayout) -> Tensor | None:
-    """The next hidden states, [T, D], to the bit as from the layer's modules; None if it can't.
+def whole_layers(
+    layers: Sequence["EncoderLayer"], hidden_TD: Tensor, layout: AttentionLayout
+) -> list[Callable[[Tensor], Tensor]] | None:
+    """Each layer as a function of hidden states, the same as its modules; None if one can't be.
 
-    It can't where somebody would miss the calls of those modules, see `is_plain`.
+    The bits are the same, too, but for gradients of biases and LayerNorms with over 16 threads.
+
+    It can't where somebody would miss the calls of those modules, see `is_plain`. What dropout
+    draws is drawn here, for all layers: between their kernels the same costs thrice the time.
 
     Args:
-        layer: the layer.
-        hidden_TD: hidden states.
+        layers: layers that follow each other, each with a `SelfAttention` that is plain itself.
+        hidden_TD: what the first of them will be given.
         layout: of the packed batch.
     """
     if not (cpu_kernels.has_cpu_kernels(hidden_TD) and isinstance(layout, PaddedLayout)):
         return None
-    weights = _weights(layer)
-    first, second = layer.attention_layer_norm, layer.output_layer_norm
-    first_p, second_p = (norm.dropout_p if norm.training else 0.0 for norm in (first, second))
-    N = layer.attention.num_heads
-    if (
-        weights is None
-        or first_p != second_p
-        or not cpu_kernels.fits_encoder_layer(hidden_TD, weights, N)
+    given = [_weights(layer) for layer in layers]
+    weights = [each for each in given if each is not None]
+    if len(weights) < len(layers) or not all(
+        _fits(layer, each, hidden_TD, layout) for layer, each in zip(layers, weights, strict=True)
     ):
         return None
-    attention_p = layer.attention.dropout_p if layer.attention.training else 0.0
-    if not takes_plain_steps(
-        layout, attention_p, is_trained=torch.is_grad_enabled() and weights.outer.requires_grad
-    ):
-        return None
-    drops = cpu_kernels.HashedDropout.draw_each(attention_p, first_p, second_p)
     lengths = layout.cu_seqlens, layout.max_seqlen, layout.num_tokens
-    batch = cpu_kernels.AttendedBatch.of(
-        len(hidden_TD), *lengths, drops[0], causal=layer.attention.causal
-    )
-    settings = cpu_kernels.EncoderLayerSettings(N, first.eps, second.eps, *drops[1:])
-    return cpu_kernels.encoder_layer(hidden_TD, weights, batch, settings)
+    nothing = cpu_kernels.HashedDropout.draw(0.0)
+    batch = cpu_kernels.AttendedBatch.of(len(hidden_TD), *lengths, nothing, causal=False)
+    return [_drawn(layer, each, batch) for layer, each in zip(layers, weights, strict=True)]
 
 
 def _weights(layer: "EncoderLayer") -> cpu_kernels.EncoderLayerWeights | None:
@@ -69,4 +65,45 @@ def _weights(layer: "EncoderLayer") -> cpu_kernels.EncoderLayerWeights | None:
         return None
     return cpu_kernels.EncoderLayerWeights(
         *(weight for step in steps for weight in (step.weight, step.bias))
+    )
+
+
+def _dropouts(layer: "EncoderLayer") -> tuple[float, float, float]:
+    """Of attention's probabilities, and before both sums."""
+    steps = layer.attention, layer.attention_layer_norm, layer.output_layer_norm
+    of_attention, first, second = (step.dropout_p if step.training else 0.0 for step in steps)
+    return of_attention, first, second
+
+
+def _fits(
+    layer: "EncoderLayer",
+    weights: cpu_kernels.EncoderLayerWeights,
+    hidden_TD: Tensor,
+    layout: PaddedLayout,
+) -> bool:
+    of_attention, first, second = _dropouts(layer)
+    is_trained = torch.is_grad_enabled() and weights.outer.requires_grad
+    return (
+        first == second
+        and cpu_kernels.fits_encoder_layer(hidden_TD, weights, layer.attention.num_heads)
+        and takes_plain_steps(layout, of_attention, is_trained=is_trained)
+    )
+
+
+def _drawn(
+    layer: "EncoderLayer",
+    weights: cpu_kernels.EncoderLayerWeights,
+    batch: cpu_kernels.AttendedBatch,
+) -> Callable[[Tensor], Tensor]:
+    of_attention, *others = cpu_kernels.HashedDropout.draw_each(*_dropouts(layer))
+    return partial(
+        cpu_kernels.encoder_layer,
+        weights=weights,
+        batch=replace(batch, dropout=of_attention, causal=layer.attention.causal),
+        settings=cpu_kernels.EncoderLayerSettings(
+            layer.attention.num_heads,
+            layer.attention_layer_norm.eps,
+            layer.output_layer_norm.eps,
+            *others,
+        ),
     )

@@ -79,6 +79,8 @@ class AdamW(Uncompiled, torch.optim.AdamW):
 
     def _update(self, group: dict[str, Any], factor: float) -> None:
         parameters = [p for p in group["params"] if p.grad is not None]
+        if not parameters:
+            return
         states = [self.state[parameter] for parameter in parameters]
         torch._foreach_add_([state["step"] for state in states], 1)
         cpu_kernels.adamw_update(

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.functional import embedding, layer_norm
 
 from bertsmith.model import BertConfig, BertForPreTraining, PackedSequences, cpu_kernels
+from bertsmith.model.attention import num_padded_rows
 from bertsmith.model.encoder import Embeddings
 from bertsmith.model.precision import autocast
 from bertsmith.model.tied_embedding import TiedUse
@@ -158,8 +159,16 @@ def test_a_models_gradients(monkeypatch):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def hook(part):
+def hook_on_words(part):
     part.word.register_forward_hook(lambda _, __, output: 2 * output)
+
+
+def hook_on_positions(part):
+    part.position.register_forward_hook(lambda _, __, output: 2 * output)
+
+
+def hook_on_norm(part):
+    part.layer_norm.register_forward_hook(lambda _, __, output: 2 * output)
 
 
 def replace(part):
@@ -174,7 +183,28 @@ def pad(part):
     part.word.padding_idx = 0
 
 
-@pytest.mark.parametrize("change", [None, hook, replace, freeze, pad])
+def make_sparse(part):
+    part.position.sparse = True
+
+
+def scale(part):
+    part.token_type.scale_grad_by_freq = True
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        hook_on_words,
+        hook_on_positions,
+        hook_on_norm,
+        replace,
+        freeze,
+        pad,
+        make_sparse,
+        scale,
+    ],
+)
 def test_modules_that_are_called(change):
     part = Embeddings(CONFIG)
     packed = PackedSequences.from_lists([[7, 8, 9]])
@@ -184,3 +214,30 @@ def test_modules_that_are_called(change):
     assert is_whole == (change is None)
     with torch.no_grad():
         assert part(packed).grad_fn is None
+
+
+def test_rows_behind_the_tokens():
+    part = Embeddings(CONFIG)
+    packed = PackedSequences.from_lists([[7] * 150, [8] * 151])
+    assert len(part(packed)) == num_padded_rows(packed) > 301
+    part.register_forward_hook(lambda *_: None)
+    assert len(part(packed)) == 301
+
+
+def test_eps_that_is_an_integer():
+    ids, weights, found = ids_of(9), weights_of(32), []
+    for eps in (1, 1.0):
+        torch.manual_seed(0)
+        with autocast("bf16", CPU):
+            found.append(cpu_kernels.embed(ids, weights, eps, 0.1, 9, TiedUse()))
+    assert torch.equal(*found)
+
+
+def test_ids_in_another_form():
+    ids, weights = ids_of(8), weights_of(32)
+    expected = embed(ids, weights)
+    apart = cpu_kernels.TokenIds(*(torch.stack([each, each], 1)[:, 0] for each in ids))
+    assert not apart.words.is_contiguous()
+    assert torch.equal(embed(apart, weights), expected)
+    narrow = ids._replace(words=ids.words.int())
+    assert not cpu_kernels.fits_embeddings(narrow, weights)

@@ -1,12 +1,14 @@
 """A layer in one call against the same layer's modules, to the bit, and when those are called."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
 
 from bertsmith.model import BertConfig, PackedSequences, cpu_kernels, encoder
 from bertsmith.model.attention import PaddedLayout
-from bertsmith.model.encoder import Encoder
+from bertsmith.model.encoder import Encoder, EncoderLayer
 from kernel_checks import needs_tiles, threads_of
 
 pytestmark = [needs_tiles, pytest.mark.usefixtures("in_bf16")]
@@ -42,7 +44,16 @@ def run(made, lengths=LENGTHS, *, wants_hidden=True, recomputes=False):
 
 def by_modules(made, monkeypatch, *args, **kwargs):
     with monkeypatch.context() as patch:
-        patch.setattr(encoder, "whole_layer", lambda *_: None)
+        patch.setattr(encoder, "whole_layers", lambda *_: None)
+        return run(made, *args, **kwargs)
+
+
+def in_one_call(made, monkeypatch, *args, **kwargs):
+    def refuse(*_, **__):
+        raise AssertionError("a layer's modules were called")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EncoderLayer, "forward", refuse)
         return run(made, *args, **kwargs)
 
 
@@ -69,19 +80,60 @@ def assert_same(found, expected):
 def test_bits_of_the_modules(monkeypatch, lengths, dropout, attention, threads):
     made = make(1, *dropout, attention=attention)
     with threads_of(threads):
-        assert_same(run(made, lengths), by_modules(made, monkeypatch, lengths))
+        found = in_one_call(made, monkeypatch, lengths)
+        assert_same(found, by_modules(made, monkeypatch, lengths))
 
 
 def test_layers_follow_each_other(monkeypatch):
     made = make(3)
     assert all(is_whole(made, layer) for layer in range(3))
-    assert_same(run(made), by_modules(made, monkeypatch))
+    assert_same(in_one_call(made, monkeypatch), by_modules(made, monkeypatch))
     assert_same(run(made), run(made, recomputes=True))
+
+
+def listen(layer):
+    layer.register_forward_hook(lambda *_: None)
+
+
+def compile_it(layer):
+    layer.compile(disable=True)
+
+
+@pytest.mark.parametrize("change", [None, listen, compile_it])
+def test_layers_that_are_called(monkeypatch, change):
+    made, called, forward = make(3), [], EncoderLayer.forward
+    if change is not None:
+        change(made.layers[1])
+
+    def told(layer, *args, **kwargs):
+        called.append(layer)
+        return forward(layer, *args, **kwargs)
+
+    monkeypatch.setattr(EncoderLayer, "forward", told)
+    found = run(made)
+    assert called == ([] if change is None else list(made.layers))
+    assert_same(found, by_modules(made, monkeypatch))
+
+
+def test_all_states(monkeypatch):
+    def states(made):
+        torch.manual_seed(3)
+        packed = PackedSequences.from_lists([[7] * length for length in LENGTHS])
+        hidden = torch.randn(packed.num_tokens, 64)
+        output, kept = made(hidden, PaddedLayout.of(packed), keep_all=True)
+        assert torch.equal(kept[-1], output)
+        assert {len(state) for state in kept} == {packed.num_tokens}
+        return kept
+
+    made = make(2)
+    found = states(made)
+    monkeypatch.setattr(encoder, "whole_layers", lambda *_: None)
+    assert_same(found, states(made))
 
 
 def test_hidden_states_that_want_no_gradient(monkeypatch):
     made = make()
-    found = run(made, wants_hidden=False)
+    found = in_one_call(made, monkeypatch, wants_hidden=False)
     assert_same(found, by_modules(made, monkeypatch, wants_hidden=False))
     made.layers[0].requires_grad_(False)
     assert_same(run(made, wants_hidden=False), [found[0], *found[-13:]])
@@ -100,6 +152,45 @@ def test_gradients_add_up():
         output.float().square().sum().backward()
         totals.append([weight.grad.clone() for weight in made.parameters()])
     assert all(torch.equal(2 * once, twice) for once, twice in zip(*totals, strict=True))
+
+
+def output_of(made):
+    torch.manual_seed(5)
+    output, _ = made(torch.randn(33, 64), PaddedLayout.of(PackedSequences.from_lists([[7] * 33])))
+    return output
+
+
+def test_backward_twice_and_on_other_threads():
+    made = make()
+    output = output_of(made)
+    upper = torch.ones_like(output)
+    expected = torch.autograd.grad(output, list(made.parameters()), upper, retain_graph=True)
+    again = torch.autograd.grad(output, list(made.parameters()), upper, retain_graph=True)
+    assert_same(again, expected)
+    with ThreadPoolExecutor(1) as pool:
+        going_back = pool.submit(torch.autograd.grad, output, list(made.parameters()), upper)
+        assert_same(going_back.result(), expected)
+
+
+def test_another_number_of_threads_before_backward():
+    made = make()
+    found = []
+    for threads in (1, 5):
+        with threads_of(2):
+            output = output_of(made)
+        with threads_of(threads):
+            found.append(torch.autograd.grad(output, list(made.parameters()), output.detach()))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_many_threads(monkeypatch):
+    made = make(1)
+    with threads_of(20):
+        found, expected = in_one_call(made, monkeypatch), by_modules(made, monkeypatch)
+    for one, other in zip(found, expected, strict=True):
+        # PyTorch adds what over 16 threads have found in another order.
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_a_layer_that_changed_before_backward():
@@ -135,6 +226,13 @@ class Scaled(nn.Module):
         return 2 * self.layer(values)
 
 
+class Doubled(nn.Module):
+    """What somebody makes of a weight."""
+
+    def forward(self, weight):
+        return 2 * weight
+
+
 def replace(layer):
     layer.output = Scaled(layer.output)
 
@@ -145,6 +243,14 @@ def hook(layer):
 
 def hook_on_attention(layer):
     layer.attention.register_forward_hook(lambda _, __, outputs: (2 * outputs[0], *outputs[1:]))
+
+
+def hook_on_norm(layer):
+    layer.output_layer_norm.register_forward_pre_hook(lambda _, given: (2 * given[0], *given[1:]))
+
+
+def parametrize(layer):
+    nn.utils.parametrize.register_parametrization(layer.output, "weight", Doubled())
 
 
 def other_dropout(layer):
@@ -161,7 +267,16 @@ def without_a_bias(layer):
 
 @pytest.mark.parametrize(
     "change",
-    [replace, hook, hook_on_attention, other_dropout, freeze_a_part, without_a_bias],
+    [
+        replace,
+        hook,
+        hook_on_attention,
+        hook_on_norm,
+        parametrize,
+        other_dropout,
+        freeze_a_part,
+        without_a_bias,
+    ],
 )
 def test_modules_that_are_called(monkeypatch, change):
     made = make(1)
@@ -194,6 +309,31 @@ def test_lengths_and_vectors_that_do_not_fit():
     layer.output.bias = nn.Parameter(torch.zeros(63))
     with pytest.raises(ValueError, match=r"bias or weight has the shape \[63\], not \[64\]"):
         layer(torch.randn(9, 64).bfloat16(), layout)
+    # Layers that follow each other, but not the hidden states.
+    layer = make(1).layers[0]
+    layer.attention.num_heads = 1
+    layer.attention.query_key_value = nn.Linear(64, 96)
+    layer.attention.output = nn.Linear(64, 32)
+    layer.intermediate, layer.output = nn.Linear(32, 96), nn.Linear(96, 32)
+    with pytest.raises(ValueError, match=r"row has the shape \[64\], not \[32\]"):
+        layer(torch.randn(9, 64).bfloat16(), layout)
+
+
+def test_two_probabilities_before_sums():
+    draw, layer = cpu_kernels.HashedDropout.draw, make(1).layers[0]
+    settings = cpu_kernels.EncoderLayerSettings(2, 1e-12, 1e-12, draw(0.1), draw(0.2))
+    with pytest.raises(ValueError, match="one probability"):
+        cpu_kernels.encoder_layer(torch.zeros(9, 64), layer.parameters(), None, settings)
+
+
+def test_eps_that_is_an_integer(monkeypatch):
+    found = []
+    for eps in (1, 1.0):
+        made = make(1)
+        made.layers[0].attention_layer_norm.eps = made.layers[0].output_layer_norm.eps = eps
+        found.append(in_one_call(made, monkeypatch))
+        assert_same(found[-1], by_modules(made, monkeypatch))
+    assert_same(*found)
 
 
 def test_draws_for_several():

@@ -115,3 +115,17 @@ def test_what_was_to_be_clipped_is_clipped_without_kernels_too():
     reference.step()
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(optimizer.state[one], reference.state[other])
+
+
+@pytest.mark.parametrize("kind", [AdamW, GoogleAdam])
+def test_groups_without_parameters_or_gradients(kind):
+    first, second = parameters_of()
+    groups = [{"params": [first]}, {"params": []}, {"params": [second]}]
+    optimizer = kind(groups, **SETTINGS, uses_kernels=True)
+    optimizer.step()
+    give_gradients([first], 0)
+    before, other = first.detach().clone(), second.detach().clone()
+    optimizer.clip(1.0)
+    optimizer.step()
+    assert torch.equal(second, other)
+    assert not torch.equal(first, before)

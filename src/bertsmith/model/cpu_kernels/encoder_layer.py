@@ -1,8 +1,8 @@
 """A whole encoder layer on AMX's tiles, in one call each way.
 
-The same kernels give the same bits one by one, called from Python. There the way from each to the
-next takes 0.1 to 0.5 ms, in which the other threads fall asleep, and longer where a kernel has
-used the caches: a fifth of a small model's step, a fourteenth of BERT-base's.
+One by one, called from Python, the same kernels give the same. There the way from each to the next
+takes 0.1 to 0.5 ms, the longer the more of the caches a kernel has used, and the other threads fall
+asleep meanwhile: a tenth of a small model's step, a twentieth of BERT-base's.
 
 Shape suffixes: R rows, of which the first T are tokens, D hidden, F intermediate.
 """
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.head_attention import AttendedBatch, fits_attention
+from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
 from bertsmith.model.cpu_kernels.products import fits_tiles, is_packable
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
@@ -64,11 +64,17 @@ class EncoderLayerWeights(NamedTuple):
     @property
     def matrices(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The weights of the four linear layers."""
-        return self.query_key_value, self.attended, self.inner, self.outer
+        query_key_value, attended, inner, outer = (getattr(self, name) for name in _MATRICES)
+        return query_key_value, attended, inner, outer
 
+    @property
     def vectors(self) -> list[Tensor]:
         """The others, in the order of their gradients."""
-        return [weight for weight in self if weight.dim() == 1]
+        return [getattr(self, name) for name in _VECTORS]
+
+
+_MATRICES = "query_key_value", "attended", "inner", "outer"
+_VECTORS = [name for name in EncoderLayerWeights._fields if name not in _MATRICES]
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class EncoderLayerSettings:
         first_eps: added to the variance in the first LayerNorm.
         second_eps: the same in the second.
         first_dropout: of what attention gives, before the sum.
-        second_dropout: of what the feed-forward block gives, before the sum.
+        second_dropout: of what the feed-forward block gives, before the sum; another seed.
     """
 
     num_heads: int
@@ -97,7 +103,7 @@ def fits_encoder_layer(hidden: Tensor, weights: EncoderLayerWeights, num_heads: 
     multiples of 32, as the heads' is, and either all in training or nothing.
 
     Raises:
-        ValueError: vectors that aren't as long as the matrices' rows.
+        ValueError: weights whose sizes don't agree.
     """
     D, F = weights.outer.shape
     fits = (
@@ -105,15 +111,16 @@ def fits_encoder_layer(hidden: Tensor, weights: EncoderLayerWeights, num_heads: 
         and is_packable(weights.query_key_value)
         and hidden.dim() == 2
         and hidden.is_contiguous()
-        and all(map(is_plain_float32, weights.vectors()))
+        and all(map(is_plain_float32, weights.vectors))
         and len({weight.requires_grad for weight in weights}) == 1
         and (weights.outer.requires_grad or not hidden.requires_grad)
-        and D % num_heads == 0
-        and fits_attention(hidden[:1].view(-1, D // num_heads))
+        and D % (num_heads * 32) == 0
     )
     if fits:
+        must_agree("the hidden states' row", hidden.shape[1:], (D,))
         must_agree("the first projection", weights.query_key_value.shape, (3 * D, D))
-        for vector, length in zip(weights.vectors(), _lengths(D, F), strict=True):
+        must_agree("the second projection", weights.attended.shape, (D, D))
+        for vector, length in zip(weights.vectors, (3 * D, D, D, D, F, D, D, D), strict=True):
             must_agree("a bias or weight", vector.shape, (length,))
     return fits
 
@@ -131,7 +138,13 @@ def encoder_layer(
         weights: the layer's parameters.
         batch: the batch, of R rows.
         settings: heads, LayerNorms' eps, dropout.
+
+    Raises:
+        ValueError: the sums' dropouts have two probabilities.
     """
+    first, second = settings.first_dropout, settings.second_dropout
+    if (first.threshold, first.scale) != (second.threshold, second.scale):
+        raise ValueError("a layer has one probability of dropout before its sums, not two")
     output: Tensor = _EncoderLayer.apply(hidden, batch, settings, *weights)  # type: ignore[no-untyped-call]
     return output
 
@@ -148,19 +161,20 @@ class _EncoderLayer(torch.autograd.Function):
         weights = EncoderLayerWeights(*parameters)
         (R, D), F, N = hidden.shape, len(weights.inner), settings.num_heads
         ctx.sizes = R, D, F, N, batch.B, batch.S
-        dropouts = batch.dropout, settings.first_dropout, settings.second_dropout
-        seeds = settings.first_dropout.seed, settings.second_dropout.seed
+        first, second = settings.first_dropout, settings.second_dropout
         ctx.numbers = (
             batch.num_more_rows, int(batch.causal), (D // N) ** -0.5, *batch.dropout.numbers,
-            *seeds, *dropouts[1].numbers[1:],
+            first.seed, second.seed, first.threshold, first.scale,
         )  # fmt: skip
+        eps = float(settings.first_eps), float(settings.second_eps)
         kept_bytes, room, _ = _bytes(*ctx.sizes, torch.get_num_threads())
         kept = torch.empty(kept_bytes, dtype=torch.uint8, device="cpu")
         output = torch.empty_like(hidden)
         call(
             "encoder_layer_forward", hidden, *weights, batch.cu_seqlens, output, kept,
-            scratch(room), *ctx.sizes, *ctx.numbers, settings.first_eps, settings.second_eps,
+            scratch(room), *ctx.sizes, *ctx.numbers, *eps,
         )  # fmt: skip
+        ctx.lengths = [len(vector) for vector in weights.vectors]
         ctx.save_for_backward(hidden, batch.cu_seqlens, kept, *weights.matrices)
         return output
 
@@ -168,29 +182,19 @@ class _EncoderLayer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         hidden, cu_seqlens, kept, *matrices = ctx.saved_tensors
-        D, F = matrices[-1].shape
         _, _, room = _bytes(*ctx.sizes, torch.get_num_threads())
         grad_hidden = torch.empty_like(hidden)
         of_matrices = [empty(*matrix.shape) for matrix in matrices]
-        lengths = _lengths(D, F)
-        of_vectors = empty(sum(lengths))
+        of_vectors = empty(sum(ctx.lengths))
         call(
             "encoder_layer_backward", grad_output.contiguous(), hidden, *matrices, cu_seqlens,
             kept, scratch(room), grad_hidden, *of_matrices, of_vectors, *ctx.sizes, *ctx.numbers,
+            int(ctx.needs_input_grad[0]),
         )  # fmt: skip
         found = dict(zip(_MATRICES, of_matrices, strict=True))
-        found |= dict(zip(_VECTORS, torch.split(of_vectors, lengths), strict=True))
+        found |= dict(zip(_VECTORS, torch.split(of_vectors, ctx.lengths), strict=True))
         gradients = [found[name] for name in EncoderLayerWeights._fields]
-        return grad_hidden, None, None, *gradients
-
-
-_MATRICES = "query_key_value", "attended", "inner", "outer"
-_VECTORS = [name for name in EncoderLayerWeights._fields if name not in _MATRICES]
-
-
-def _lengths(D: int, F: int) -> list[int]:
-    """How long each of the vectors is."""
-    return [3 * D, D, D, D, F, D, D, D]
+        return grad_hidden if ctx.needs_input_grad[0] else None, None, None, *gradients
 
 
 @functools.lru_cache(maxsize=64)

@@ -44,7 +44,7 @@ def residual_norm(
     weight, bias = weight.float(), bias.float()
     added = torch.zeros_like(bias) if values_bias is None else values_bias.float()
     output: Tensor = _ResidualNorm.apply(  # type: ignore[no-untyped-call]
-        values, added, residual, weight, bias, eps, HashedDropout.draw(dropout_p)
+        values, added, residual, weight, bias, float(eps), HashedDropout.draw(dropout_p)
     )
     return output
 
