@@ -101,7 +101,7 @@ class Embeddings(nn.Module):
         )
 
 
-def _is_plain_table(module: nn.Module) -> bool:
+def _is_plain_table(module: nn.Embedding) -> bool:
     """Whether looking rows up, and adding to their gradients, is all that a module does."""
     return (
         is_plain(module, nn.Embedding)
