@@ -82,13 +82,14 @@ class AdamW(Uncompiled, torch.optim.AdamW):
         if not parameters:
             return
         states = [self.state[parameter] for parameter in parameters]
-        torch._foreach_add_([state["step"] for state in states], 1)
+        numbers = [state["step"] for state in states]
+        torch._foreach_add_(numbers, 1)
         cpu_kernels.adamw_update(
             parameters,
             _gradients(parameters),
             [state["exp_avg"] for state in states],
             [state["exp_avg_sq"] for state in states],
-            [float(state["step"]) for state in states],
+            torch.stack(numbers).tolist(),
             factor=factor,
             learning_rate=group["lr"],
             betas=group["betas"],

@@ -4,6 +4,7 @@ PyTorch reads the gradients for their norm, reads and writes them to clip them, 
 to use them: 0.10 s of a step of BERT-base, however small its batch.
 """
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -30,7 +31,7 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     """
     _check(*gradients)
     lengths = [gradient.numel() for gradient in gradients]
-    sums = torch.zeros(sum(ask("num_sums", n) for n in lengths), dtype=torch.float64, device="cpu")
+    sums = torch.zeros(sum(map(_num_sums, lengths)), dtype=torch.float64, device="cpu")
     table = [[g.data_ptr(), n] for g, n in zip(gradients, lengths, strict=True)]
     call("squares_of", _table(table, 2), sums, len(table))
     return sums.sum().sqrt().float()
@@ -83,6 +84,11 @@ def adamw_update(
     numbers = torch.tensor(rates, dtype=torch.float32, device="cpu")
     rests = 1 - betas[0], betas[1], 1 - betas[1]
     call("adamw", _table(table, 5), numbers, len(table), float(factor), *rests, float(eps))
+
+
+@functools.lru_cache(maxsize=1024)
+def _num_sums(length: int) -> int:
+    return ask("num_sums", length)
 
 
 def _check(*tensors: Tensor) -> None:
