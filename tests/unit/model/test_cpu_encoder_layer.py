@@ -154,6 +154,25 @@ def test_gradients_add_up():
     assert all(torch.equal(2 * once, twice) for once, twice in zip(*totals, strict=True))
 
 
+@pytest.mark.parametrize("lengths", [LENGTHS, [1], [32, 32], [129, 130]])
+@pytest.mark.parametrize("dropout", [(0.1, 0.1), (0.0, 0.0)])
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_without_a_backward_the_output_is_the_same(monkeypatch, lengths, dropout, attention):
+    made = make(2, *dropout, attention=attention)
+    expected = in_one_call(made, monkeypatch, lengths)[0]
+    made.requires_grad_(False)
+    assert torch.equal(in_one_call(made, monkeypatch, lengths, wants_hidden=False)[0], expected)
+
+
+# Without a backward long sequences go this way, too.
+@pytest.mark.parametrize("lengths", [LENGTHS, [300, 3]])
+def test_evaluation(monkeypatch, lengths):
+    made = make(2).eval().requires_grad_(False)
+    found = in_one_call(made, monkeypatch, lengths, wants_hidden=False)[0]
+    expected = by_modules(made, monkeypatch, lengths, wants_hidden=False)[0]
+    torch.testing.assert_close(found, expected, rtol=2**-6, atol=2**-5)
+
+
 def output_of(made):
     torch.manual_seed(5)
     output, _ = made(torch.randn(33, 64), PaddedLayout.of(PackedSequences.from_lists([[7] * 33])))

@@ -60,13 +60,24 @@ static bf16 *numbers(uintptr_t *at, int64_t number) {
 /* Rows of what stands in blocks. */
 static int64_t whole(int64_t rows) { return steps_of(rows) * EDGE; }
 
-static uintptr_t divide_kept(uintptr_t at, const Sizes *sizes, Kept *kept) {
+/* Where there will be no backward, one place serves several in turn, and nobody reads the
+   probabilities or what is in front of GELU again. */
+static uintptr_t divide_kept(uintptr_t at, const Sizes *sizes, Kept *kept, int64_t is_needed) {
     int64_t R = sizes->R, D = sizes->D, F = sizes->F;
     for (int i = 0; i < VECTORS; i++) kept->vectors[i] = floats(&at, length_of(sizes, i));
     kept->first_means = floats(&at, R);
     kept->first_factors = floats(&at, R);
     kept->second_means = floats(&at, R);
     kept->second_factors = floats(&at, R);
+    if (!is_needed) {
+        kept->query_key_value = numbers(&at, larger(whole(R) * F, R * 3 * D));
+        kept->inner = kept->active = kept->query_key_value;
+        kept->probabilities = NULL;
+        kept->context = kept->outer = numbers(&at, R * D);
+        kept->attended = numbers(&at, R * D);
+        kept->normed = numbers(&at, R * D);
+        return at;
+    }
     kept->query_key_value = numbers(&at, R * 3 * D);
     kept->probabilities = numbers(&at, sizes->B * sizes->N * sizes->S * sizes->S);
     kept->context = numbers(&at, R * D);
@@ -108,11 +119,12 @@ static uintptr_t divide_passing(uintptr_t at, const Sizes *sizes, Passing *passi
     return at;
 }
 
-/* Bytes that forward leaves for backward. */
-int64_t encoder_layer_kept(int64_t R, int64_t D, int64_t F, int64_t N, int64_t B, int64_t S) {
+/* Bytes that forward leaves for backward; or needs, where there will be none. */
+int64_t encoder_layer_kept(int64_t R, int64_t D, int64_t F, int64_t N, int64_t B, int64_t S,
+                           int64_t is_needed) {
     Sizes sizes = {R, D, F, N, B, S, 1};
     Kept kept;
-    return (int64_t)divide_kept(0, &sizes, &kept);
+    return (int64_t)divide_kept(0, &sizes, &kept, is_needed);
 }
 
 /* Bytes of scratch, forward or backward. */
@@ -131,7 +143,8 @@ static void copy_quietly(const float *from, int64_t length, float *to) {
 /* The next hidden states, [R, D], of those before; `more` rows behind the last token mean nothing.
 
    Weights lie as linear layers have them. Dropout comes as a seed for each place, a threshold and a
-   scale: of attention's probabilities, and in front of both sums. */
+   scale: of attention's probabilities, and in front of both sums. What is kept is for backward, if
+   that needs it. */
 void encoder_layer_forward(
     const bf16 *hidden, const float *query_key_value_weight, const float *query_key_value_bias,
     const float *attended_weight, const float *attended_bias, const float *first_weight,
@@ -141,10 +154,10 @@ void encoder_layer_forward(
     char *scratch, int64_t R, int64_t D, int64_t F, int64_t N, int64_t B, int64_t S, int64_t more,
     int64_t causal, float query_scale, int64_t seed, int64_t threshold, float scale,
     int64_t first_seed, int64_t second_seed, int64_t sum_threshold, float sum_scale,
-    float first_eps, float second_eps, int64_t threads) {
+    float first_eps, float second_eps, int64_t is_needed, int64_t threads) {
     Sizes sizes = {R, D, F, N, B, S, threads};
     Kept kept;
-    divide_kept((uintptr_t)kept_room, &sizes, &kept);
+    divide_kept((uintptr_t)kept_room, &sizes, &kept, is_needed);
     const float *vectors[VECTORS] = {query_key_value_bias, attended_bias, first_weight,
                                      first_bias,           inner_bias,    outer_bias,
                                      second_weight,        second_bias};
@@ -184,7 +197,7 @@ void encoder_layer_backward(
     Sizes sizes = {R, D, F, N, B, S, threads};
     Kept kept;
     Passing passing;
-    divide_kept((uintptr_t)kept_room, &sizes, &kept);
+    divide_kept((uintptr_t)kept_room, &sizes, &kept, 1);
     divide_passing((uintptr_t)scratch, &sizes, &passing);
     float **vector = kept.vectors, **sums = passing.sums;
     for (int i = 0; i < VECTORS; i++)

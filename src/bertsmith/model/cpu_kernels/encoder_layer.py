@@ -145,7 +145,50 @@ def encoder_layer(
     first, second = settings.first_dropout, settings.second_dropout
     if (first.threshold, first.scale) != (second.threshold, second.scale):
         raise ValueError("a layer has one probability of dropout before its sums, not two")
+    if not (torch.is_grad_enabled() and weights.outer.requires_grad):
+        kept_bytes = _bytes(*_sizes(hidden, weights, batch, settings), torch.get_num_threads())[1]
+        # Where freed memory goes back to the system, all of it would be cleared again each time.
+        return _forward(hidden, weights, batch, settings, scratch(kept_bytes, "kept"), keeps=False)
     output: Tensor = _EncoderLayer.apply(hidden, batch, settings, *weights)  # type: ignore[no-untyped-call]
+    return output
+
+
+def _sizes(
+    hidden: Tensor,
+    weights: EncoderLayerWeights,
+    batch: AttendedBatch,
+    settings: EncoderLayerSettings,
+) -> tuple[int, ...]:
+    """R, D, F, N, B, S."""
+    return (*hidden.shape, len(weights.inner), settings.num_heads, batch.B, batch.S)
+
+
+def _numbers(D: int, batch: AttendedBatch, settings: EncoderLayerSettings) -> tuple[Any, ...]:
+    """What follows the sizes, forward and backward."""
+    first, second = settings.first_dropout, settings.second_dropout
+    return (
+        batch.num_more_rows, int(batch.causal), (D // settings.num_heads) ** -0.5,
+        *batch.dropout.numbers, first.seed, second.seed, first.threshold, first.scale,
+    )  # fmt: skip
+
+
+def _forward(
+    hidden: Tensor,
+    weights: EncoderLayerWeights,
+    batch: AttendedBatch,
+    settings: EncoderLayerSettings,
+    kept: Tensor,
+    *,
+    keeps: bool,
+) -> Tensor:
+    sizes = _sizes(hidden, weights, batch, settings)
+    output = torch.empty_like(hidden)
+    call(
+        "encoder_layer_forward", hidden, *weights, batch.cu_seqlens, output, kept,
+        scratch(_bytes(*sizes, torch.get_num_threads())[2]), *sizes,
+        *_numbers(hidden.shape[1], batch, settings), float(settings.first_eps),
+        float(settings.second_eps), int(keeps),
+    )  # fmt: skip
     return output
 
 
@@ -159,21 +202,11 @@ class _EncoderLayer(torch.autograd.Function):
         *parameters: Tensor,
     ) -> Tensor:
         weights = EncoderLayerWeights(*parameters)
-        (R, D), F, N = hidden.shape, len(weights.inner), settings.num_heads
-        ctx.sizes = R, D, F, N, batch.B, batch.S
-        first, second = settings.first_dropout, settings.second_dropout
-        ctx.numbers = (
-            batch.num_more_rows, int(batch.causal), (D // N) ** -0.5, *batch.dropout.numbers,
-            first.seed, second.seed, first.threshold, first.scale,
-        )  # fmt: skip
-        eps = float(settings.first_eps), float(settings.second_eps)
-        kept_bytes, room, _ = _bytes(*ctx.sizes, torch.get_num_threads())
+        ctx.sizes = _sizes(hidden, weights, batch, settings)
+        ctx.numbers = _numbers(hidden.shape[1], batch, settings)
+        kept_bytes = _bytes(*ctx.sizes, torch.get_num_threads())[0]
         kept = torch.empty(kept_bytes, dtype=torch.uint8, device="cpu")
-        output = torch.empty_like(hidden)
-        call(
-            "encoder_layer_forward", hidden, *weights, batch.cu_seqlens, output, kept,
-            scratch(room), *ctx.sizes, *ctx.numbers, *eps,
-        )  # fmt: skip
+        output = _forward(hidden, weights, batch, settings, kept, keeps=True)
         ctx.lengths = [len(vector) for vector in weights.vectors]
         ctx.save_for_backward(hidden, batch.cu_seqlens, kept, *weights.matrices)
         return output
@@ -182,7 +215,7 @@ class _EncoderLayer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         hidden, cu_seqlens, kept, *matrices = ctx.saved_tensors
-        _, _, room = _bytes(*ctx.sizes, torch.get_num_threads())
+        room = _bytes(*ctx.sizes, torch.get_num_threads())[3]
         grad_hidden = torch.empty_like(hidden)
         of_matrices = [empty(*matrix.shape) for matrix in matrices]
         of_vectors = empty(sum(ctx.lengths))
@@ -198,8 +231,9 @@ class _EncoderLayer(torch.autograd.Function):
 
 
 @functools.lru_cache(maxsize=64)
-def _bytes(*numbers: int) -> tuple[int, int, int]:
-    """What forward leaves for backward, and the scratch of each, for sizes and threads."""
+def _bytes(*numbers: int) -> tuple[int, int, int, int]:
+    """What is kept for backward, or without one, and the scratch of each, for sizes and threads."""
     *sizes, threads = numbers
+    with_backward, without = (ask("encoder_layer_kept", *sizes, i) for i in (1, 0))
     forward, backward = (ask("encoder_layer_scratch", *sizes, i, threads) for i in (0, 1))
-    return ask("encoder_layer_kept", *sizes), forward, backward
+    return with_backward, without, forward, backward

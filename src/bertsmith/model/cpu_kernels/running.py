@@ -133,19 +133,26 @@ def thread_sums(*shape: int) -> Tensor:
 
 
 class _Scratch(threading.local):
-    """Each thread's room, as much as any of its kernels has needed."""
+    """Each thread's rooms, as large as any of its kernels has needed them."""
 
-    room: Tensor | None = None
+    def __init__(self) -> None:
+        self.rooms = dict[str, Tensor]()
 
 
 _SCRATCH = _Scratch()
 
 
-def scratch(num_bytes: int) -> Tensor:
-    """Room for what one call of a kernel forgets, uint8; this thread's next call gets the same."""
-    room = _SCRATCH.room
+def scratch(num_bytes: int, name: str = "") -> Tensor:
+    """Room for what one call of a kernel forgets, uint8; this thread's next call gets the same.
+
+    Args:
+        num_bytes: how much is needed.
+        name: which of several, where a call needs them.
+    """
+    room = _SCRATCH.rooms.get(name)
     if room is None or len(room) < num_bytes:
-        room = _SCRATCH.room = torch.empty(num_bytes, dtype=torch.uint8, device="cpu")
+        room = torch.empty(num_bytes, dtype=torch.uint8, device="cpu")
+        _SCRATCH.rooms[name] = room
     return room
 
 

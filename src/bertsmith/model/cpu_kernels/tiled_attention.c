@@ -135,7 +135,8 @@ int64_t attention_room(int64_t S, int64_t H) {
            EDGE * (S + H) * (int64_t)sizeof(float);
 }
 
-/* The values that each token attends to, bf16 [R, N, H]; `rows` behind the last token are zeros. */
+/* The values that each token attends to, bf16 [R, N, H]; `rows` behind the last token are zeros.
+   probabilities is NULL where nobody needs them again. */
 void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilities, bf16 *output,
                        const int32_t *cu_seqlens, char *scratch, int64_t B, int64_t N, int64_t S,
                        int64_t H, int64_t rows, int64_t causal, float query_scale, int64_t seed,
@@ -148,6 +149,7 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
         bf16 *others = queries + S * H, *keys = others + S * H, *values = keys + S * H;
         bf16 *left = values + S * H;
         float *scores = (float *)(left + EDGE * S), *sums = scores + EDGE * S;
+        bf16 *unkept = (bf16 *)(sums + EDGE * H); /* a row, where backward has more matrices */
         take_tiles();
 #pragma omp for schedule(static) nowait
         for (int64_t number = 0; number < B * N; number++) {
@@ -165,8 +167,8 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
                 for (int64_t s = 0; s < end; s++) {
                     int64_t at = (number * S + row + s) * S;
                     tiled_softmax_row(scores + s * head.width, seen_by(&batch, &head, row + s),
-                                      head.width, probabilities + at, left + s * head.width,
-                                      batch.dropout, (uint32_t)at);
+                                      head.width, probabilities ? probabilities + at : unkept,
+                                      left + s * head.width, batch.dropout, (uint32_t)at);
                 }
                 memset(left + end * head.width, 0,
                        sizeof(bf16) * (size_t)((EDGE - end) * head.width));
