@@ -87,15 +87,16 @@ def test_two_ranks_are_one(store, alone, tmp_path):
 def test_two_ranks_are_one_in_bf16(store, tmp_path):
     changes = [
         "training.precision=bf16",
-        "model.num_attention_heads=1",
-    ]  # a head of 32, as tiles take
+        "model.num_attention_heads=1",  # a head of 32, as tiles take
+        # Later a bf16 number rounds the other way, half a percent, and soon all weights tell of it.
+        "training.num_steps=2",
+    ]
     fsdp = [*changes, "training.parallel=fsdp"]
     again = "training.activation_checkpointing=true"
     run_jobs(job(store, tmp_path / "fsdp", *fsdp), job(store, tmp_path / "again", *fsdp, again))
     do(job(store, tmp_path / "one", *changes))
     for name in ("fsdp", "again"):
-        # A sum in another order is another bf16 number now and then, half a percent away.
-        assert_close(tmp_path / "one", tmp_path / name, atol=1e-4)
+        assert_close(tmp_path / "one", tmp_path / name, atol=1e-6)
 
 
 def test_two_ranks_then_one_then_two(store, alone, tmp_path):
