@@ -27,6 +27,8 @@
 #ifndef WITHOUT_TILES
 #define __AMX_BF16__ 1
 #endif
+/* Registers of 512 bits aren't there. */
+#define STAYS_IN_REGISTER(lanes) (void)(lanes)
 /* The only call of it asks for the tiles. */
 #define syscall(...) 0L
 

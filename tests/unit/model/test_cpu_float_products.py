@@ -62,6 +62,22 @@ def test_products(rows, columns, length, start):
             torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-4)
 
 
+# Few rows are taken with weights as they lie: blocks of 4 x 3, of 8 or 16 numbers along the sum.
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 128])
+@pytest.mark.parametrize("length", [1, 7, 16, 700])
+def test_few_rows(rows, length):
+    for columns in (1, 2, 3, 50):
+        left, weight = draw(rows, length + 3)[:, 3:], draw(columns, length + 5, seed=1)[:, :-5]
+        for added in (None, draw(columns, seed=2), draw(rows, columns, seed=2)):
+            expected = left.double() @ weight.double().T
+            if added is not None:
+                expected += added.double()
+            output = torch.full((rows + 1, columns + 1), torch.nan)
+            multiply_into(output[:-1, :-1], left, weight.T, added)
+            torch.testing.assert_close(output[:-1, :-1].double(), expected, rtol=1e-5, atol=1e-4)
+            assert output.isnan().sum() == rows + columns + 1  # nothing beside it was written
+
+
 def test_parts_of_larger_matrices():
     left, right, start = draw(50, 90)[3:40, 10:70], draw(90, 80)[10:70, 5:45], draw(60, 80)
     output = torch.full((40, 100), torch.nan)
@@ -85,7 +101,9 @@ def test_the_number_of_threads_changes_nothing():
     found = []
     for threads in (1, 2, 3, 4, 7):
         with threads_of(threads):
-            found.append([multiplied(left, right), multiplied(left.T.clone().T, right)])
+            columns, few = left.T.clone().T, left[:50]
+            found.append([multiplied(left, right), multiplied(columns, right)])
+            found[-1].append(multiplied(few, right.T.clone().T))
     for other in found[1:]:
         assert all(torch.equal(one, two) for one, two in zip(found[0], other, strict=True))
 
@@ -182,7 +200,7 @@ def test_what_is_no_number_stays_none():
 @pytest.mark.parametrize(
     ("values", "weight"),
     [
-        (draw(63, 32), draw(32, 32)),  # too few rows to lay weights out for
+        (draw(63, 32), draw(32, 32)),  # too few rows to lay weights out for, backward
         (draw(0, 32), draw(32, 32)),
         (draw(64, 32), draw(0, 32)),
         (draw(64, 32), draw(32, 32).T),
@@ -196,6 +214,17 @@ def test_everything_else_is_pytorchs(values, weight):
     output = cpu_kernels.product(values, weight)
     assert type(output.grad_fn).__name__ != "_ProductBackward"
     assert torch.equal(output, nn.functional.linear(values, weight))
+
+
+def test_few_rows_without_a_backward():
+    values, weight = draw(2, 3, 32), draw(40, 32, seed=1).requires_grad_()
+    assert not cpu_kernels.fits_floats(values, weight)
+    with torch.no_grad():
+        assert cpu_kernels.fits_floats(values, weight)
+        assert not cpu_kernels.fits_floats(draw(0, 32), weight)
+        output = cpu_kernels.product(values, weight)
+    torch.testing.assert_close(output, nn.functional.linear(values, weight))
+    assert output.shape == (2, 3, 40)
 
 
 def test_under_autocast_they_are_pytorchs_in_bf16():

@@ -1,4 +1,4 @@
-"""A whole encoder layer on AMX's tiles, in one call each way.
+"""A whole encoder layer by our own products, of bf16 or float32, in one call each way.
 
 One by one, called from Python, the same kernels give the same. There the way from each to the next
 takes 0.1 to 0.5 ms, the longer the more of the caches a kernel has used, and the other threads fall
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
 from bertsmith.model.cpu_kernels.products import fits_tiles, is_packable
 from bertsmith.model.cpu_kernels.running import (
@@ -23,6 +24,7 @@ from bertsmith.model.cpu_kernels.running import (
     call,
     empty,
     is_plain_float32,
+    is_wide,
     must_agree,
     scratch,
 )
@@ -97,24 +99,23 @@ class EncoderLayerSettings:
 
 
 def fits_encoder_layer(hidden: Tensor, weights: EncoderLayerWeights, num_heads: int) -> bool:
-    """Whether there are tiles, and the hidden states and the weights are what they can multiply.
+    """Whether there are products for the hidden states, and they and the weights fit.
 
-    That is bf16 hidden states, [R, D], under autocast to bf16, float32 weights whose sizes are
-    multiples of 32, as the heads' is, and either all in training or nothing.
+    That is float32 weights, either all in training or none, and, where there are tiles, bf16 hidden
+    states, [R, D], under autocast to bf16, all sizes multiples of 32, as the heads' is; or what
+    `fits_floats`.
 
     Raises:
         ValueError: weights whose sizes don't agree.
     """
     D, F = weights.outer.shape
     fits = (
-        fits_tiles(hidden, weights.attended, weights.inner, weights.outer)
-        and is_packable(weights.query_key_value)
+        (_fit_tiles(hidden, weights, num_heads) or _fit_floats(hidden, weights, num_heads))
         and hidden.dim() == 2
         and hidden.is_contiguous()
         and all(map(is_plain_float32, weights.vectors))
         and len({weight.requires_grad for weight in weights}) == 1
         and (weights.outer.requires_grad or not hidden.requires_grad)
-        and D % (num_heads * 32) == 0
     )
     if fits:
         must_agree("the hidden states' row", hidden.shape[1:], (D,))
@@ -125,16 +126,35 @@ def fits_encoder_layer(hidden: Tensor, weights: EncoderLayerWeights, num_heads: 
     return fits
 
 
+def _fit_tiles(hidden: Tensor, weights: EncoderLayerWeights, num_heads: int) -> bool:
+    return (
+        fits_tiles(hidden, weights.attended, weights.inner, weights.outer)
+        and is_packable(weights.query_key_value)
+        and hidden.shape[-1] % (num_heads * 32) == 0
+    )
+
+
+def _fit_floats(hidden: Tensor, weights: EncoderLayerWeights, num_heads: int) -> bool:
+    first, second, inner, outer = weights.matrices
+    return (
+        all(fits_floats(hidden, weight) for weight in (first, second, inner))
+        and is_plain_float32(outer)
+        and outer.dim() == 2
+        and outer.shape[1] == inner.shape[0]
+        and hidden.shape[-1] % num_heads == 0
+    )
+
+
 def encoder_layer(
     hidden: Tensor,
     weights: EncoderLayerWeights,
     batch: AttendedBatch,
     settings: EncoderLayerSettings,
 ) -> Tensor:
-    """Returns the next hidden states, bf16 [R, D].
+    """Returns the next hidden states, [R, D], of the type of those before.
 
     Args:
-        hidden: bf16 [R, D], which `fits_encoder_layer` with the weights.
+        hidden: bf16 or float32 [R, D], which `fits_encoder_layer` with the weights.
         weights: the layer's parameters.
         batch: the batch, of R rows.
         settings: heads, LayerNorms' eps, dropout.
@@ -159,8 +179,9 @@ def _sizes(
     batch: AttendedBatch,
     settings: EncoderLayerSettings,
 ) -> tuple[int, ...]:
-    """R, D, F, N, B, S."""
-    return (*hidden.shape, len(weights.inner), settings.num_heads, batch.B, batch.S)
+    """R, D, F, N, B, S, and the kind of numbers."""
+    sizes = *hidden.shape, len(weights.inner), settings.num_heads, batch.B, batch.S
+    return *sizes, is_wide(hidden)
 
 
 def _numbers(D: int, batch: AttendedBatch, settings: EncoderLayerSettings) -> tuple[Any, ...]:

@@ -91,7 +91,8 @@ int64_t float_attention_room(int64_t S, int64_t H) {
 }
 
 /* Attended values [R, N, H], zeros in the `rows` behind the last token. scratch holds
-   float_attention_room(S, H) bytes for each thread. */
+   float_attention_room(S, H) bytes for each thread. probabilities is NULL where nobody needs them
+   again. */
 void float_attention_forward(const float *packed, const float *bias, float *probabilities,
                              float *output, const int32_t *cu_seqlens, char *scratch, int64_t B,
                              int64_t N, int64_t S, int64_t H, int64_t rows, int64_t causal,
@@ -103,7 +104,8 @@ void float_attention_forward(const float *packed, const float *bias, float *prob
     {
         float *queries = (float *)(scratch + omp_get_thread_num() * float_attention_room(S, H));
         float *keys = queries + S * H, *values = keys + S * H, *scores = values + S * H;
-        float *left = scores + S * S, *panels = left + S * S;
+        float *left = scores + S * S, *unkept = left + S * S, *panels = unkept + S * S;
+        int is_one = batch.dropout.threshold == 0;
 #pragma omp for schedule(static) nowait
         for (int64_t number = 0; number < B * N; number++) {
             Head head = head_of(&batch, number);
@@ -113,10 +115,12 @@ void float_attention_forward(const float *packed, const float *bias, float *prob
                        panels);
             for (int64_t s = 0; s < L; s++) {
                 int64_t at = row_at(&batch, &head, s);
-                float *own = probabilities + at, *row = left + s * L;
+                float *row = left + s * L, *own = probabilities ? probabilities + at
+                                                  : is_one      ? row
+                                                                : unkept;
                 softmax_row(scores + s * L, seen_by(&batch, &head, s), L, own, row, batch.dropout,
                             (uint32_t)at, 1);
-                if (batch.dropout.threshold == 0) memcpy(row, own, (size_t)bytes_of(L, 1));
+                if (is_one && own != row) memcpy(row, own, (size_t)bytes_of(L, 1));
             }
             product_of(rows_of(left, L), rows_of(values, H), L, H, L,
                        output + (head.start * N + head.n) * H, N * H, panels);

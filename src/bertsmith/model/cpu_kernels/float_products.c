@@ -1,5 +1,5 @@
 /* Products of float32 matrices, shared by threads; see float_products.py. */
-#include "float_products.h"
+#include "few_rows.h"
 
 #ifdef HAS_FLOAT_PRODUCTS
 /* Whether these products are faster here than those of the library that PyTorch has, Intel's. */
@@ -33,11 +33,12 @@ int64_t float_product_room(int64_t columns) { return ROOM_FOR(columns); }
 /* sums = start + left right, [rows, columns], each row in one piece; the matrices' numbers are
    left_row and left_column apart, and so on. start is NULL, or [columns], or [rows, columns] with
    start_stride numbers from row to row, 0 for a row. packed holds float_product_room(columns) numbers
-   for each thread. */
+   for each thread. Few rows of a linear layer's values are added up in another order than many. */
 void float_product(const float *left, int64_t left_row, int64_t left_column, const float *right,
                    int64_t right_row, int64_t right_column, const float *start,
                    int64_t start_stride, float *sums, int64_t stride, int64_t rows,
                    int64_t columns, int64_t length, float *packed, int64_t threads) {
+    int along = rows <= FEW_ROWS && left_column == 1 && right_row == 1;
     int64_t high = parts_of_rows(rows, columns, threads), wide = threads / high;
 #pragma omp parallel for num_threads((int)threads) schedule(static)
     for (int64_t part = 0; part < threads; part++) {
@@ -45,11 +46,16 @@ void float_product(const float *left, int64_t left_row, int64_t left_column, con
         int64_t m_end = begin_of(part / wide + 1, high, rows, ROWS);
         int64_t n = begin_of(part % wide, wide, columns, COLUMNS);
         int64_t n_end = begin_of(part % wide + 1, wide, columns, COLUMNS);
-        multiply(part_of((Matrix){left, left_row, left_column}, m, 0),
-                 part_of((Matrix){right, right_row, right_column}, 0, n),
-                 start == NULL ? NULL : start + m * start_stride + n, start_stride,
-                 sums + m * stride + n, stride, m_end - m, n_end - n, length,
-                 packed + part * float_product_room(columns));
+        Matrix upper = part_of((Matrix){left, left_row, left_column}, m, 0);
+        Matrix lower = part_of((Matrix){right, right_row, right_column}, 0, n);
+        const float *first = start == NULL ? NULL : start + m * start_stride + n;
+        float *to = sums + m * stride + n;
+        if (along)
+            multiply_few(upper, lower, first, start_stride, to, stride, m_end - m, n_end - n,
+                         length);
+        else
+            multiply(upper, lower, first, start_stride, to, stride, m_end - m, n_end - n, length,
+                     packed + part * float_product_room(columns));
     }
 }
 #else

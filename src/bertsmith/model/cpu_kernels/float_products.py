@@ -24,16 +24,17 @@ from bertsmith.model.cpu_kernels.running import (
 
 __all__ = ["fits_floats", "has_float_products", "multiply_into"]
 
-# With fewer rows, laying the weights out takes longer than it saves.
-_FEWEST_ROWS = 64
+# With fewer rows, laying the weights out for their gradients' products takes longer than it saves.
+_FEWEST_TRAINED_ROWS = 64
 
 
 def fits_floats(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
     """Whether these products are the faster ones, and a layer's values, weights and bias fit.
 
-    That is float32 values, [..., K], of some rows at least, outside of autocast, float32 weights,
-    [N, K], and a float32 bias.
+    That is float32 values, [..., K], outside of autocast, of some rows at least where there may be a
+    backward, float32 weights, [N, K], and a float32 bias.
     """
+    fewest_rows = _FEWEST_TRAINED_ROWS if torch.is_grad_enabled() else 1
     return (
         has_cpu_kernels(values)
         and values.dtype == torch.float32
@@ -43,7 +44,7 @@ def fits_floats(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> b
         and weight.dim() == 2
         and weight.numel() > 0
         and values.shape[-1] == weight.shape[1]
-        and values.numel() >= _FEWEST_ROWS * weight.shape[1]
+        and values.numel() >= fewest_rows * weight.shape[1]
     )
 
 

@@ -1,4 +1,4 @@
-/* The kernels that encoder_layer.c calls; what they do is said where they are. */
+/* The kernels that an encoder layer is made of; what they do is said where they are. */
 #ifndef BERTSMITH_KERNELS_H
 #define BERTSMITH_KERNELS_H
 
@@ -32,6 +32,30 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
                         const int32_t *cu_seqlens, char *scratch, int64_t B, int64_t N, int64_t S,
                         int64_t H, int64_t rows, int64_t causal, float query_scale, int64_t seed,
                         int64_t threshold, float scale, int64_t threads);
+
+int64_t float_product_room(int64_t columns);
+void float_product(const float *left, int64_t left_row, int64_t left_column, const float *right,
+                   int64_t right_row, int64_t right_column, const float *start,
+                   int64_t start_stride, float *sums, int64_t stride, int64_t rows,
+                   int64_t columns, int64_t length, float *packed, int64_t threads);
+
+int64_t float_attention_room(int64_t S, int64_t H);
+void float_attention_forward(const float *packed, const float *bias, float *probabilities,
+                             float *output, const int32_t *cu_seqlens, char *scratch, int64_t B,
+                             int64_t N, int64_t S, int64_t H, int64_t rows, int64_t causal,
+                             float query_scale, int64_t seed, int64_t threshold, float scale,
+                             int64_t threads);
+void float_attention_backward(const float *packed, const float *bias, const float *probabilities,
+                              const float *above, float *gradient, float *bias_sums,
+                              const int32_t *cu_seqlens, char *scratch, int64_t B, int64_t N,
+                              int64_t S, int64_t H, int64_t rows, int64_t causal,
+                              float query_scale, int64_t seed, int64_t threshold, float scale,
+                              int64_t threads);
+
+void gelu_forward(const void *values, const float *bias, void *output, int64_t T, int64_t F,
+                  int64_t is_wide, int64_t threads);
+void gelu_backward(const void *grad_output, const void *values, const float *bias, void *gradient,
+                   float *bias_sums, int64_t T, int64_t F, int64_t is_wide, int64_t threads);
 
 void residual_norm_forward(const void *values, const float *values_bias, const void *residual,
                            const float *weight, const float *bias, void *output, float *means,

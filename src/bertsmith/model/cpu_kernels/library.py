@@ -27,6 +27,8 @@ _SOURCES = (
     "float_products.c",
     "float_attention.c",
     "tiled_attention.c",
+    "float_layer.c",
+    "tiled_layer.c",
     "encoder_layer.c",
     "vocabulary.c",
     "vocabulary_loss.c",
@@ -34,9 +36,11 @@ _SOURCES = (
 )
 _HEADERS = (
     "common.h",
+    "few_rows.h",
     "float_products.h",
     "gelu.h",
     "kernels.h",
+    "layer_kernels.h",
     "softmax.h",
     "tiles.h",
     "tiled_softmax.h",
