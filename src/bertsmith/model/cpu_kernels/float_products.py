@@ -31,8 +31,8 @@ _FEWEST_TRAINED_ROWS = 64
 def fits_floats(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
     """Whether these products are the faster ones, and a layer's values, weights and bias fit.
 
-    That is float32 values, [..., K], outside of autocast, of some rows at least where there may be a
-    backward, float32 weights, [N, K], and a float32 bias.
+    That is float32 values, [..., K], outside of autocast, of some rows at least where there may be
+    a backward, float32 weights, [N, K], and a float32 bias.
     """
     fewest_rows = _FEWEST_TRAINED_ROWS if torch.is_grad_enabled() else 1
     return (
