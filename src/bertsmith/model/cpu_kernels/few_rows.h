@@ -9,7 +9,6 @@
 #include "float_products.h"
 
 #ifdef HAS_FLOAT_PRODUCTS
-#include <immintrin.h>
 
 #define TALL 4
 #define BROAD 3

@@ -13,6 +13,7 @@
 
 #if defined(__x86_64__) && defined(__FMA__) && defined(__AVX2__)
 #define HAS_FLOAT_PRODUCTS
+#include <immintrin.h>
 
 #if defined(__AVX512F__)
 #define LANES 16
@@ -86,6 +87,30 @@ static void sum_up_packed(const float *left, const float *panel, int64_t length,
     sum_up(left, 1, ROWS, panel, length, start, start_stride, sums, stride);
 }
 
+/* 8 x 8 numbers, rows `row` apart, into the lines of a panel. */
+static inline void transpose(const float *from, int64_t row, float *to) {
+    __m256 one[8], two[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) one[i] = _mm256_loadu_ps(from + i * row);
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        two[i] = _mm256_unpacklo_ps(one[i], one[i + 1]);
+        two[i + 1] = _mm256_unpackhi_ps(one[i], one[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+        one[i] = _mm256_shuffle_ps(two[i], two[i + 2], 0x44);
+        one[i + 1] = _mm256_shuffle_ps(two[i], two[i + 2], 0xee);
+        one[i + 2] = _mm256_shuffle_ps(two[i + 1], two[i + 3], 0x44);
+        one[i + 3] = _mm256_shuffle_ps(two[i + 1], two[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(to + i * COLUMNS, _mm256_permute2f128_ps(one[i], one[i + 4], 0x20));
+        _mm256_storeu_ps(to + (i + 4) * COLUMNS, _mm256_permute2f128_ps(one[i], one[i + 4], 0x31));
+    }
+}
+
 /* Panels of COLUMNS of `right`, [length, columns], one after the other, zeros behind the last. */
 static void pack_panels(Matrix right, int64_t length, int64_t columns, float *packed) {
     if (right.column == 1) {
@@ -102,13 +127,15 @@ static void pack_panels(Matrix right, int64_t length, int64_t columns, float *pa
         return;
     }
     for (int64_t n = 0; n < columns; n += COLUMNS) {
-        int64_t some = at_most(COLUMNS, columns - n);
-        /* A line of each of the panel's rows at a time. */
-        for (int64_t from = 0; from < length; from += 16)
-            for (int64_t i = 0; i < COLUMNS; i++)
-                for (int64_t k = from; k < at_most(from + 16, length); k++)
-                    packed[n * length + k * COLUMNS + i] =
-                        i < some ? right.from[k * right.row + (n + i) * right.column] : 0;
+        const float *from = right.from + n * right.column;
+        float *to = packed + n * length;
+        int64_t some = at_most(COLUMNS, columns - n), whole = some / 8 * 8;
+        for (int64_t k = 0; k < length / 8 * 8; k += 8)
+            for (int64_t i = 0; i < whole; i += 8)
+                transpose(from + i * right.column + k, right.column, to + k * COLUMNS + i);
+        for (int64_t k = 0; k < length; k++)
+            for (int64_t i = k < length / 8 * 8 ? whole : 0; i < COLUMNS; i++)
+                to[k * COLUMNS + i] = i < some ? from[i * right.column + k] : 0;
     }
 }
 
@@ -122,14 +149,17 @@ static void pack_strip(Matrix left, int64_t rows, int64_t length, float *packed)
             for (int64_t k = 0; k < length; k++) to[k * ROWS] = left.from[m * left.row + k];
         }
     } else {
-        for (int64_t k = 0; k < length; k++) {
-            const float *from = left.from + k * left.column;
-            float *to = packed + k * ROWS;
-            for (int64_t m = 0; m < whole; m += ROWS)
-                for (int64_t i = 0; i < ROWS; i++) to[m * length + i] = from[(m + i) * left.row];
-            for (int64_t m = whole; m < rows; m++)
-                to[whole * length + m - whole] = from[m * left.row];
-        }
+        /* Some columns of each block at a time, or lines that are half written leave the cache. */
+        for (int64_t first = 0; first < length; first += 16)
+            for (int64_t m = 0; m < rows; m += ROWS)
+                for (int64_t k = first; k < at_most(first + 16, length); k++) {
+                    const float *from = left.from + k * left.column + m;
+                    float *to = packed + m * length + k * ROWS;
+                    if (m < whole)
+                        memcpy(to, from, ROWS * sizeof(float));
+                    else
+                        for (int64_t i = 0; i < rows - whole; i++) to[i] = from[i];
+                }
     }
     for (int64_t i = rows - whole; rows > whole && i < ROWS; i++)
         for (int64_t k = 0; k < length; k++) packed[whole * length + k * ROWS + i] = 0;
