@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,10 +26,12 @@ def whole_layers(
 ) -> list[Callable[[Tensor], Tensor]] | None:
     """Each layer as a function of hidden states, the same as its modules; None if one can't be.
 
-    The bits are the same, too, but for gradients of biases and LayerNorms with over 16 threads.
+    The bits are the same, too, but for gradients of biases and LayerNorms with over 16 threads,
+    and without a backward, where modules take PyTorch's attention unless its dropout is on.
 
-    It can't where somebody would miss the calls of those modules, see `is_plain`. What dropout
-    draws is drawn here, for all layers: between their kernels the same costs thrice the time.
+    It can't where somebody would miss the calls of those modules, see `is_plain`, or where a frozen
+    layer follows what is trained. What dropout draws is drawn here, for all layers: between their
+    kernels the same costs thrice the time.
 
     Args:
         layers: layers that follow each other, each with a `SelfAttention` that is plain itself.
@@ -39,8 +42,13 @@ def whole_layers(
         return None
     given = [_weights(layer) for layer in layers]
     weights = [each for each in given if each is not None]
-    if len(weights) < len(layers) or not all(
-        _fits(layer, each, hidden_TD, layout) for layer, each in zip(layers, weights, strict=True)
+    if (
+        len(weights) < len(layers)
+        or _freezes_on_the_way(hidden_TD, weights)
+        or not all(
+            _fits(layer, each, hidden_TD, layout)
+            for layer, each in zip(layers, weights, strict=True)
+        )
     ):
         return None
     lengths = layout.cu_seqlens, layout.max_seqlen, layout.num_tokens
@@ -66,6 +74,14 @@ def _weights(layer: "EncoderLayer") -> cpu_kernels.EncoderLayerWeights | None:
     return cpu_kernels.EncoderLayerWeights(
         *(weight for step in steps for weight in (step.weight, step.bias))
     )
+
+
+def _freezes_on_the_way(
+    hidden_TD: Tensor, weights: Sequence[cpu_kernels.EncoderLayerWeights]
+) -> bool:
+    """Whether a gradient would have to go through a layer that is frozen itself."""
+    trained = [hidden_TD.requires_grad, *(each.outer.requires_grad for each in weights)]
+    return torch.is_grad_enabled() and any(before > after for before, after in pairwise(trained))
 
 
 def _dropouts(layer: "EncoderLayer") -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from bertsmith.model import BertConfig, PackedSequences, cpu_kernels, encoder
 from bertsmith.model.attention import PaddedLayout
-from bertsmith.model.cpu_kernels import float_products, head_attention
+from bertsmith.model.cpu_kernels import float_products, head_attention, products
 from bertsmith.model.encoder import Encoder, EncoderLayer
 from bertsmith.model.precision import compute_dtype
 from kernel_checks import needs_float_products, needs_tiles, threads_of
@@ -36,17 +36,22 @@ def kind(request):
     return request.param
 
 
-def make(num_layers=2, attention_p=0.1, hidden_p=0.1, **changed):
+def make(num_layers=2, attention_p=0.1, hidden_p=0.1, sizes=(64, 2, 96), **changed):
+    hidden_size, num_heads, intermediate_size = sizes
     config = BertConfig(
-        vocab_size=10, hidden_size=64, num_hidden_layers=num_layers, num_attention_heads=2,
-        intermediate_size=96, hidden_dropout_prob=hidden_p,
-        attention_probs_dropout_prob=attention_p, **changed,
+        vocab_size=10, hidden_size=hidden_size, num_hidden_layers=num_layers,
+        num_attention_heads=num_heads, intermediate_size=intermediate_size,
+        hidden_dropout_prob=hidden_p, attention_probs_dropout_prob=attention_p, **changed,
     )  # fmt: skip
     made, generator = Encoder(config), torch.Generator().manual_seed(2)
     with torch.no_grad():
         for weight in made.parameters():
             weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
     return made
+
+
+def layout_of(*lengths):
+    return PaddedLayout.of(PackedSequences.from_lists([[7] * length for length in lengths]))
 
 
 def computed(*shape):
@@ -59,8 +64,9 @@ def run(made, lengths=LENGTHS, *, wants_hidden=True, recomputes=False):
     torch.manual_seed(3)
     made.recomputes = recomputes
     packed = PackedSequences.from_lists([[7] * length for length in lengths])
-    hidden = torch.randn(packed.num_tokens, 64, requires_grad=wants_hidden)
-    upper = torch.randn(packed.num_tokens, 64).to(compute_dtype(hidden))
+    width = len(made.layers[0].output_layer_norm.weight)
+    hidden = torch.randn(packed.num_tokens, width, requires_grad=wants_hidden)
+    upper = torch.randn(packed.num_tokens, width).to(compute_dtype(hidden))
     output, _ = made(hidden, PaddedLayout.of(packed))
     wanted = [weight for weight in (hidden, *made.parameters()) if weight.requires_grad]
     found = torch.autograd.grad(output, wanted, upper) if wanted else ()
@@ -101,12 +107,36 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("lengths", [LENGTHS, [1], [32, 32], [129, 130]])
 @pytest.mark.parametrize("dropout", [(0.1, 0.1), (0.0, 0.0), (0.1, 0.0), (0.0, 0.1)])
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_bits_of_the_modules(monkeypatch, lengths, dropout, attention, threads):
+def test_bits_of_the_modules(monkeypatch, lengths, dropout, attention):
     made = make(1, *dropout, attention=attention)
+    with threads_of(2):
+        found = in_one_call(made, monkeypatch, lengths)
+        assert_same(found, by_modules(made, monkeypatch, lengths))
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, [1], [129, 130]])
+@pytest.mark.parametrize("threads", [1, 5])
+def test_bits_on_more_or_fewer_threads(monkeypatch, lengths, threads):
+    made = make(1)
     with threads_of(threads):
         found = in_one_call(made, monkeypatch, lengths)
         assert_same(found, by_modules(made, monkeypatch, lengths))
+
+
+# Heads and widths that no vector's length divides; what is inside narrower than what is outside.
+@pytest.mark.parametrize("sizes", [(30, 3, 50), (20, 20, 7), (72, 2, 300)])
+@pytest.mark.parametrize("lengths", [LENGTHS, [129, 130]])
+@pytest.mark.parametrize("dropout", [(0.1, 0.1), (0.0, 0.0)])
+def test_other_sizes(monkeypatch, kind, sizes, lengths, dropout):
+    made = make(2, *dropout, sizes=sizes)
+    if kind == "in_bf16":
+        assert not is_whole(made)
+        return
+    found = in_one_call(made, monkeypatch, lengths)
+    assert_same(found, by_modules(made, monkeypatch, lengths))
+    made.requires_grad_(False)
+    alone = in_one_call(made, monkeypatch, lengths, wants_hidden=False)[0]
+    assert torch.equal(alone, found[0])
 
 
 def test_layers_follow_each_other(monkeypatch):
@@ -166,6 +196,32 @@ def test_hidden_states_that_want_no_gradient(monkeypatch):
     assert_same(run(made, wants_hidden=False), [found[0], found[-1]])
 
 
+def test_a_frozen_layer_hands_gradients_on(monkeypatch):
+    for frozen in (1, 2):
+        made = make(3)
+        made.layers[frozen].requires_grad_(False)
+        found = run(made, wants_hidden=False)
+        assert len(found) == 1 + 2 * 12 + 1
+        assert_same(found, by_modules(made, monkeypatch, wants_hidden=False))
+
+
+def test_a_frozen_layer_alone_is_refused():
+    layer = make(1).layers[0].requires_grad_(False)
+    hidden, given = computed(9, 64).requires_grad_(), []
+
+    def keep(*args, **kwargs):
+        given.append((args, kwargs))
+        return hidden
+
+    layout = layout_of(9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_kernels, "encoder_layer", keep)
+        layer(hidden.detach(), layout)
+    ((_, kwargs),) = given
+    with pytest.raises(RuntimeError, match="no gradient for what comes before"):
+        cpu_kernels.encoder_layer(hidden, **kwargs)
+
+
 def test_gradients_add_up():
     made = make()
     hidden = torch.randn(9, 64)
@@ -191,11 +247,13 @@ def test_without_a_backward_the_output_is_the_same(monkeypatch, lengths, dropout
 
 # Without a backward long sequences go this way, too.
 @pytest.mark.parametrize("lengths", [LENGTHS, [300, 3]])
-def test_evaluation(monkeypatch, lengths):
-    made = make(2).eval().requires_grad_(False)
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_evaluation(monkeypatch, kind, lengths, attention):
+    bounds = {"rtol": 2**-6, "atol": 2**-5} if kind == "in_bf16" else {"rtol": 1e-4, "atol": 1e-5}
+    made = make(2, attention=attention).eval().requires_grad_(False)
     found = in_one_call(made, monkeypatch, lengths, wants_hidden=False)[0]
     expected = by_modules(made, monkeypatch, lengths, wants_hidden=False)[0]
-    torch.testing.assert_close(found, expected, rtol=2**-6, atol=2**-5)
+    torch.testing.assert_close(found, expected, **bounds)
 
 
 def output_of(made):
@@ -332,6 +390,31 @@ def test_modules_that_are_called(monkeypatch, change):
     assert torch.equal(found[0], plain) == (change is freeze_a_part)
 
 
+def test_where_there_are_no_products_of_our_own(monkeypatch, kind):
+    made = make(1)
+    assert is_whole(made)
+    module, name = {
+        "in_bf16": (products, "has_tiles"),
+        "in_float32": (float_products, "has_float_products"),
+    }[kind]
+    monkeypatch.setattr(module, name, lambda: False)
+    assert not is_whole(made)
+
+
+def test_how_many_rows_are_enough(monkeypatch, kind):
+    monkeypatch.undo()
+    for module in (float_products, head_attention):
+        monkeypatch.setattr(module, "has_float_products", lambda: True)
+    made = make(1)
+    for rows in (63, 64):
+        output, _ = made(torch.randn(rows, 64), layout_of(rows))
+        is_one_call = type(output.grad_fn.next_functions[0][0]).__name__.startswith("_EncoderLayer")
+        assert is_one_call == (rows == 64 or kind == "in_bf16")
+    made.requires_grad_(False)
+    with torch.no_grad():
+        in_one_call(made, monkeypatch, [1], wants_hidden=False)
+
+
 def test_other_layers():
     assert is_whole(make(1))
     assert not is_whole(make(1, hidden_act="gelu_erf"))
@@ -343,7 +426,7 @@ def test_other_layers():
     assert output.grad_fn is None
 
 
-def test_lengths_and_vectors_that_do_not_fit():
+def test_lengths_and_vectors_that_do_not_fit(kind):
     made = make(1)
     layer = made.layers[0]
     packed = PackedSequences.from_lists([[7] * 9])
@@ -355,13 +438,13 @@ def test_lengths_and_vectors_that_do_not_fit():
         layer(computed(9, 64), layout)
     # Layers that follow each other, but not the hidden states.
     layer = make(1).layers[0]
-    layer.attention.num_heads = 1
-    layer.attention.query_key_value = nn.Linear(64, 96)
-    layer.attention.output = nn.Linear(64, 32)
-    layer.intermediate, layer.output = nn.Linear(32, 96), nn.Linear(96, 32)
-    # Where there are no kernels for them, the first product says so.
-    told = r"row has the shape \[64\], not \[32\]|cannot be multiplied"
-    with pytest.raises((ValueError, RuntimeError), match=told):
+    if kind == "in_bf16":
+        layer.attention.num_heads = 1
+        layer.attention.query_key_value = nn.Linear(64, 96)
+        layer.attention.output = nn.Linear(64, 32)
+        layer.intermediate = nn.Linear(32, 96)
+    layer.output = nn.Linear(96, 32)
+    with pytest.raises(ValueError, match=r"row has the shape \[64\], not \[32\]"):
         layer(computed(9, 64), layout)
 
 

@@ -175,13 +175,13 @@ def test_attention_with_dropout():
 @needs_float_products
 @pytest.mark.parametrize("causal", [False, True])
 def test_both_ways_of_attention_drop_the_same(monkeypatch, causal):
-    inputs = [draw(170, 3, 3, 20), draw(3 * 3 * 20, seed=1)]
-    upper = draw(170, 3, 20, seed=2)
+    inputs = [draw(330, 3, 3, 20), draw(3 * 3 * 20, seed=1)]
+    upper = draw(330, 3, 20, seed=2)
 
     def ours(x, bias):
         torch.manual_seed(7)
         numbers = {"dropout_p": 0.3, "causal": causal, "bias": bias}
-        return cpu_kernels.padded_attention(x, ends_of(70, 32, 2, 66), 70, 170, **numbers)
+        return cpu_kernels.padded_attention(x, ends_of(230, 32, 2, 66), 230, 330, **numbers)
 
     found = []
     for is_whole in (True, False):

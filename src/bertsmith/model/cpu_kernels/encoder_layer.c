@@ -86,26 +86,29 @@ static uintptr_t divide_passing(uintptr_t at, const LayerKernels *kernels, const
     passing->residual = take(&at, bytes_of(R * D, is_wide));
     passing->context = take(&at, bytes_of(R * D, is_wide));
     passing->wide = take(&at, bytes_of(larger(inner_numbers, R * 3 * D), is_wide));
-    passing->room = take(&at, kernels->room(sizes));
+    passing->room = take(&at, kernels->room(sizes, 1));
     return at;
 }
 
-/* Bytes that forward leaves for backward; or needs, where there will be none. */
+/* Bytes that forward leaves for backward; or needs, where there will be none. -1 where there are no
+   products for such numbers. */
 int64_t encoder_layer_kept(int64_t R, int64_t D, int64_t F, int64_t N, int64_t B, int64_t S,
                            int64_t is_wide, int64_t is_needed) {
     Sizes sizes = {R, D, F, N, B, S, 1};
+    const LayerKernels *kernels = kernels_for(is_wide);
     Kept kept;
-    return (int64_t)divide_kept(0, kernels_for(is_wide), &sizes, &kept, is_needed);
+    return kernels ? (int64_t)divide_kept(0, kernels, &sizes, &kept, is_needed) : -1;
 }
 
-/* Bytes of scratch, forward or backward. */
+/* Bytes of scratch, forward or backward; -1 as above. */
 int64_t encoder_layer_scratch(int64_t R, int64_t D, int64_t F, int64_t N, int64_t B, int64_t S,
                               int64_t is_wide, int64_t is_backward, int64_t threads) {
     Sizes sizes = {R, D, F, N, B, S, threads};
     const LayerKernels *kernels = kernels_for(is_wide);
     Passing passing;
+    if (kernels == NULL) return -1;
     return is_backward ? (int64_t)divide_passing(0, kernels, &sizes, &passing)
-                       : kernels->room(&sizes);
+                       : kernels->room(&sizes, 0);
 }
 
 /* As `quiet` in running.py. */

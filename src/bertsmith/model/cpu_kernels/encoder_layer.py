@@ -160,12 +160,16 @@ def encoder_layer(
         settings: heads, LayerNorms' eps, dropout.
 
     Raises:
+        RuntimeError: there are no products for hidden states of that type here, or a gradient of
+            theirs is wanted and the layer is frozen.
         ValueError: the sums' dropouts have two probabilities.
     """
     first, second = settings.first_dropout, settings.second_dropout
     if (first.threshold, first.scale) != (second.threshold, second.scale):
         raise ValueError("a layer has one probability of dropout before its sums, not two")
     if not (torch.is_grad_enabled() and weights.outer.requires_grad):
+        if torch.is_grad_enabled() and hidden.requires_grad:
+            raise RuntimeError("a frozen layer in one call has no gradient for what comes before")
         kept_bytes = _bytes(*_sizes(hidden, weights, batch, settings), torch.get_num_threads())[1]
         # Where freed memory goes back to the system, all of it would be cleared again each time.
         return _forward(hidden, weights, batch, settings, scratch(kept_bytes, "kept"), keeps=False)
@@ -257,4 +261,6 @@ def _bytes(*numbers: int) -> tuple[int, int, int, int]:
     *sizes, threads = numbers
     with_backward, without = (ask("encoder_layer_kept", *sizes, i) for i in (1, 0))
     forward, backward = (ask("encoder_layer_scratch", *sizes, i, threads) for i in (0, 1))
+    if forward < 0:
+        raise RuntimeError("there are no products for a layer; ask fits_encoder_layer first")
     return with_backward, without, forward, backward

@@ -1,9 +1,10 @@
 /* Attention of packed float32 sequences, a head of a sequence at a time; see head_attention.py.
 
-   All that one head needs fits into a core's caches. Memory sees what goes in, what comes out, and
+   All that one head of a short sequence needs fits into a core's caches. Memory sees what goes in, what comes out, and
    the probabilities, [B, N, S, S], which backward needs; of them rows and columns behind a
    sequence's end are never written nor read. */
 #include "float_products.h"
+#include "kernels.h"
 #include "softmax.h"
 
 #ifdef HAS_FLOAT_PRODUCTS
@@ -85,13 +86,20 @@ static void product_of(Matrix left, Matrix right, int64_t rows, int64_t columns,
     multiply(left, right, NULL, 0, sums, stride, rows, columns, length, panels);
 }
 
-/* How many bytes of scratch each thread needs. */
+/* Queries whose scores are worked on together, so that scratch doesn't grow with a length's square. */
+#define QUERIES 192
+
+/* How many bytes of scratch each thread needs, forward alone or both ways. */
+int64_t float_attending_room(int64_t S, int64_t H) {
+    return bytes_of(3 * S * H + 2 * at_most(S, QUERIES) * S + S + ROOM_FOR(S > H ? S : H), 1);
+}
+
 int64_t float_attention_room(int64_t S, int64_t H) {
     return bytes_of(4 * S * H + 3 * S * S + ROOM_FOR(S > H ? S : H), 1);
 }
 
 /* Attended values [R, N, H], zeros in the `rows` behind the last token. scratch holds
-   float_attention_room(S, H) bytes for each thread. probabilities is NULL where nobody needs them
+   float_attending_room(S, H) bytes for each thread. probabilities is NULL where nobody needs them
    again. */
 void float_attention_forward(const float *packed, const float *bias, float *probabilities,
                              float *output, const int32_t *cu_seqlens, char *scratch, int64_t B,
@@ -102,28 +110,32 @@ void float_attention_forward(const float *packed, const float *bias, float *prob
                    {(uint32_t)seed, (uint32_t)threshold, scale}, query_scale};
 #pragma omp parallel num_threads((int)threads)
     {
-        float *queries = (float *)(scratch + omp_get_thread_num() * float_attention_room(S, H));
+        int64_t high = at_most(S, QUERIES);
+        float *queries = (float *)(scratch + omp_get_thread_num() * float_attending_room(S, H));
         float *keys = queries + S * H, *values = keys + S * H, *scores = values + S * H;
-        float *left = scores + S * S, *unkept = left + S * S, *panels = unkept + S * S;
+        float *left = scores + high * S, *unkept = left + high * S, *panels = unkept + S;
         int is_one = batch.dropout.threshold == 0;
 #pragma omp for schedule(static) nowait
         for (int64_t number = 0; number < B * N; number++) {
             Head head = head_of(&batch, number);
             int64_t L = head.length;
             gather(&batch, &head, queries);
-            product_of(rows_of(queries, H), transposed(rows_of(keys, H)), L, L, H, scores, L,
-                       panels);
-            for (int64_t s = 0; s < L; s++) {
-                int64_t at = row_at(&batch, &head, s);
-                float *row = left + s * L, *own = probabilities ? probabilities + at
-                                                  : is_one      ? row
-                                                                : unkept;
-                softmax_row(scores + s * L, seen_by(&batch, &head, s), L, own, row, batch.dropout,
-                            (uint32_t)at, 1);
-                if (is_one && own != row) memcpy(row, own, (size_t)bytes_of(L, 1));
+            for (int64_t first = 0; first < L; first += QUERIES) {
+                int64_t some = at_most(QUERIES, L - first);
+                product_of(rows_of(queries + first * H, H), transposed(rows_of(keys, H)), some, L,
+                           H, scores, L, panels);
+                for (int64_t s = 0; s < some; s++) {
+                    int64_t at = row_at(&batch, &head, first + s);
+                    float *row = left + s * L, *own = probabilities ? probabilities + at
+                                                      : is_one      ? row
+                                                                    : unkept;
+                    softmax_row(scores + s * L, seen_by(&batch, &head, first + s), L, own, row,
+                                batch.dropout, (uint32_t)at, 1);
+                    if (is_one && own != row) memcpy(row, own, (size_t)bytes_of(L, 1));
+                }
+                product_of(rows_of(left, L), rows_of(values, H), some, H, L,
+                           output + ((head.start + first) * N + head.n) * H, N * H, panels);
             }
-            product_of(rows_of(left, L), rows_of(values, H), L, H, L,
-                       output + (head.start * N + head.n) * H, N * H, panels);
         }
     }
     memset(output + cu_seqlens[B] * N * H, 0, (size_t)bytes_of(rows * N * H, 1));
@@ -181,5 +193,6 @@ void float_attention_backward(const float *packed, const float *bias, const floa
     memset(gradient + cu_seqlens[B] * 3 * N * H, 0, (size_t)bytes_of(rows * 3 * N * H, 1));
 }
 #else
+int64_t float_attending_room(int64_t S, int64_t H) { return 0; }
 int64_t float_attention_room(int64_t S, int64_t H) { return 0; }
 #endif

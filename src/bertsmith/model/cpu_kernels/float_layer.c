@@ -5,10 +5,10 @@
 #ifdef HAS_FLOAT_PRODUCTS
 static int64_t inner_rows(int64_t R) { return R; }
 
-static int64_t room_of(const Sizes *sizes) {
-    int64_t columns = larger(3 * sizes->D, sizes->F);
-    int64_t room = bytes_of(float_product_room(columns), 1);
-    return sizes->threads * larger(room, float_attention_room(sizes->S, sizes->D / sizes->N));
+static int64_t room_of(const Sizes *sizes, int64_t is_backward) {
+    int64_t S = sizes->S, H = sizes->D / sizes->N, columns = larger(3 * sizes->D, sizes->F);
+    int64_t attention = is_backward ? float_attention_room(S, H) : float_attending_room(S, H);
+    return sizes->threads * larger(bytes_of(float_product_room(columns), 1), attention);
 }
 
 static void product(const Sizes *sizes, const void *values, const float *weight, void *output,

@@ -1,5 +1,6 @@
 /* Products of float32 matrices, shared by threads; see float_products.py. */
 #include "few_rows.h"
+#include "kernels.h"
 
 #ifdef HAS_FLOAT_PRODUCTS
 /* Whether these products are faster here than those of the library that PyTorch has, Intel's. */

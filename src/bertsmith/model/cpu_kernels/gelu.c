@@ -1,5 +1,6 @@
 /* GELU of the products of a linear layer, [T, F]; its bias, [F], is added here. */
 #include "gelu.h"
+#include "kernels.h"
 
 FOR_ITS_KIND void forward_row(const void *from, const float *restrict bias, void *to, int64_t F,
                               int is_wide) {

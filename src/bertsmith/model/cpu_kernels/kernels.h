@@ -39,6 +39,7 @@ void float_product(const float *left, int64_t left_row, int64_t left_column, con
                    int64_t start_stride, float *sums, int64_t stride, int64_t rows,
                    int64_t columns, int64_t length, float *packed, int64_t threads);
 
+int64_t float_attending_room(int64_t S, int64_t H);
 int64_t float_attention_room(int64_t S, int64_t H);
 void float_attention_forward(const float *packed, const float *bias, float *probabilities,
                              float *output, const int32_t *cu_seqlens, char *scratch, int64_t B,

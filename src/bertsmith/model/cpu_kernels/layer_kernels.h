@@ -25,8 +25,8 @@ typedef struct {
 typedef struct {
     int64_t is_wide; /* float32, else bf16 */
     int64_t (*inner_rows)(int64_t R);
-    /* Bytes of room that the most demanding of the others needs. */
-    int64_t (*room)(const Sizes *sizes);
+    /* Bytes of room that the most demanding of the others needs, forward or backward. */
+    int64_t (*room)(const Sizes *sizes, int64_t is_backward);
     /* output = values weightᵀ, [R, N]. */
     void (*product)(const Sizes *sizes, const void *values, const float *weight, void *output,
                     int64_t N, int64_t K, char *room);

@@ -14,7 +14,8 @@ static int64_t gradient_room(int64_t N, int64_t K, int64_t threads) {
     return weight_gradient_room(N, K, threads) * (int64_t)sizeof(bf16);
 }
 
-static int64_t room_of(const Sizes *sizes) {
+static int64_t room_of(const Sizes *sizes, int64_t is_backward) {
+    (void)is_backward;
     int64_t D = sizes->D, F = sizes->F, threads = sizes->threads;
     int64_t room = threads * attention_room(sizes->S, D / sizes->N);
     room = larger(room, larger(product_room(3 * D, D), product_room(D, 3 * D)));
