@@ -295,7 +295,10 @@ def test_weights_without_a_part_in_the_loss(store, tmp_path):
 def test_all_ranks_end_with_the_same_clock(store, tmp_path):
     (done,) = run_jobs(job(store, tmp_path / "run", "training.budget_seconds=3"))
     assert done["step"] > 1
-    assert [kind for kind, _, _ in losses(tmp_path / "run")].count("evaluation") == 2
+    evaluated = [step for kind, step, _ in losses(tmp_path / "run") if kind == "evaluation"]
+    # One in the midst is left out where that would have taken a quarter of the time.
+    assert evaluated[-1] == done["step"]
+    assert len(evaluated) <= 2
 
 
 @pytest.mark.slow

@@ -110,7 +110,7 @@ def fits_encoder_layer(hidden: Tensor, weights: EncoderLayerWeights, num_heads: 
     """
     D, F = weights.outer.shape
     fits = (
-        (_fit_tiles(hidden, weights, num_heads) or _fit_floats(hidden, weights, num_heads))
+        (_fit_floats if hidden.dtype == torch.float32 else _fit_tiles)(hidden, weights, num_heads)
         and hidden.dim() == 2
         and hidden.is_contiguous()
         and all(map(is_plain_float32, weights.vectors))
@@ -136,10 +136,11 @@ def _fit_tiles(hidden: Tensor, weights: EncoderLayerWeights, num_heads: int) -> 
 
 def _fit_floats(hidden: Tensor, weights: EncoderLayerWeights, num_heads: int) -> bool:
     first, second, inner, outer = weights.matrices
+    widths = hidden.shape[-1], second.shape[-1], inner.shape[-1]
     return (
-        all(fits_floats(hidden, weight) for weight in (first, second, inner))
-        and is_plain_float32(outer)
-        and outer.dim() == 2
+        fits_floats(hidden, first)
+        and all(is_plain_float32(matrix) and matrix.dim() == 2 for matrix in weights.matrices)
+        and len(set(widths)) == 1
         and outer.shape[1] == inner.shape[0]
         and hidden.shape[-1] % num_heads == 0
     )
