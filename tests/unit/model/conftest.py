@@ -4,8 +4,9 @@ import torch
 
 from bertsmith import model as room
 from bertsmith.model import BertConfig
+from bertsmith.model.cpu_kernels import float_products, head_attention
 from bertsmith.model.precision import autocast
-from kernel_checks import no_kernels
+from kernel_checks import needs_float_products, needs_tiles, no_kernels
 
 HEADS = [
     "BertModel",
@@ -15,6 +16,12 @@ HEADS = [
     "BertForTokenClassification",
     "BertForQuestionAnswering",
     "BertForMultipleChoice",
+]
+
+
+BOTH_KINDS = [
+    pytest.param("in_bf16", marks=needs_tiles),
+    pytest.param("in_float32", marks=needs_float_products),
 ]
 
 
@@ -90,3 +97,18 @@ def in_bf16():
 def without_kernels(monkeypatch):
     """A context in which there are no C kernels."""
     return lambda: no_kernels(monkeypatch)
+
+
+@pytest.fixture
+def in_float32(monkeypatch):
+    """Our products of float32 on any processor, of few rows too."""
+    for module in (float_products, head_attention):
+        monkeypatch.setattr(module, "has_float_products", lambda: True)
+    monkeypatch.setattr(float_products, "_FEWEST_TRAINED_ROWS", 1)
+
+
+@pytest.fixture(params=BOTH_KINDS)
+def kind(request):
+    """The kind of numbers that a layer's kernels take: bf16 or float32."""
+    request.getfixturevalue(request.param)
+    return request.param

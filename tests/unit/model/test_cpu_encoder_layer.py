@@ -1,4 +1,4 @@
-"""A layer in one call against the same layer's modules, to the bit, and when those are called."""
+"""A layer in one call against the same layer's modules, to the bit."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,101 +6,22 @@ import pytest
 import torch
 from torch import nn
 
-from bertsmith.model import BertConfig, PackedSequences, cpu_kernels, encoder
+from bertsmith.model import PackedSequences, cpu_kernels, encoder
 from bertsmith.model.attention import PaddedLayout
-from bertsmith.model.cpu_kernels import float_products, head_attention, products
-from bertsmith.model.encoder import Encoder, EncoderLayer
-from bertsmith.model.precision import compute_dtype
-from kernel_checks import needs_float_products, needs_tiles, threads_of
+from kernel_checks import threads_of
+from layer_runs import (
+    LENGTHS,
+    assert_same,
+    by_modules,
+    computed,
+    in_one_call,
+    is_whole,
+    layout_of,
+    make,
+    run,
+)
 
-LENGTHS = [40, 1, 64, 33]
-
-BOTH_KINDS = [
-    pytest.param("in_bf16", marks=needs_tiles),
-    pytest.param("in_float32", marks=needs_float_products),
-]
-
-
-@pytest.fixture
-def in_float32(monkeypatch):
-    """Our products of float32 on any processor, of few rows too."""
-    for module in (float_products, head_attention):
-        monkeypatch.setattr(module, "has_float_products", lambda: True)
-    monkeypatch.setattr(float_products, "_FEWEST_TRAINED_ROWS", 1)
-
-
-@pytest.fixture(autouse=True, params=BOTH_KINDS)
-def kind(request):
-    """Of numbers."""
-    request.getfixturevalue(request.param)
-    return request.param
-
-
-def make(num_layers=2, attention_p=0.1, hidden_p=0.1, sizes=(64, 2, 96), **changed):
-    hidden_size, num_heads, intermediate_size = sizes
-    config = BertConfig(
-        vocab_size=10, hidden_size=hidden_size, num_hidden_layers=num_layers,
-        num_attention_heads=num_heads, intermediate_size=intermediate_size,
-        hidden_dropout_prob=hidden_p, attention_probs_dropout_prob=attention_p, **changed,
-    )  # fmt: skip
-    made, generator = Encoder(config), torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for weight in made.parameters():
-            weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
-    return made
-
-
-def layout_of(*lengths):
-    return PaddedLayout.of(PackedSequences.from_lists([[7] * length for length in lengths]))
-
-
-def computed(*shape):
-    hidden = torch.randn(shape)
-    return hidden.to(compute_dtype(hidden))
-
-
-def run(made, lengths=LENGTHS, *, wants_hidden=True, recomputes=False):
-    """Output and gradients, and what the generator is left as."""
-    torch.manual_seed(3)
-    made.recomputes = recomputes
-    packed = PackedSequences.from_lists([[7] * length for length in lengths])
-    width = len(made.layers[0].output_layer_norm.weight)
-    hidden = torch.randn(packed.num_tokens, width, requires_grad=wants_hidden)
-    upper = torch.randn(packed.num_tokens, width).to(compute_dtype(hidden))
-    output, _ = made(hidden, PaddedLayout.of(packed))
-    wanted = [weight for weight in (hidden, *made.parameters()) if weight.requires_grad]
-    found = torch.autograd.grad(output, wanted, upper) if wanted else ()
-    return [output.detach(), *found, torch.get_rng_state()]
-
-
-def by_modules(made, monkeypatch, *args, **kwargs):
-    with monkeypatch.context() as patch:
-        patch.setattr(encoder, "whole_layers", lambda *_: None)
-        return run(made, *args, **kwargs)
-
-
-def in_one_call(made, monkeypatch, *args, **kwargs):
-    def refuse(*_, **__):
-        raise AssertionError("a layer's modules were called")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(EncoderLayer, "forward", refuse)
-        return run(made, *args, **kwargs)
-
-
-def is_whole(made, layer=0):
-    """Whether a layer went in one call."""
-    found = []
-    step = made.layers[layer]
-    handle = step.register_forward_hook(lambda _, __, output: found.append(output.grad_fn))
-    run(made)
-    handle.remove()
-    return type(found[0]).__name__ == "_EncoderLayerBackward"
-
-
-def assert_same(found, expected):
-    assert len(found) == len(expected)
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+pytestmark = pytest.mark.usefixtures("kind")
 
 
 # Rows behind the tokens or none, one token, strips that are full.
@@ -146,30 +67,6 @@ def test_layers_follow_each_other(monkeypatch):
     assert_same(run(made), run(made, recomputes=True))
 
 
-def listen(layer):
-    layer.register_forward_hook(lambda *_: None)
-
-
-def compile_it(layer):
-    layer.compile(disable=True)
-
-
-@pytest.mark.parametrize("change", [None, listen, compile_it])
-def test_layers_that_are_called(monkeypatch, change):
-    made, called, forward = make(3), [], EncoderLayer.forward
-    if change is not None:
-        change(made.layers[1])
-
-    def told(layer, *args, **kwargs):
-        called.append(layer)
-        return forward(layer, *args, **kwargs)
-
-    monkeypatch.setattr(EncoderLayer, "forward", told)
-    found = run(made)
-    assert called == ([] if change is None else list(made.layers))
-    assert_same(found, by_modules(made, monkeypatch))
-
-
 def test_all_states(monkeypatch):
     def states(made):
         torch.manual_seed(3)
@@ -194,15 +91,6 @@ def test_hidden_states_that_want_no_gradient(monkeypatch):
     assert_same(run(made, wants_hidden=False), [found[0], *found[-13:]])
     made.requires_grad_(False)
     assert_same(run(made, wants_hidden=False), [found[0], found[-1]])
-
-
-def test_a_frozen_layer_hands_gradients_on(monkeypatch):
-    for frozen in (1, 2):
-        made = make(3)
-        made.layers[frozen].requires_grad_(False)
-        found = run(made, wants_hidden=False)
-        assert len(found) == 1 + 2 * 12 + 1
-        assert_same(found, by_modules(made, monkeypatch, wants_hidden=False))
 
 
 def test_a_frozen_layer_alone_is_refused():
@@ -315,115 +203,6 @@ def test_a_nan_stays_one():
         assert run(made, [3])[0].isnan().any()
         bias.data.copy_(before)
     assert not run(made, [3])[0].isnan().any()
-
-
-class Scaled(nn.Module):
-    """What somebody puts in a linear layer's place."""
-
-    def __init__(self, layer):
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, values):
-        return 2 * self.layer(values)
-
-
-class Doubled(nn.Module):
-    """What somebody makes of a weight."""
-
-    def forward(self, weight):
-        return 2 * weight
-
-
-def replace(layer):
-    layer.output = Scaled(layer.output)
-
-
-def hook(layer):
-    layer.attention.output.register_forward_hook(lambda _, __, output: 2 * output)
-
-
-def hook_on_attention(layer):
-    layer.attention.register_forward_hook(lambda _, __, outputs: (2 * outputs[0], *outputs[1:]))
-
-
-def hook_on_norm(layer):
-    layer.output_layer_norm.register_forward_pre_hook(lambda _, given: (2 * given[0], *given[1:]))
-
-
-def parametrize(layer):
-    nn.utils.parametrize.register_parametrization(layer.output, "weight", Doubled())
-
-
-def other_dropout(layer):
-    layer.output_layer_norm.dropout_p = 0.3
-
-
-def freeze_a_part(layer):
-    layer.intermediate.requires_grad_(False)
-
-
-def without_a_bias(layer):
-    layer.output.register_parameter("bias", None)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        replace,
-        hook,
-        hook_on_attention,
-        hook_on_norm,
-        parametrize,
-        other_dropout,
-        freeze_a_part,
-        without_a_bias,
-    ],
-)
-def test_modules_that_are_called(monkeypatch, change):
-    made = make(1)
-    plain = run(made)[0]
-    change(made.layers[0])
-    assert not is_whole(made)
-    found = run(made)
-    assert_same(found, by_modules(made, monkeypatch))
-    assert torch.equal(found[0], plain) == (change is freeze_a_part)
-
-
-def test_where_there_are_no_products_of_our_own(monkeypatch, kind):
-    made = make(1)
-    assert is_whole(made)
-    module, name = {
-        "in_bf16": (products, "has_tiles"),
-        "in_float32": (float_products, "has_float_products"),
-    }[kind]
-    monkeypatch.setattr(module, name, lambda: False)
-    assert not is_whole(made)
-
-
-def test_how_many_rows_are_enough(monkeypatch, kind):
-    monkeypatch.undo()
-    for module in (float_products, head_attention):
-        monkeypatch.setattr(module, "has_float_products", lambda: True)
-    made = make(1)
-    for rows in (63, 64):
-        output, _ = made(torch.randn(rows, 64), layout_of(rows))
-        is_one_call = type(output.grad_fn.next_functions[0][0]).__name__.startswith("_EncoderLayer")
-        assert is_one_call == (rows == 64 or kind == "in_bf16")
-    made.requires_grad_(False)
-    with torch.no_grad():
-        in_one_call(made, monkeypatch, [1], wants_hidden=False)
-
-
-def test_other_layers():
-    assert is_whole(make(1))
-    assert not is_whole(make(1, hidden_act="gelu_erf"))
-    in_evaluation = make(1).eval()
-    assert is_whole(in_evaluation)  # gradients are wanted, and sequences are short
-    with torch.no_grad():
-        packed = PackedSequences.from_lists([[7] * 9])
-        output, _ = in_evaluation(torch.randn(9, 64), PaddedLayout.of(packed))
-    assert output.grad_fn is None
 
 
 def test_lengths_and_vectors_that_do_not_fit(kind):

@@ -115,7 +115,6 @@ def fits_encoder_layer(hidden: Tensor, weights: EncoderLayerWeights, num_heads: 
         and hidden.is_contiguous()
         and all(map(is_plain_float32, weights.vectors))
         and len({weight.requires_grad for weight in weights}) == 1
-        and (weights.outer.requires_grad or not hidden.requires_grad)
     )
     if fits:
         must_agree("the hidden states' row", hidden.shape[1:], (D,))
