@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.recipes import load_recipe
 from bertsmith.store import write_store
+from bertsmith.training import PretrainRecipe, pretrain
 from bertsmith.wordpiece import Tokenizer, learn_vocabulary
 from cli_runs import sentence
 
@@ -122,3 +124,22 @@ def assert_close(one, other, atol=2e-5):
     assert [entry[:2] for entry in losses(one)] == [entry[:2] for entry in losses(other)]
     for first, second in zip(losses(one), losses(other), strict=True):
         assert second[2] == pytest.approx(first[2], rel=1e-4)
+
+
+def train_alone(store, folder):
+    """What one process makes of it."""
+    recipe = load_recipe(
+        PretrainRecipe, "pretrain", "tiny", [*SMALL, f"training.num_steps={NUM_STEPS}"]
+    )
+    pretrain(store, recipe, folder, warn=print)
+    return folder
+
+
+def command_line(store, output, *changes):
+    sets = [part for change in [*SMALL, *changes] for part in ("--set", change)]
+    return ["-m", "bertsmith", "pretrain", store, "--recipe", "tiny", *sets, "-o", output]
+
+
+def said(stderr):
+    """The lines that are ours, without what torchrun says."""
+    return [line for line in stderr.splitlines() if line.startswith("bertsmith: ")]

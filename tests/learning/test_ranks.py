@@ -1,35 +1,24 @@
-"""Several processes train as one does: DDP and FSDP2, stopped, killed, and gone on by others."""
+"""Several processes train as one does: DDP and FSDP2, on one machine and two, gone on by others."""
 
-import os
-import shlex
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from bertsmith.recipes import load_recipe
-from bertsmith.training import PretrainRecipe, pretrain
 from pretraining_runs import records
 from ranks_job import do
 from ranks_runs import (
     NUM_STEPS,
-    ONE_MACHINE,
-    SMALL,
     assert_close,
+    command_line,
     job,
     losses,
     make_store,
     outcome,
-    ranks_of,
     run_jobs,
     torchrun,
-    wait_until,
+    train_alone,
     weights,
 )
 
@@ -44,22 +33,7 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def alone(store, tmp_path_factory):
     """What one process makes of it."""
-    folder = tmp_path_factory.mktemp("alone") / "run"
-    recipe = load_recipe(
-        PretrainRecipe, "pretrain", "tiny", [*SMALL, f"training.num_steps={NUM_STEPS}"]
-    )
-    pretrain(store, recipe, folder, warn=print)
-    return folder
-
-
-def command_line(store, output, *changes):
-    sets = [part for change in [*SMALL, *changes] for part in ("--set", change)]
-    return ["-m", "bertsmith", "pretrain", store, "--recipe", "tiny", *sets, "-o", output]
-
-
-def said(stderr):
-    """The lines that are ours, without what torchrun says."""
-    return [line for line in stderr.splitlines() if line.startswith("bertsmith: ")]
+    return train_alone(store, tmp_path_factory.mktemp("alone") / "run")
 
 
 def test_two_ranks_are_one(store, alone, tmp_path):
@@ -111,63 +85,6 @@ def test_two_ranks_then_one_then_two(store, alone, tmp_path):
     assert_close(alone, run)
     names = {path.name for path in (run / "checkpoints" / "step-000004").iterdir()}
     assert names == {path.name for path in (run / "checkpoints" / "step-000003").iterdir()}
-
-
-def test_a_rank_that_is_killed_ends_all_and_the_run_goes_on(store, tmp_path):
-    changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=0.5"]
-    process = torchrun(*command_line(store, tmp_path / "run", *changes))
-    checkpoints = tmp_path / "run" / "checkpoints"
-    wait_until(lambda: list(checkpoints.glob("step-*")), process)
-    os.kill(ranks_of(process)[1], signal.SIGKILL)
-    code, _, err = outcome(process, seconds=60)
-    assert code != 0
-    assert said(err) == [
-        "bertsmith: rank 0: another process of this run has ended; "
-        "the same command goes on from the last checkpoint, if there is one"
-    ], err
-    last = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
-    again = job(store, tmp_path / "run", stop_at=1, by=0)
-    again["changes"] += changes
-    assert do(again) == {"stopped": last + 1}
-
-
-@pytest.mark.slow
-def test_what_is_wrong_is_said_once(store, tmp_path):
-    uneven = command_line(store, tmp_path / "uneven", "training.global_batch_size=7")
-    unknown = command_line(store, tmp_path / "unknown", "training.lr=1")
-    # On one machine, the store is not where it is on the other.
-    (tmp_path / "store-0").symlink_to(store)
-    one_lacks_it = command_line(f"{tmp_path}/store-$RANK", tmp_path / "lacking")
-    shell = ["--no-python", "sh", "-c", shlex.join([sys.executable, *map(str, one_lacks_it)])]
-    shell[-1] = shell[-1].replace("'", '"')
-    lines = [said(outcome(torchrun(*command))[2]) for command in (uneven, unknown, shell)]
-    assert lines[0] == [
-        "bertsmith: training.global_batch_size: 7 sequences can't be divided over 2 processes; "
-        "use a multiple of 2"
-    ]
-    assert len(lines[1]) == len(lines[2]) == 1
-    assert "training.lr" in lines[1][0]
-    assert lines[2][0].startswith(f"bertsmith: rank 1: {tmp_path}/store-1: ")
-
-
-@pytest.mark.slow
-def test_who_fails_alone_before_the_others_are_found_says_it(store, tmp_path):
-    environment = {**os.environ, "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
-    command = [sys.executable, *map(str, command_line(store, tmp_path / "run"))]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2
-    line = "bertsmith: rank 1: MASTER_ADDR is not set; start the processes with torchrun\n"
-    assert done.stderr == line
-
-
-@pytest.mark.slow
-def test_a_run_that_went_astray_names_the_checkpoint_that_is_still_being_written(store, tmp_path):
-    strict = ["training.num_steps=20", "training.max_skipped_updates=0"]
-    (done,) = run_jobs(job(store, tmp_path / "run", *strict, bad_from=5))
-    good = tmp_path / "run" / "checkpoints" / "step-000002"
-    assert f"the last good checkpoint is {good}: " in done["error"]
-    assert "rank 1" not in done["error"]
-    assert good.is_dir()
 
 
 @pytest.mark.slow
@@ -224,21 +141,6 @@ def test_dropout_differs_between_ranks_and_goes_on_to_the_bit(store, tmp_path, p
         state = halves[kind] / "checkpoints" / "step-000003" / "training_state.safetensors"
         states = load_file(state)
         assert not torch.equal(states["random.cpu"], states["random.cpu.1"])
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("hears_hangups")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_torchrun_saves(store, tmp_path, number):
-    changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=1000"]
-    process = torchrun(*command_line(store, tmp_path / "run", *changes))
-    metrics = tmp_path / "run" / "metrics.jsonl"
-    wait_until(lambda: metrics.exists() and metrics.stat().st_size > 0, process)
-    process.send_signal(number)
-    _, _, err = outcome(process, seconds=60)
-    assert len(said(err)) == 1
-    assert "saved at" in said(err)[0]
-    assert len(list((tmp_path / "run" / "checkpoints").glob("step-*"))) == 1
 
 
 @pytest.mark.slow
@@ -302,24 +204,6 @@ def test_all_ranks_end_with_the_same_clock(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_torchrun_can_start_a_killed_rank_again(store, tmp_path):
-    changes = ["training.num_steps=200", "training.checkpoint_every_seconds=0.3"]
-    process = torchrun(
-        *command_line(store, tmp_path / "run", *changes),
-        rendezvous=[*ONE_MACHINE, "--max-restarts", "1"],
-    )
-    checkpoints = tmp_path / "run" / "checkpoints"
-    wait_until(lambda: list(checkpoints.glob("step-*")), process)
-    os.kill(ranks_of(process)[1], signal.SIGKILL)
-    code, out, err = outcome(process)
-    assert code == 0, err
-    assert "200 steps" in out
-    # All logged once: what was done again after the checkpoint has replaced what was lost.
-    steps = [step for kind, step, _ in losses(tmp_path / "run") if kind == "train"]
-    assert steps == list(range(1, 201))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("changes", [
     ["training.optimizer=lamb"],
     ["training.optimizer=google_adam"],
@@ -333,21 +217,3 @@ def test_other_updates_are_the_same_too(store, tmp_path, changes):
     )  # fmt: skip
     for name in ("ddp", "fsdp"):
         assert_close(tmp_path / "alone", tmp_path / name)
-
-
-@pytest.mark.skipif(
-    not sys.platform.startswith("linux") or shutil.which("gcc") is None,
-    reason="needs Linux and gcc, to make a thread late",
-)
-@pytest.mark.skipif(torch.__version__.startswith("2.10."), reason="its threads have no names")
-def test_a_thread_that_is_late_with_its_tensors_aborts_nothing(tmp_path, monkeypatch):
-    folder = Path(__file__).parents[1]
-    library = tmp_path / "late_threads.so"
-    subprocess.run(
-        ["gcc", "-O2", "-shared", "-fPIC", folder / "late_threads.c", "-o", library, "-ldl"],
-        check=True,
-    )
-    monkeypatch.setenv("LD_PRELOAD", str(library))
-    code, out, err = outcome(torchrun(folder / "late_threads_job.py"))
-    assert code == 0, err
-    assert sorted(out.split("\n")) == ["", "late", "late"]
