@@ -32,20 +32,28 @@ test-slow: $(STAMP) ## The longer tests; those on real data need BERTSMITH_DATA
 	$(PYTEST) -n auto -m 'slow and not gpu and not whole_machine' --durations=15
 	$(PYTEST) -m 'slow and not gpu and whole_machine' --durations=15
 
-# GCC's sanitizers watch addresses, and what C leaves undefined. DEFINED=-DWITHOUT_TILES is AVX512-BF16 alone.
+# GCC's sanitizers watch addresses, and what C leaves undefined. What is multiplied on AMX's tiles is multiplied
+# on vectors too, as with AVX512-BF16 alone (-DWITHOUT_TILES).
 EMULATION := tests/emulation/amx.h -DSUM=$(shell cksum < tests/emulation/amx.h | cut -d ' ' -f 1)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g1 \
   --param asan-instrumentation-with-call-threshold=50
 
-test-kernels: export CC = env -u LD_PRELOAD gcc -include $(EMULATION) $(DEFINED) $(SANITIZERS)
+ON_TILES := products vocabulary vocabulary_loss attention encoder_layer
+
+test-kernels: export EMULATED = env -u LD_PRELOAD gcc -include $(EMULATION) $(SANITIZERS)
 test-kernels: export ASAN_OPTIONS = detect_leaks=0
 test-kernels: export GOMP_SPINCOUNT = 1000
 test-kernels: export PRELOADED = $(shell for name in asan ubsan stdc++; do gcc -print-file-name=lib$$name.so; done)
 test-kernels: $(STAMP) ## The C kernels as on a processor with AMX, on any, with GCC's sanitizers
-	LD_PRELOAD="$$PRELOADED" $(BIN)/python -c \
-	  'from bertsmith.model import cpu_kernels; raise SystemExit(cpu_kernels.why_no_kernels())'
-	LD_PRELOAD="$$PRELOADED" $(PYTEST) -n auto --capture=no \
-	  $(filter-out %_library.py,$(wildcard tests/unit/model/test_cpu_*.py))
+	$(call test_emulated,,$(filter-out %_library.py,$(wildcard tests/unit/model/test_cpu_*.py)))
+	$(call test_emulated,-DWITHOUT_TILES,$(ON_TILES:%=tests/unit/model/test_cpu_%.py))
+
+define test_emulated
+export CC="$$EMULATED $(1)"; \
+  LD_PRELOAD="$$PRELOADED" $(BIN)/python -c \
+  'from bertsmith.model import cpu_kernels; raise SystemExit(cpu_kernels.why_no_kernels())' && \
+  LD_PRELOAD="$$PRELOADED" $(PYTEST) -n auto --capture=no $(2)
+endef
 
 check: $(STAMP) ## Lint, format, types, and the arrows between the rooms
 	$(BIN)/ruff check --no-cache .

@@ -208,6 +208,21 @@ EMULATED float emulated_wide(uint32_t bits) {
     return result;
 }
 
+/* A product of two bf16 numbers is exact, so that it may be rounded before it is added, or not. */
+static inline EmulatedWords emulated_all_without_denormals(EmulatedWords bits) {
+    return bits & ~((EmulatedWords)((bits & 0x7f800000) == 0) & 0x7fffffff);
+}
+static inline __m512 emulated_wide_halves(__m512i pairs, int is_second) {
+    EmulatedWords bits = (EmulatedWords)pairs;
+    return (__m512)emulated_all_without_denormals(is_second ? bits & 0xffff0000 : bits << 16);
+}
+EMULATED __m512 emulated_dpbf16_ps(__m512 sums, __m512bh left, __m512bh right) {
+    __m512i one = (__m512i)left, other = (__m512i)right;
+    sums += emulated_wide_halves(one, 0) * emulated_wide_halves(other, 0);
+    sums += emulated_wide_halves(one, 1) * emulated_wide_halves(other, 1);
+    return (__m512)emulated_all_without_denormals((EmulatedWords)sums);
+}
+
 /* Tiles: those that a thread has taken and not released; to use others stops the process. */
 typedef struct {
     int is_taken;
@@ -239,26 +254,15 @@ static void emulated_stored(int which, void *to, int64_t stride) {
 }
 static void emulated_dpbf16ps(int sums, int left, int right) {
     uint32_t(*to)[16] = emulated_tile(sums), (*rows)[16] = emulated_tile(left);
-    float columns[2][16][16];
-    for (int k = 0; k < 16; k++)
-        PLACES(16) {
-            uint32_t pair = emulated_tile(right)[k][i];
-            columns[0][k][i] = emulated_wide(pair << 16);
-            columns[1][k][i] = emulated_wide(pair & 0xffff0000);
-        }
+    uint32_t(*pairs)[16] = emulated_tile(right);
     for (int row = 0; row < 16; row++) {
-        float total[16];
-        memcpy(total, to[row], 64);
+        __m512 total = emulated_loadu_ps(to[row]);
         for (int k = 0; k < 16; k++) {
-            float first = emulated_wide(rows[row][k] << 16);
-            float second = emulated_wide(rows[row][k] & 0xffff0000);
-            PLACES(16) total[i] = fmaf(first, columns[0][k][i], total[i]);
-            PLACES(16) total[i] = fmaf(second, columns[1][k][i], total[i]);
+            EmulatedWords left_pair = (EmulatedWords){0} + rows[row][k];
+            total = emulated_dpbf16_ps(total, (__m512bh)left_pair,
+                                       (__m512bh)emulated_loadu_si512(pairs[k]));
         }
-        PLACES(16) {
-            uint32_t bits = emulated_without_denormals(emulated_bits(total[i]));
-            memcpy(&to[row][i], &bits, 4);
-        }
+        emulated_storeu_ps(to[row], total);
     }
 }
 
@@ -277,6 +281,8 @@ static void emulated_dpbf16ps(int sums, int left, int right) {
 #define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
 #undef _mm512_cvtne2ps_pbh
 #define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
+#undef _mm512_dpbf16_ps
+#define _mm512_dpbf16_ps emulated_dpbf16_ps
 #undef _mm512_extracti64x4_epi64
 #define _mm512_extracti64x4_epi64 emulated_extracti64x4_epi64
 #undef _mm512_fmadd_ps

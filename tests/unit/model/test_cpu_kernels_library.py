@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -116,6 +117,21 @@ def test_tiles_get_what_was_written_wherever_a_function_stands(tmp_path):
     """GCC thinks that a tile's instructions read less than they do: it must be told."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CC": f"{COMPILER} -fno-inline"}
     subprocess.run([sys.executable, "-c", TILES], env=environment, check=True)
+
+
+@pytest.mark.parametrize(
+    "processor", ["x86-64", "x86-64-v3", "cooperlake", "sapphirerapids"]
+)  # no vectors of use, AVX2, AVX512-BF16 alone, AMX
+def test_they_compile_for_every_kind_of_processor(processor, tmp_path):
+    command = [*COMPILER.split(), f"-march={processor}", "-x", "c"]
+    if subprocess.run([*command, "-E", os.devnull], capture_output=True, check=False).returncode:
+        pytest.skip("this compiler doesn't know such a processor")
+    folder = Path(cpu_kernels.__file__).parent
+    sources = [str(folder / name) for name in cpu_kernels.library._SOURCES]
+    flags = [
+        flag for flag in cpu_kernels.library._FLAGS if flag not in ("-shared", "-march=native")
+    ]
+    subprocess.run([*command, *flags, "-O0", "-c", *sources], check=True, cwd=tmp_path)
 
 
 def test_without_a_compiler_there_are_none(tmp_path):

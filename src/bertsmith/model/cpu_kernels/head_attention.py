@@ -1,6 +1,6 @@
 """Attention a head of a sequence at a time, by our own products; letters as in attention.py.
 
-Those are of bf16 on AMX's tiles, or of float32 where `float_products` are the faster ones.
+Those are of bf16 on tiles, or of float32 where `float_products` are the faster ones.
 """
 
 from dataclasses import dataclass

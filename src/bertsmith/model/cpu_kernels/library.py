@@ -35,6 +35,7 @@ _SOURCES = (
     "adamw.c",
 )
 _HEADERS = (
+    "amx_tiles.h",
     "common.h",
     "few_rows.h",
     "float_products.h",
@@ -44,6 +45,7 @@ _HEADERS = (
     "softmax.h",
     "tiles.h",
     "tiled_softmax.h",
+    "vector_tiles.h",
     "vectors.h",
 )
 # Not -ffast-math: it would let NaN pass unseen, and change how the whole process rounds.

@@ -1,4 +1,4 @@
-/* Products of bf16 matrices on the tiles of AMX, summed in float32; see tiles.h.
+/* Products of bf16 matrices, summed in float32 on tiles; see tiles.h.
 
    A matrix that only these kernels see stands in blocks of 32 x 32 numbers, [T / 32, columns / 32],
    zeros behind its last row: a block is written as one piece, where rows would be a line each.
@@ -12,13 +12,15 @@
 #include "tiles.h"
 
 #ifdef HAS_TILES
+#ifdef ON_AMX
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define CACHED (768 * 1024)       /* bytes of panels that stay in the second-level cache */
 #define REQUEST_PERMISSION 0x1023 /* arch_prctl's ARCH_REQ_XCOMP_PERM */
-#define TOGETHER 4                /* rows of sums that are used at a time, a divisor of EDGE */
 #define TILE_DATA 18              /* the feature that it asks for, XFEATURE_XTILEDATA */
+#endif
+
+#define CACHED (MEGABYTES * 384 * 1024) /* bytes of panels that stay in the second-level cache */
+#define TOGETHER 4                      /* rows of sums that are used at a time, a divisor of EDGE */
 
 /* What becomes of sums, rounded to bf16: they are the output; or they and what was kept are; or they
    are kept, and GELU of them and a bias is the output; or they are the gradient of that GELU, and
@@ -40,7 +42,13 @@ typedef struct {
 } Waiting;
 
 /* Whether this process may use the tiles. */
-int64_t has_tiles(void) { return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0; }
+int64_t has_tiles(void) {
+#ifdef ON_AMX
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return 1;
+#endif
+}
 
 static inline __m512i added(const float *sums, __m512i kept) {
     return joined(_mm512_add_ps(_mm512_loadu_ps(sums), half_of(kept, 0)),
@@ -102,11 +110,11 @@ static inline void fetch_place(const Waiting *next, const Use *use, int64_t row,
    of lines a step, and the places for the sums and for what `next` will make of them, if anything,
    into the first-level one. */
 static inline __attribute__((always_inline)) void
-sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, const Waiting *next,
-       const Use *use, int kind, const bf16 *ahead, int64_t lines, float *sums) {
+sum_up(Tiles *tiles, Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting,
+       const Waiting *next, const Use *use, int kind, const bf16 *ahead, int64_t lines, float *sums) {
     int64_t some = at_most(16, steps / 2), rows = some ? parts_of(EDGE, some) : 0;
     int64_t every = steps * TOGETHER / EDGE, row = 0;
-    clear_sums();
+    clear_sums(tiles);
     for (int64_t s = 0; s < steps; s++) {
         for (int64_t i = 0; i < lines; i++, ahead += EDGE)
             _mm_prefetch((const char *)ahead, _MM_HINT_T1);
@@ -120,10 +128,10 @@ sum_up(Strip strip, const bf16 *panel, int64_t steps, const Waiting *waiting, co
             int64_t first = (s - steps + some) * rows;
             fetch_rows(sums, EDGE, at_most(first, EDGE), at_most(first + rows, EDGE));
         }
-        multiply(&strip, &panel);
+        multiply(tiles, &strip, &panel);
     }
     for (; row < EDGE; row += TOGETHER) use_rows(waiting, use, row, kind);
-    store_sums(sums, EDGE);
+    store_sums(tiles, sums, EDGE);
 }
 
 /* How many panels stay in the cache at a time. */
@@ -151,6 +159,7 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
         Waiting waiting = {sums[0], 0, 0, 0};
         Use use = whole;
         if (kind == GELU_BACKWARD) use.bias_sums += omp_get_thread_num() * columns;
+        Tiles tiles;
         take_tiles();
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < panels * steps; i++) {
@@ -169,21 +178,22 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
 #pragma omp for schedule(static) nowait
             for (int64_t i = 0; i < strips; i++) {
                 const bf16 *here = values + i * EDGE * length;
-                Strip strip = {i == strips - 1 ? last : here, 16 * length, 2 * length, EDGE};
-                if (in_blocks) strip = (Strip){here, HALF, 64, BLOCK};
+                int64_t rows = at_most(EDGE, T - i * EDGE);
+                Strip strip = {i == strips - 1 ? last : here, 16 * length, 2 * length, EDGE, rows};
+                if (in_blocks) strip = (Strip){here, HALF, 64, BLOCK, rows};
                 for (int64_t panel = from; panel < end; panel++) {
                     const bf16 *ahead =
                         values + (i + 1) * EDGE * length + (panel - from) * lines * steps * EDGE;
                     Waiting next = {waiting.sums == sums[0] ? sums[1] : sums[0], i * EDGE,
-                                    panel * EDGE, at_most(EDGE, T - i * EDGE)};
-                    sum_up(strip, scratch + panel * steps * BLOCK, steps, &waiting, &next, &use,
-                           kind, ahead, lines, (float *)next.sums);
+                                    panel * EDGE, rows};
+                    sum_up(&tiles, strip, scratch + panel * steps * BLOCK, steps, &waiting, &next,
+                           &use, kind, ahead, lines, (float *)next.sums);
                     waiting = next;
                 }
             }
         }
         for (int64_t row = 0; row < EDGE; row += TOGETHER) use_rows(&waiting, &use, row, kind);
-        _tile_release();
+        release_tiles();
     }
 }
 

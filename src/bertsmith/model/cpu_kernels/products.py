@@ -1,8 +1,8 @@
 """Products of values and a linear layer's weights, where PyTorch's own are slow.
 
-Of bf16 values, on the tiles of AMX: PyTorch's get a third of what those can do, and a sixth where
-the sum goes over the tokens, as it does for the weights' gradients. These read the weights as they
-are, in float32, and give their gradient in float32. Of float32 values by `float_products`.
+Of bf16 values, on the tiles of AMX, of which PyTorch's get a third of what they can do, and a sixth
+where the sum goes over the tokens, as it does for the weights' gradients; on vectors where there is
+AVX512-BF16 alone. These read the weights as they are, in float32, and give their gradient in float32. Of float32 values by `float_products`.
 
 Shape suffixes: T tokens, N outputs, K inputs; in a feed-forward layer D hidden, F intermediate.
 """
@@ -112,7 +112,7 @@ def feed_forward_and_values(
 
 
 def fits_tiles(values: Tensor, *weights: Tensor) -> bool:
-    """Whether there are tiles, and values and layers' weights are what they can multiply.
+    """Whether there are bf16 products, and values and layers' weights are what they can multiply.
 
     That is bf16 values, [..., K], under autocast to bf16, and float32 weights, [N, K], N and K
     multiples of 32; each next layer takes what the one before it gives.
@@ -126,7 +126,7 @@ def fits_tiles(values: Tensor, *weights: Tensor) -> bool:
 
 
 def takes_values(values: Tensor) -> bool:
-    """Whether there are tiles, and bf16 values for them under autocast to bf16."""
+    """Whether there are bf16 products, and values for them under autocast to bf16."""
     return (
         has_cpu_kernels(values)
         and values.dtype == torch.bfloat16
@@ -138,7 +138,7 @@ def takes_values(values: Tensor) -> bool:
 
 
 def is_packable(weight: Tensor) -> bool:
-    """Whether a kernel can pack a matrix for the tiles: float32 [N, K], K a multiple of 32."""
+    """Whether a kernel can pack a matrix for tiles: float32 [N, K], K a multiple of 32."""
     return (
         is_plain_float32(weight)
         and weight.dim() == 2
@@ -149,7 +149,10 @@ def is_packable(weight: Tensor) -> bool:
 
 @functools.cache
 def has_tiles() -> bool:
-    """Whether the processor has tiles and the system lets this process use them."""
+    """Whether bf16 products are our own: on tiles that the system lets this process use, or vectors.
+
+    A tile holds 16 x 16 sums: AMX has them as registers; with AVX512-BF16 alone they stand in a cache.
+    """
     return bool(ask("has_tiles"))
 
 

@@ -1,4 +1,4 @@
-/* Attention of packed bf16 sequences on the tiles of AMX, a head of a sequence at a time.
+/* Attention of packed bf16 sequences on tiles, a head of a sequence at a time.
 
    All that one head needs, forward and backward, fits into a core's second-level cache. Memory sees
    what goes in, what comes out, and the probabilities, bf16 [B, N, S, S], which backward needs; of
@@ -94,25 +94,30 @@ static void pack_all_columns(const bf16 *values, int64_t width, int64_t H, bf16 
 }
 
 /* Products of a strip and panels, float32 [32, columns]. */
-static void multiply_strip(Strip strip, const bf16 *panels, int64_t steps, int64_t columns,
-                           float *sums) {
+static void multiply_strip(Tiles *tiles, Strip strip, const bf16 *panels, int64_t steps,
+                           int64_t columns, float *sums) {
     for (int64_t column = 0; column < columns; column += EDGE) {
         Strip here = strip;
-        clear_sums();
-        for (int64_t s = 0; s < steps; s++) multiply(&here, &panels);
-        store_sums(sums + column, columns);
+        clear_sums(tiles);
+        for (int64_t s = 0; s < steps; s++) multiply(tiles, &here, &panels);
+        store_sums(tiles, sums + column, columns);
     }
 }
 
-/* Rows of a strip of a matrix with `columns` columns. */
-static inline Strip rows_from(const bf16 *matrix, int64_t row, int64_t columns) {
-    return (Strip){matrix + row * columns, 16 * columns, 2 * columns, EDGE};
+/* How many of a strip's rows, from `row` on, are tokens. */
+static inline int64_t rows_of(const Head *head, int64_t row) {
+    return at_most(EDGE, head->length - row);
+}
+
+/* A strip of a head's matrix with `columns` columns. */
+static inline Strip rows_from(const bf16 *matrix, const Head *head, int64_t row, int64_t columns) {
+    return (Strip){matrix + row * columns, 16 * columns, 2 * columns, EDGE, rows_of(head, row)};
 }
 
 /* Gives out a head's gradient of one part, 32 rows of [32, H], and adds them to its bias's. */
 static void scatter(const Batch *batch, const Head *head, int64_t part, int64_t row,
                     const float *sums, bf16 *gradient, float *bias_sums) {
-    int64_t H = batch->H, N = batch->N, rows = at_most(EDGE, head->length - row);
+    int64_t H = batch->H, N = batch->N, rows = rows_of(head, row);
     __m512 scale = _mm512_set1_ps(part == 0 ? batch->scale : 1.0f);
     bias_sums += (part * N + head->n) * H;
     for (int64_t h = 0; h < H; h += EDGE) {
@@ -150,6 +155,7 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
         bf16 *left = values + S * H;
         float *scores = (float *)(left + EDGE * S), *sums = scores + EDGE * S;
         bf16 *unkept = (bf16 *)(sums + EDGE * H); /* a row, where backward has more matrices */
+        Tiles tiles;
         take_tiles();
 #pragma omp for schedule(static) nowait
         for (int64_t number = 0; number < B * N; number++) {
@@ -161,9 +167,10 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
             pack_all_columns(others, head.width, H, values);
             for (int64_t row = 0; row < head.length; row += EDGE) {
                 fetch_next(&batch, number, row);
-                multiply_strip(rows_from(queries, row, H), keys, H / EDGE, head.width, scores);
-                int64_t end = at_most(EDGE, head.length - row);
-                Strip strip = {left, 16 * head.width, 2 * head.width, EDGE};
+                multiply_strip(&tiles, rows_from(queries, &head, row, H), keys, H / EDGE,
+                               head.width, scores);
+                int64_t end = rows_of(&head, row);
+                Strip strip = {left, 16 * head.width, 2 * head.width, EDGE, end};
                 for (int64_t s = 0; s < end; s++) {
                     int64_t at = (number * S + row + s) * S;
                     tiled_softmax_row(scores + s * head.width, seen_by(&batch, &head, row + s),
@@ -172,14 +179,14 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
                 }
                 memset(left + end * head.width, 0,
                        sizeof(bf16) * (size_t)((EDGE - end) * head.width));
-                multiply_strip(strip, values, head.width / EDGE, H, sums);
+                multiply_strip(&tiles, strip, values, head.width / EDGE, H, sums);
                 for (int64_t s = 0; s < end; s++)
                     for (int64_t h = 0; h < H; h += EDGE)
                         put(output + ((head.start + row + s) * N + head.n) * H + h,
                             narrowed(sums + s * H + h));
             }
         }
-        _tile_release();
+        release_tiles();
     }
     memset(output + cu_seqlens[B] * N * H, 0, sizeof(bf16) * (size_t)(rows * N * H));
 }
@@ -202,6 +209,7 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
         bf16 *left = uppers + S * H, *inner = left + S * S, *strip_room = inner + S * S;
         float *slopes = (float *)(strip_room + EDGE * S), *sums = slopes + EDGE * S;
         float *own_sums = bias_sums + omp_get_thread_num() * 3 * N * H;
+        Tiles tiles;
         take_tiles();
 #pragma omp for schedule(static) nowait
         for (int64_t number = 0; number < B * N; number++) {
@@ -222,7 +230,8 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
             for (int64_t row = 0; row < width; row += EDGE) {
                 fetch_next(&batch, number, row);
                 fetch_place(&batch, &head, 0, row, gradient);
-                multiply_strip(rows_from(upper, row, H), values, H / EDGE, width, slopes);
+                multiply_strip(&tiles, rows_from(upper, &head, row, H), values, H / EDGE, width,
+                               slopes);
                 for (int64_t s = 0; s < EDGE; s++) {
                     int64_t seen = seen_by(&batch, &head, row + s);
                     int64_t at = (number * S + row + s) * S, here = (row + s) * width;
@@ -230,7 +239,7 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
                                                probabilities + at, inner + here, left + here,
                                                batch.dropout, (uint32_t)at);
                 }
-                multiply_strip(rows_from(inner, row, width), keys, steps, H, sums);
+                multiply_strip(&tiles, rows_from(inner, &head, row, width), keys, steps, H, sums);
                 scatter(&batch, &head, 0, row, sums, gradient, own_sums);
             }
             for (int64_t row = 0; row < width; row += EDGE)
@@ -239,12 +248,12 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
                     for (int64_t step = 0; step < steps; step++)
                         pack_columns(part == 1 ? inner : left, 0, width, width, row / EDGE, step,
                                      1, strip_room + step * BLOCK);
-                    Strip strip = {strip_room, HALF, 64, BLOCK};
-                    multiply_strip(strip, part == 1 ? queries : uppers, steps, H, sums);
+                    Strip strip = {strip_room, HALF, 64, BLOCK, rows_of(&head, row)};
+                    multiply_strip(&tiles, strip, part == 1 ? queries : uppers, steps, H, sums);
                     scatter(&batch, &head, part, row, sums, gradient, own_sums);
                 }
         }
-        _tile_release();
+        release_tiles();
     }
     memset(gradient + cu_seqlens[B] * 3 * N * H, 0, sizeof(bf16) * (size_t)(rows * 3 * N * H));
 }

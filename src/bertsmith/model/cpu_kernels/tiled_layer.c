@@ -1,4 +1,4 @@
-/* An encoder layer's kernels for bf16, on AMX's tiles. */
+/* An encoder layer's kernels for bf16, on tiles. */
 #include "layer_kernels.h"
 #include "tiles.h"
 

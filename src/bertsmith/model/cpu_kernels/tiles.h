@@ -1,13 +1,13 @@
-/* The tiles of AMX: eight of 16 x 64 bytes. Four hold float32 sums of 32 rows by 32 columns, two the
-   rows, two the columns of a product of bf16 matrices. The left matrix is taken in strips of 32
-   rows, the right one in panels of 32 columns, packed as the tiles want it: pairs of neighbours
-   along the sum, [sum / 2][column][2]. */
+/* Products of bf16 matrices, 32 rows by 32 columns of float32 sums at a time: on AMX's tiles
+   (amx_tiles.h), or on vectors where a processor has AVX512-BF16 alone (vector_tiles.h). The left
+   matrix is taken in strips of 32 rows, the right one in panels of 32 columns, packed as both want
+   it: pairs of neighbours along the sum, [sum / 2][column][2]. */
 #ifndef BERTSMITH_TILES_H
 #define BERTSMITH_TILES_H
 
 #include "vectors.h"
 
-#if defined(__AMX_BF16__) && defined(HAS_VECTORS) && defined(__linux__)
+#ifdef HAS_VECTORS
 #define HAS_TILES
 #include <omp.h>
 #include <stddef.h>
@@ -16,17 +16,11 @@
 #define BLOCK (EDGE * EDGE)       /* bf16 numbers of a strip or panel in one step */
 #define HALF (BLOCK / 2)          /* of one of its two tiles */
 
-typedef struct {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t bytes_of_row[16];
-    uint8_t rows[16];
-} TileShapes;
-
-/* A strip: where its first step lies, and how far it is to its 17th row, its next row (in bytes)
-   and its next step. */
+/* A strip: where its first step lies, how far it is to its 17th row, its next row (in bytes) and its
+   next step, and how many rows are there. The others are zeros, which nobody needs to add. */
 typedef struct {
     const bf16 *from;
-    int64_t to_second, row_bytes, to_next;
+    int64_t to_second, row_bytes, to_next, rows;
 } Strip;
 
 /* What the program wrote is in memory when the tiles load it. GCC doesn't know that tileloadd reads
@@ -34,15 +28,11 @@ typedef struct {
    written for them. */
 static inline void written(const void *memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
 
-static void take_tiles(void) {
-    TileShapes shapes = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        shapes.bytes_of_row[i] = 64;
-        shapes.rows[i] = 16;
-    }
-    written(&shapes);
-    _tile_loadconfig(&shapes);
-}
+#if defined(__AMX_BF16__) && defined(__linux__)
+#include "amx_tiles.h"
+#else
+#include "vector_tiles.h"
+#endif
 
 static inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -135,52 +125,12 @@ static inline void pack_columns(const void *matrix, int is_wide, int64_t rows, i
     }
 }
 
-/* Starts a product of what was written before. */
-static inline void clear_sums(void) {
-    written(NULL);
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-}
-
-/* Goes on with sums that `store_sums` stored. */
-static inline void load_sums(const float *from, int64_t width) {
-    written(NULL);
-    _tile_loadd(0, from, width * 4);
-    _tile_loadd(1, from + 16, width * 4);
-    _tile_loadd(2, from + 16 * width, width * 4);
-    _tile_loadd(3, from + 16 * width + 16, width * 4);
-}
-
-/* 32 x 32 sums, `width` numbers from row to row. */
-static inline void store_sums(float *to, int64_t width) {
-    _tile_stored(0, to, width * 4);
-    _tile_stored(1, to + 16, width * 4);
-    _tile_stored(2, to + 16 * width, width * 4);
-    _tile_stored(3, to + 16 * width + 16, width * 4);
-}
-
 /* Brings rows of a place for sums, `width` numbers from row to row, into the first-level cache. */
 static inline void fetch_rows(float *to, int64_t width, int64_t first, int64_t end) {
     for (int64_t row = first; row < end; row++) {
         __builtin_prefetch(to + row * width, 1);
         __builtin_prefetch(to + row * width + 16, 1);
     }
-}
-
-/* Adds one step's products to the sums, and goes on to the next step. */
-static inline void multiply(Strip *strip, const bf16 **panel) {
-    _tile_loadd(6, *panel, 64);
-    _tile_loadd(4, strip->from, strip->row_bytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, *panel + HALF, 64);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, strip->from + strip->to_second, strip->row_bytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-    strip->from += strip->to_next;
-    *panel += BLOCK;
 }
 
 /* The last strip of `values`, [T, length], with zeros behind its rows. */
@@ -192,18 +142,18 @@ static inline void copy_last_strip(const bf16 *values, int64_t T, int64_t length
 
 /* Sums of a packed strip and a panel, of which the first `rows` are there, with `width` numbers from
    row to row. */
-static inline void sum_up_rows(const bf16 *strip, const bf16 *panel, int64_t steps, int64_t rows,
-                               float *to, int64_t width) {
+static inline void sum_up_rows(Tiles *tiles, const bf16 *strip, const bf16 *panel, int64_t steps,
+                               int64_t rows, float *to, int64_t width) {
     float all[BLOCK] __attribute__((aligned(64)));
-    Strip here = {strip, HALF, 64, BLOCK};
+    Strip here = {strip, HALF, 64, BLOCK, rows};
     fetch_rows(to, width, 0, rows);
-    clear_sums();
-    for (int64_t step = 0; step < steps; step++) multiply(&here, &panel);
+    clear_sums(tiles);
+    for (int64_t step = 0; step < steps; step++) multiply(tiles, &here, &panel);
     if (rows == EDGE) {
-        store_sums(to, width);
+        store_sums(tiles, to, width);
         return;
     }
-    store_sums(all, EDGE);
+    store_sums(tiles, all, EDGE);
     written(NULL);
     for (int64_t row = 0; row < rows; row++)
         memcpy(to + row * width, all + row * EDGE, sizeof(float) * EDGE);

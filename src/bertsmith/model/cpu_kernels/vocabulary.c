@@ -1,5 +1,5 @@
 /* Products with a matrix of many more rows than there are values: the logits of a vocabulary, and
-   their gradients, on the tiles of AMX.
+   their gradients, on tiles.
 
    T values of K numbers, K a multiple of 32; V rows of the matrix, any number of them. Logits, [T, V],
    and their gradient may have more than V numbers from row to row; those behind V are neither read
@@ -39,11 +39,11 @@ static Strip strip_at(const bf16 *matrix, int64_t stride, int64_t row, int64_t r
                       int64_t column, int64_t columns, int64_t wanted, bf16 *copy) {
     const bf16 *from = matrix + row * stride + column;
     int64_t num = some_of(row, rows), wide = at_most(wanted, columns - column);
-    if (num == EDGE && wide == wanted) return (Strip){from, 16 * stride, 2 * stride, EDGE};
+    if (num == EDGE && wide == wanted) return (Strip){from, 16 * stride, 2 * stride, EDGE, num};
     memset(copy, 0, sizeof(bf16) * (size_t)(EDGE * wanted));
     for (int64_t i = 0; i < num; i++)
         memcpy(copy + i * wanted, from + i * stride, sizeof(bf16) * (size_t)wide);
-    return (Strip){copy, 16 * wanted, 2 * wanted, EDGE};
+    return (Strip){copy, 16 * wanted, 2 * wanted, EDGE, num};
 }
 
 /* Numbers of scratch, bf16, that each of the three needs. */
@@ -69,6 +69,7 @@ void vocabulary_forward(const bf16 *values, const float *matrix, const float *bi
         bf16 *panel = scratch + (1 + omp_get_thread_num()) * EDGE * K;
         float sums[2][BLOCK] __attribute__((aligned(64)));
         Waiting waiting = {sums[0], NULL, 0, 0, 0, _mm512_setzero_ps(), _mm512_setzero_ps()};
+        Tiles tiles;
         take_tiles();
 #pragma omp for schedule(static) nowait
         for (int64_t v = 0; v < V; v += EDGE) {
@@ -80,12 +81,12 @@ void vocabulary_forward(const bf16 *values, const float *matrix, const float *bi
             for (int64_t i = 0; i < strips; i++) {
                 Strip strip = i == strips - 1
                                   ? last
-                                  : (Strip){values + i * EDGE * K, 16 * K, 2 * K, EDGE};
+                                  : (Strip){values + i * EDGE * K, 16 * K, 2 * K, EDGE, EDGE};
                 const bf16 *packed = panel;
                 bf16 *to = logits + i * EDGE * stride + v;
                 int64_t rows = some_of(i * EDGE, T);
                 float *next = waiting.sums == sums[0] ? sums[1] : sums[0];
-                clear_sums();
+                clear_sums(&tiles);
                 for (int64_t step = 0; step < steps; step++) {
                     if (step < turns)
                         for (int64_t row = step * rows_a_turn; row < (step + 1) * rows_a_turn;
@@ -93,14 +94,14 @@ void vocabulary_forward(const bf16 *values, const float *matrix, const float *bi
                             use_row(&waiting, row);
                             if (row < rows) __builtin_prefetch(to + row * stride, 1);
                         }
-                    multiply(&strip, &packed);
+                    multiply(&tiles, &strip, &packed);
                 }
-                store_sums(next, EDGE);
+                store_sums(&tiles, next, EDGE);
                 waiting = (Waiting){next, to, rows, stride, (__mmask32)((1ull << num) - 1), low, high};
             }
         }
         for (int64_t row = 0; row < EDGE; row++) use_row(&waiting, row);
-        _tile_release();
+        release_tiles();
     }
 }
 
@@ -119,6 +120,7 @@ void vocabulary_backward(const bf16 *above, const float *matrix, bf16 *gradient,
         bf16 *copy = copies + here * EDGE * SPAN;
         memset(sums + first * strips * BLOCK, 0,
                sizeof(float) * (size_t)((end - first) * strips * BLOCK));
+        Tiles tiles;
         take_tiles();
         for (int64_t v = 0; v < V && first < end; v += SPAN) {
             for (int64_t step = 0; step < STEPS; step++)
@@ -131,13 +133,13 @@ void vocabulary_backward(const bf16 *above, const float *matrix, bf16 *gradient,
                 for (int64_t panel = first; panel < end; panel++) {
                     Strip again = strip;
                     float *own = sums + (panel * strips + i) * BLOCK;
-                    load_sums(own, EDGE);
-                    for (int64_t step = 0; step < STEPS; step++) multiply(&again, &next);
-                    store_sums(own, EDGE);
+                    load_sums(&tiles, own, EDGE);
+                    for (int64_t step = 0; step < STEPS; step++) multiply(&tiles, &again, &next);
+                    store_sums(&tiles, own, EDGE);
                 }
             }
         }
-        _tile_release();
+        release_tiles();
         for (int64_t panel = first; panel < end; panel++)
             for (int64_t t = 0; t < T; t++)
                 put(gradient + t * K + panel * EDGE,
@@ -154,6 +156,7 @@ void vocabulary_weight_gradient(const bf16 *above, const bf16 *values, float *gr
     {
         bf16 *packed = scratch + steps * EDGE * (K + 2 * EDGE * omp_get_thread_num());
         bf16 *copy = packed + steps * BLOCK;
+        Tiles tiles;
         take_tiles();
 #pragma omp for schedule(static)
         for (int64_t step = 0; step < steps; step++)
@@ -183,11 +186,11 @@ void vocabulary_weight_gradient(const bf16 *above, const bf16 *values, float *gr
                 if (v + EDGE < V) /* the next columns: a line in each row, which nobody foresees */
                     for (int64_t t = panel * lines; t < at_most((panel + 1) * lines, T); t++)
                         _mm_prefetch((const char *)(above + t * stride + v + EDGE), _MM_HINT_T1);
-                sum_up_rows(packed, scratch + panel * steps * BLOCK, steps, num,
+                sum_up_rows(&tiles, packed, scratch + panel * steps * BLOCK, steps, num,
                             gradient + v * K + panel * EDGE, K);
             }
         }
-        _tile_release();
+        release_tiles();
     }
 }
 #endif

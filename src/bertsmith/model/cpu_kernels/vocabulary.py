@@ -1,4 +1,4 @@
-"""Logits of a vocabulary, whose matrix has many more rows than there are values, on AMX's tiles.
+"""Logits of a vocabulary, whose matrix has many more rows than there are values, on tiles.
 
 PyTorch's products take the whole matrix in bf16 first, and give its gradient in bf16, to be
 widened: as much memory again as the matrix, twice a step. These read and write float32 directly,

@@ -1,4 +1,4 @@
-/* Cross-entropy of a vocabulary's logits with the products before and behind it, on the tiles of AMX.
+/* Cross-entropy of a vocabulary's logits with the products before and behind it, on tiles.
 
    T values of K numbers, K a multiple of 32; V rows of the matrix, any number of them. The vocabulary
    is taken in chunks of 512 rows: what is made of a chunk's logits is made while they are in a
@@ -86,6 +86,7 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
         bf16 *unkept = panels + CHUNK * K;
         float sums[2][BLOCK] __attribute__((aligned(64)));
         float biases[CHUNK] __attribute__((aligned(64)));
+        Tiles tiles;
         take_tiles();
 #pragma omp for schedule(static)
         for (int64_t chunk = 0; chunk < chunks; chunk++) {
@@ -98,6 +99,7 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
             for (int64_t i = 0; i < strips; i++) {
                 const bf16 *from = i == strips - 1 ? last : values + i * EDGE * K, *packed = panels;
                 bf16 *to = logits ? logits + (chunk * strips + i) * STRIP : unkept;
+                int64_t rows = at_most(EDGE, T - i * EDGE);
                 for (int64_t panel = 0; panel <= PANELS; panel++) {
                     /* What was summed up before is used while the next is. */
                     int64_t done = panel == 0 ? 0 : panel - 1, row = panel == 0 ? EDGE : 0;
@@ -106,23 +108,22 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
                     __m512 low = _mm512_loadu_ps(biases + done * EDGE);
                     __m512 high = _mm512_loadu_ps(biases + done * EDGE + 16);
                     if (panel < PANELS) {
-                        Strip strip = {from, 16 * K, 2 * K, EDGE};
-                        clear_sums();
+                        Strip strip = {from, 16 * K, 2 * K, EDGE, rows};
+                        clear_sums(&tiles);
                         for (int64_t step = 0; step < steps; step++) {
-                            multiply(&strip, &packed);
+                            multiply(&tiles, &strip, &packed);
                             if (row < EDGE && step * EDGE >= row * steps) {
                                 put_logits(before, low, high, row, place);
                                 row += TOGETHER;
                             }
                         }
-                        store_sums(sums[panel % 2], EDGE);
+                        store_sums(&tiles, sums[panel % 2], EDGE);
                     } else {
                         written(NULL);
                     }
                     for (; row < EDGE; row += TOGETHER)
                         put_logits(before, low, high, row, place);
                 }
-                int64_t rows = at_most(EDGE, T - i * EDGE);
                 for (int64_t row = 0; row < rows; row++) {
                     int64_t t = i * EDGE + row, label = labels[t] - v;
                     const bf16 *line = to + row * EDGE;
@@ -137,7 +138,7 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
                 }
             }
         }
-        _tile_release();
+        release_tiles();
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < T; t++) {
             float highest = -INFINITY, total = 0, own = losses[t];
@@ -219,6 +220,7 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
         if (values_gradient)
             memset(sums + first * strips * BLOCK, 0,
                    sizeof(float) * (size_t)((end - first) * strips * BLOCK));
+        Tiles tiles;
         take_tiles();
         if (matrix_gradient) {
 #pragma omp for schedule(static) nowait
@@ -252,15 +254,16 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                     const bf16 *next = rows_packed + first * PANELS * BLOCK;
                     const bf16 *ahead = above + (i + 1) * STRIP;
                     for (int64_t panel = first; panel < end; panel++) {
-                        Strip strip = {above + i * STRIP, HALF, 64, BLOCK};
+                        Strip strip = {above + i * STRIP, HALF, 64, BLOCK,
+                                       at_most(EDGE, T - i * EDGE)};
                         float *own = sums + (panel * strips + i) * BLOCK;
-                        load_sums(own, EDGE);
+                        load_sums(&tiles, own, EDGE);
                         for (int64_t step = 0; step < PANELS; step++) {
                             for (int64_t line = 0; line < lines; line++, ahead += EDGE)
                                 _mm_prefetch((const char *)ahead, _MM_HINT_T0);
-                            multiply(&strip, &next);
+                            multiply(&tiles, &strip, &next);
                         }
-                        store_sums(own, EDGE);
+                        store_sums(&tiles, own, EDGE);
                     }
                 }
             }
@@ -278,11 +281,11 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                     _mm512_mask_storeu_ps(bias_gradient + row, seen_from(0, num), low);
                     _mm512_mask_storeu_ps(bias_gradient + row + 16, seen_from(16, num), high);
                 }
-                sum_up_rows(above_turned + j * strips * BLOCK, packed + panel * strips * BLOCK,
-                            strips, num, matrix_gradient + row * K + panel * EDGE, K);
+                sum_up_rows(&tiles, above_turned + j * strips * BLOCK,
+                            packed + panel * strips * BLOCK, strips, num, matrix_gradient + row * K + panel * EDGE, K);
             }
         }
-        _tile_release();
+        release_tiles();
         for (int64_t panel = first; panel < end && values_gradient; panel++)
             for (int64_t t = 0; t < T; t++)
                 put(values_gradient + t * K + panel * EDGE,

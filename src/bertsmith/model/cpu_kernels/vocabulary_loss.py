@@ -1,4 +1,4 @@
-"""Cross-entropy of a vocabulary's logits, worked out where they are made, on AMX's tiles.
+"""Cross-entropy of a vocabulary's logits, worked out where they are made, on tiles.
 
 Logits of all masked positions are tens of megabytes, and so is their gradient. Each pass over them
 takes as long as the product that made them. Here they are written once and read once: their

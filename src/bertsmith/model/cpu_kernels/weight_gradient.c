@@ -1,4 +1,4 @@
-/* The gradient of a linear layer's weights: a product on AMX's tiles that sums over the tokens.
+/* The gradient of a linear layer's weights: a product on tiles that sums over the tokens.
 
    It is made in pieces whose sums stay in the second-level cache, some tokens at a time: what a piece
    needs of them is packed there, and what it needs of the next ones is fetched while the tiles
@@ -8,10 +8,11 @@
 
 #ifdef HAS_TILES
 
-#define MOST_SUMS 144 /* blocks of 32 x 32 in a piece: 590 KB */
-#define MOST_EDGES 40 /* its strips and panels: 640 KB when packed, and as much that is fetched */
-#define CHUNK 8       /* steps that are packed at a time: a strip of them is 16 KB */
-#define PACKING 2     /* packing a block takes as long as so many products of two blocks */
+#define MOST_SUMS (MEGABYTES * 72) /* blocks of 32 x 32 in a piece: 590 KB of 2 MB */
+/* Its strips and panels: 640 KB of 2 MB when packed, and as much that is fetched. */
+#define MOST_EDGES (MEGABYTES * 20)
+#define CHUNK 8 /* steps that are packed at a time: a strip of them is 16 KB */
+#define PACKING 2 /* packing a block takes as long as so many products of two blocks */
 
 /* The columns of a matrix, [T, width], that a piece needs. */
 typedef struct {
@@ -108,8 +109,8 @@ static inline void fetch(Ahead *ahead, const Columns *columns, int64_t number) {
 }
 
 /* A piece of the gradient, with K numbers from row to row. */
-static void make_piece(const Columns *above, const Columns *values, float *gradient, int64_t K,
-                       int64_t steps, bf16 *room) {
+static void make_piece(Tiles *tiles, const Columns *above, const Columns *values, float *gradient,
+                       int64_t K, int64_t steps, bf16 *room) {
     int64_t strips = above->blocks, panels = values->blocks;
     float *sums = (float *)room;
     bf16 *packed_strips = room + strips * panels * 2 * BLOCK;
@@ -121,25 +122,25 @@ static void make_piece(const Columns *above, const Columns *values, float *gradi
         Ahead strips_ahead = ahead_of(above, end, at_most(end + CHUNK, steps));
         Ahead panels_ahead = ahead_of(values, end, at_most(end + CHUNK, steps));
         for (int64_t i = 0; i < strips * panels; i++) {
-            Strip strip = {packed_strips + i / panels * CHUNK * BLOCK, HALF, 64, BLOCK};
+            Strip strip = {packed_strips + i / panels * CHUNK * BLOCK, HALF, 64, BLOCK, EDGE};
             const bf16 *panel = packed_panels + i % panels * CHUNK * BLOCK;
             float *place = gradient + i / panels * EDGE * K + i % panels * EDGE;
             if (from == 0)
-                clear_sums();
+                clear_sums(tiles);
             else
-                load_sums(sums + i * BLOCK, EDGE);
+                load_sums(tiles, sums + i * BLOCK, EDGE);
             for (int64_t step = from; step < end; step++) {
                 fetch(&strips_ahead, above, parts_of(EDGE, panels));
                 fetch(&panels_ahead, values, parts_of(EDGE, strips));
                 if (is_last)
                     fetch_rows(place, K, (step - from) * EDGE / (end - from),
                                (step - from + 1) * EDGE / (end - from));
-                multiply(&strip, &panel);
+                multiply(tiles, &strip, &panel);
             }
             if (is_last)
-                store_sums(place, K);
+                store_sums(tiles, place, K);
             else
-                store_sums(sums + i * BLOCK, EDGE);
+                store_sums(tiles, sums + i * BLOCK, EDGE);
         }
         written(NULL);
     }
@@ -155,6 +156,7 @@ void weight_gradient(const bf16 *above, const bf16 *values, float *gradient, bf1
     int64_t down = parts_of(strips, piece.strips), across = parts_of(panels, piece.panels);
 #pragma omp parallel num_threads((int)threads)
     {
+        Tiles tiles;
         take_tiles();
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < down * across; i++) {
@@ -164,10 +166,10 @@ void weight_gradient(const bf16 *above, const bf16 *values, float *gradient, bf1
                                           strips * (row + 1) / down);
             Columns of_values = columns_of(values, T, K, values_in_blocks, panel,
                                            panels * (column + 1) / across);
-            make_piece(&of_above, &of_values, gradient + strip * EDGE * K + panel * EDGE, K,
+            make_piece(&tiles, &of_above, &of_values, gradient + strip * EDGE * K + panel * EDGE, K,
                        steps_of(T), room + omp_get_thread_num() * room_of(piece));
         }
-        _tile_release();
+        release_tiles();
     }
 }
 
