@@ -3,8 +3,8 @@
 Between the matrix products of a small model PyTorch's own steps take two thirds of the time under
 bf16: each reads and writes all of memory, and several run on one thread. These do in one pass what
 stands between two products, in bf16 or float32; and the products too where a processor has AMX
-or AVX512-BF16, or where PyTorch's library, Intel's, is slow on it. Without a C compiler everything works as before,
-more slowly.
+or AVX512-BF16, or where PyTorch's library, Intel's, is slow on it. Without a C compiler everything
+works as before, more slowly.
 """
 
 from bertsmith.model.cpu_kernels.adamw import adamw_update, gradient_norm, is_updatable

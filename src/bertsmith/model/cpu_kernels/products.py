@@ -2,7 +2,8 @@
 
 Of bf16 values, on the tiles of AMX, of which PyTorch's get a third of what they can do, and a sixth
 where the sum goes over the tokens, as it does for the weights' gradients; on vectors where there is
-AVX512-BF16 alone. These read the weights as they are, in float32, and give their gradient in float32. Of float32 values by `float_products`.
+AVX512-BF16 alone. These read the weights as they are, in float32, and give their gradient in
+float32. Of float32 values by `float_products`.
 
 Shape suffixes: T tokens, N outputs, K inputs; in a feed-forward layer D hidden, F intermediate.
 """
@@ -149,9 +150,9 @@ def is_packable(weight: Tensor) -> bool:
 
 @functools.cache
 def has_tiles() -> bool:
-    """Whether bf16 products are our own: on tiles that the system lets this process use, or vectors.
+    """Whether bf16 products are our own: on tiles that this process may use, or on vectors.
 
-    A tile holds 16 x 16 sums: AMX has them as registers; with AVX512-BF16 alone they stand in a cache.
+    A tile holds 16 x 16 sums: a register of AMX; with AVX512-BF16 alone a place in the cache.
     """
     return bool(ask("has_tiles"))
 
