@@ -1,7 +1,8 @@
 /* Sums on the tiles of AMX: eight of 16 x 64 bytes. Four hold float32 sums of 32 rows by 32 columns,
    two the rows, two the columns. Included by tiles.h. */
 #define ON_AMX
-#define MEGABYTES 2 /* of a second-level cache */
+#define MEGABYTES 2     /* of a second-level cache */
+#define STEPS_AT_ONCE 1 /* that what is done beside a product should go with */
 
 /* The tiles are registers. */
 typedef struct {
@@ -57,17 +58,19 @@ static inline void store_sums(const Tiles *tiles, float *to, int64_t width) {
     _tile_stored(3, to + 16 * width + 16, width * 4);
 }
 
-/* Adds one step's products to the sums, and goes on to the next step. */
-static inline void multiply(Tiles *tiles, Strip *strip, const bf16 **panel) {
+/* Adds some steps' products to the sums, and goes on to the step behind them. */
+static inline void multiply(Tiles *tiles, Strip *strip, const bf16 **panel, int64_t steps) {
     (void)tiles;
-    _tile_loadd(6, *panel, 64);
-    _tile_loadd(4, strip->from, strip->row_bytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, *panel + HALF, 64);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, strip->from + strip->to_second, strip->row_bytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-    strip->from += strip->to_next;
-    *panel += BLOCK;
+    for (; steps > 0; steps--) {
+        _tile_loadd(6, *panel, 64);
+        _tile_loadd(4, strip->from, strip->row_bytes);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, *panel + HALF, 64);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, strip->from + strip->to_second, strip->row_bytes);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+        strip->from += strip->to_next;
+        *panel += BLOCK;
+    }
 }

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -57,7 +58,6 @@ _FLAGS = (
     "-ffp-contract=fast",  # which -std=c11 takes away: a product and a sum in one step
     "-fopenmp",
     "-std=c11",
-    "-shared",
     "-fPIC",
     "-w",  # nobody reads warnings here, and an error is told by its line
 )
@@ -119,13 +119,42 @@ def _compiled(compiler: list[str]) -> ctypes.CDLL:
     keeps = cache is not None and os.access(cache, os.W_OK)
     with tempfile.TemporaryDirectory(prefix="bertsmith-", dir=cache if keeps else None) as work:
         made = Path(work) / name
-        sources = [str(folder / source) for source in _SOURCES]
-        command = [*compiler, *options, *sources, "-o", str(made), *libraries]
-        subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
+        _compile([*compiler, *options], libraries, folder, made)
         library = ctypes.CDLL(str(made))  # fails here, not at a call, where a function is missing
         if cache is not None and keeps:
             made.replace(cache / name)
     return library
+
+
+def _compile(compiler: list[str], libraries: list[str], folder: Path, made: Path) -> None:
+    """Compiles the sources, one a core, and makes them one library.
+
+    Args:
+        compiler: with its options.
+        libraries: what the library needs.
+        folder: where the sources are.
+        made: the file to write; its folder takes the objects too.
+    """
+
+    def run(*arguments: str) -> None:
+        command = [*compiler, *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
+
+    def compile_one(source: str) -> str:
+        compiled = str(made.with_name(f"{source}.o"))
+        run("-c", str(folder / source), "-o", compiled)
+        return compiled
+
+    pool = ThreadPoolExecutor(_num_cores())
+    try:
+        objects = list(pool.map(compile_one, _SOURCES))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    run("-shared", *objects, "-o", str(made), *libraries)
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache() -> Path | None:

@@ -115,20 +115,23 @@ sum_up(Tiles *tiles, Strip strip, const bf16 *panel, int64_t steps, const Waitin
     int64_t some = at_most(16, steps / 2), rows = some ? parts_of(EDGE, some) : 0;
     int64_t every = steps * TOGETHER / EDGE, row = 0;
     clear_sums(tiles);
-    for (int64_t s = 0; s < steps; s++) {
-        for (int64_t i = 0; i < lines; i++, ahead += EDGE)
-            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-        for (int64_t i = s * EDGE / steps; i < (s + 1) * EDGE / steps; i++)
-            fetch_place(next, use, i, kind);
-        if (row < EDGE && s * TOGETHER >= row * every) {
-            use_rows(waiting, use, row, kind);
-            row += TOGETHER;
+    for (int64_t end, from = 0; from < steps; from = end) {
+        end = at_most(from + STEPS_AT_ONCE, steps);
+        for (int64_t s = from; s < end; s++) {
+            for (int64_t i = 0; i < lines; i++, ahead += EDGE)
+                _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+            for (int64_t i = s * EDGE / steps; i < (s + 1) * EDGE / steps; i++)
+                fetch_place(next, use, i, kind);
+            if (row < EDGE && s * TOGETHER >= row * every) {
+                use_rows(waiting, use, row, kind);
+                row += TOGETHER;
+            }
+            if (s >= steps - some) {
+                int64_t first = (s - steps + some) * rows;
+                fetch_rows(sums, EDGE, at_most(first, EDGE), at_most(first + rows, EDGE));
+            }
         }
-        if (s >= steps - some) {
-            int64_t first = (s - steps + some) * rows;
-            fetch_rows(sums, EDGE, at_most(first, EDGE), at_most(first + rows, EDGE));
-        }
-        multiply(tiles, &strip, &panel);
+        multiply(tiles, &strip, &panel, end - from);
     }
     for (; row < EDGE; row += TOGETHER) use_rows(waiting, use, row, kind);
     store_sums(tiles, sums, EDGE);

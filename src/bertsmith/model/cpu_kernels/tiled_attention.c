@@ -99,7 +99,7 @@ static void multiply_strip(Tiles *tiles, Strip strip, const bf16 *panels, int64_
     for (int64_t column = 0; column < columns; column += EDGE) {
         Strip here = strip;
         clear_sums(tiles);
-        for (int64_t s = 0; s < steps; s++) multiply(tiles, &here, &panels);
+        multiply(tiles, &here, &panels, steps);
         store_sums(tiles, sums + column, columns);
     }
 }

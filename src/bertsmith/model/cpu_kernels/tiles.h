@@ -148,7 +148,7 @@ static inline void sum_up_rows(Tiles *tiles, const bf16 *strip, const bf16 *pane
     Strip here = {strip, HALF, 64, BLOCK, rows};
     fetch_rows(to, width, 0, rows);
     clear_sums(tiles);
-    for (int64_t step = 0; step < steps; step++) multiply(tiles, &here, &panel);
+    multiply(tiles, &here, &panel, steps);
     if (rows == EDGE) {
         store_sums(tiles, to, width);
         return;

@@ -1,7 +1,9 @@
 /* The same sums on vectors, where a processor multiplies bf16 by AVX512-BF16 alone. They stand in the
-   first-level cache; eight rows of them at a time go into registers for a step. Included by tiles.h. */
-#define MEGABYTES 1 /* of a second-level cache */
-#define ROWS 8      /* of sums in registers, two vectors each; a divisor of 16 */
+   first-level cache; eight rows of them at a time go into registers for some steps. Included by
+   tiles.h. */
+#define MEGABYTES 1     /* of a second-level cache */
+#define STEPS_AT_ONCE 4 /* for which what is done beside a product waits: 8 KB of a panel */
+#define ROWS 8          /* of sums in registers, two vectors each; a divisor of 16 */
 
 typedef struct {
     float sums[BLOCK] __attribute__((aligned(64)));
@@ -30,31 +32,35 @@ static inline __m512bh pair_at(const char *from) {
     return (__m512bh)_mm512_set1_epi32(pair);
 }
 
-/* Adds a step's products to ROWS rows of sums, two vectors each. */
-static inline void multiply_rows(const char *left, int64_t row_bytes, const bf16 *panel,
-                                 float *sums) {
+/* Adds some steps' products to ROWS rows of sums, two vectors each. */
+static inline void multiply_rows(const char *left, const Strip *strip, const bf16 *panel,
+                                 int64_t steps, float *sums) {
+    const int64_t row_bytes = strip->row_bytes, to_next = strip->to_next * (int64_t)sizeof(bf16);
     __m512 low[ROWS], high[ROWS];
     EACH(ROWS) low[i] = _mm512_load_ps(sums + i * EDGE);
     EACH(ROWS) high[i] = _mm512_load_ps(sums + i * EDGE + 16);
-    for (int64_t k = 0; k < EDGE / 2; k++, left += 4, panel += EDGE) {
-        __m512bh first = (__m512bh)all_of(panel), second = (__m512bh)all_of(panel + HALF);
-        EACH(ROWS) {
-            __m512bh pair = pair_at(left + i * row_bytes);
-            low[i] = _mm512_dpbf16_ps(low[i], pair, first);
-            high[i] = _mm512_dpbf16_ps(high[i], pair, second);
+    for (; steps > 0; steps--, left += to_next, panel += BLOCK)
+        for (int64_t k = 0; k < EDGE; k += 2) {
+            __m512bh first = (__m512bh)all_of(panel + k * 16);
+            __m512bh second = (__m512bh)all_of(panel + HALF + k * 16);
+            EACH(ROWS) {
+                __m512bh pair = pair_at(left + i * row_bytes + k * (int64_t)sizeof(bf16));
+                low[i] = _mm512_dpbf16_ps(low[i], pair, first);
+                high[i] = _mm512_dpbf16_ps(high[i], pair, second);
+            }
         }
-    }
     EACH(ROWS) _mm512_store_ps(sums + i * EDGE, low[i]);
     EACH(ROWS) _mm512_store_ps(sums + i * EDGE + 16, high[i]);
 }
 
 /* In one place, so that its registers are its own. */
-static __attribute__((noinline)) void multiply(Tiles *tiles, Strip *strip, const bf16 **panel) {
+static __attribute__((noinline)) void multiply(Tiles *tiles, Strip *strip, const bf16 **panel,
+                                               int64_t steps) {
     for (int64_t row = 0; row < strip->rows; row += ROWS) {
         const char *left = (const char *)(row < 16 ? strip->from : strip->from + strip->to_second);
-        multiply_rows(left + row % 16 * strip->row_bytes, strip->row_bytes, *panel,
+        multiply_rows(left + row % 16 * strip->row_bytes, strip, *panel, steps,
                       tiles->sums + row * EDGE);
     }
-    strip->from += strip->to_next;
-    *panel += BLOCK;
+    strip->from += steps * strip->to_next;
+    *panel += steps * BLOCK;
 }

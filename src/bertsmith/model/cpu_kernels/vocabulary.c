@@ -87,14 +87,14 @@ void vocabulary_forward(const bf16 *values, const float *matrix, const float *bi
                 int64_t rows = some_of(i * EDGE, T);
                 float *next = waiting.sums == sums[0] ? sums[1] : sums[0];
                 clear_sums(&tiles);
-                for (int64_t step = 0; step < steps; step++) {
-                    if (step < turns)
-                        for (int64_t row = step * rows_a_turn; row < (step + 1) * rows_a_turn;
-                             row++) {
-                            use_row(&waiting, row);
-                            if (row < rows) __builtin_prefetch(to + row * stride, 1);
-                        }
-                    multiply(&tiles, &strip, &packed);
+                for (int64_t step = 0; step < steps; step += STEPS_AT_ONCE) {
+                    int64_t end = at_most(step + STEPS_AT_ONCE, steps);
+                    for (int64_t row = step * rows_a_turn;
+                         row < at_most(end, turns) * rows_a_turn; row++) {
+                        use_row(&waiting, row);
+                        if (row < rows) __builtin_prefetch(to + row * stride, 1);
+                    }
+                    multiply(&tiles, &strip, &packed, end - step);
                 }
                 store_sums(&tiles, next, EDGE);
                 waiting = (Waiting){next, to, rows, stride, (__mmask32)((1ull << num) - 1), low, high};
@@ -134,7 +134,7 @@ void vocabulary_backward(const bf16 *above, const float *matrix, bf16 *gradient,
                     Strip again = strip;
                     float *own = sums + (panel * strips + i) * BLOCK;
                     load_sums(&tiles, own, EDGE);
-                    for (int64_t step = 0; step < STEPS; step++) multiply(&tiles, &again, &next);
+                    multiply(&tiles, &again, &next, STEPS);
                     store_sums(&tiles, own, EDGE);
                 }
             }

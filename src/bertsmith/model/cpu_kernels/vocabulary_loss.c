@@ -110,12 +110,11 @@ void vocabulary_loss(const bf16 *values, const float *matrix, const float *bias,
                     if (panel < PANELS) {
                         Strip strip = {from, 16 * K, 2 * K, EDGE, rows};
                         clear_sums(&tiles);
-                        for (int64_t step = 0; step < steps; step++) {
-                            multiply(&tiles, &strip, &packed);
-                            if (row < EDGE && step * EDGE >= row * steps) {
+                        for (int64_t end, step = 0; step < steps; step = end) {
+                            end = at_most(step + STEPS_AT_ONCE, steps);
+                            multiply(&tiles, &strip, &packed, end - step);
+                            for (; row < EDGE && (end - 1) * EDGE >= row * steps; row += TOGETHER)
                                 put_logits(before, low, high, row, place);
-                                row += TOGETHER;
-                            }
                         }
                         store_sums(&tiles, sums[panel % 2], EDGE);
                     } else {
@@ -258,10 +257,10 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                                        at_most(EDGE, T - i * EDGE)};
                         float *own = sums + (panel * strips + i) * BLOCK;
                         load_sums(&tiles, own, EDGE);
-                        for (int64_t step = 0; step < PANELS; step++) {
-                            for (int64_t line = 0; line < lines; line++, ahead += EDGE)
+                        for (int64_t step = 0; step < PANELS; step += STEPS_AT_ONCE) {
+                            for (int64_t line = STEPS_AT_ONCE * lines; line > 0; line--, ahead += EDGE)
                                 _mm_prefetch((const char *)ahead, _MM_HINT_T0);
-                            multiply(&tiles, &strip, &next);
+                            multiply(&tiles, &strip, &next, STEPS_AT_ONCE);
                         }
                         store_sums(&tiles, own, EDGE);
                     }
@@ -282,7 +281,8 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                     _mm512_mask_storeu_ps(bias_gradient + row + 16, seen_from(16, num), high);
                 }
                 sum_up_rows(&tiles, above_turned + j * strips * BLOCK,
-                            packed + panel * strips * BLOCK, strips, num, matrix_gradient + row * K + panel * EDGE, K);
+                            packed + panel * strips * BLOCK, strips, num,
+                            matrix_gradient + row * K + panel * EDGE, K);
             }
         }
         release_tiles();

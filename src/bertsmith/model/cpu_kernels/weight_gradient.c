@@ -129,13 +129,14 @@ static void make_piece(Tiles *tiles, const Columns *above, const Columns *values
                 clear_sums(tiles);
             else
                 load_sums(tiles, sums + i * BLOCK, EDGE);
-            for (int64_t step = from; step < end; step++) {
-                fetch(&strips_ahead, above, parts_of(EDGE, panels));
-                fetch(&panels_ahead, values, parts_of(EDGE, strips));
+            for (int64_t to, step = from; step < end; step = to) {
+                to = at_most(step + STEPS_AT_ONCE, end);
+                fetch(&strips_ahead, above, (to - step) * parts_of(EDGE, panels));
+                fetch(&panels_ahead, values, (to - step) * parts_of(EDGE, strips));
                 if (is_last)
                     fetch_rows(place, K, (step - from) * EDGE / (end - from),
-                               (step - from + 1) * EDGE / (end - from));
-                multiply(tiles, &strip, &panel);
+                               (to - from) * EDGE / (end - from));
+                multiply(tiles, &strip, &panel, to - step);
             }
             if (is_last)
                 store_sums(tiles, place, K);
