@@ -248,7 +248,7 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                     for (int64_t panel = first; panel < end; panel++)
                         pack_columns(matrix + v * K, 1, V - v, K, panel, step, 0,
                                      rows_packed + (panel * PANELS + step) * BLOCK);
-                int64_t lines = first < end ? EDGE / (end - first) : 0;
+                int64_t lines = first < end ? EDGE * STEPS_AT_ONCE / (end - first) : 0;
                 for (int64_t i = 0; i < strips; i++) {
                     const bf16 *next = rows_packed + first * PANELS * BLOCK;
                     const bf16 *ahead = above + (i + 1) * STRIP;
@@ -258,7 +258,7 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
                         float *own = sums + (panel * strips + i) * BLOCK;
                         load_sums(&tiles, own, EDGE);
                         for (int64_t step = 0; step < PANELS; step += STEPS_AT_ONCE) {
-                            for (int64_t line = STEPS_AT_ONCE * lines; line > 0; line--, ahead += EDGE)
+                            for (int64_t line = 0; line < lines; line++, ahead += EDGE)
                                 _mm_prefetch((const char *)ahead, _MM_HINT_T0);
                             multiply(&tiles, &strip, &next, STEPS_AT_ONCE);
                         }
