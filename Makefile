@@ -38,7 +38,7 @@ EMULATION := tests/emulation/amx.h -DSUM=$(shell cksum < tests/emulation/amx.h |
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g1 \
   --param asan-instrumentation-with-call-threshold=50
 
-ON_TILES := products vocabulary vocabulary_loss attention encoder_layer
+ON_TILES := products vocabulary vocabulary_loss attention encoder_layer layer_modules kernels_bounds
 
 test-kernels: export EMULATED = env -u LD_PRELOAD gcc -include $(EMULATION) $(SANITIZERS)
 test-kernels: export ASAN_OPTIONS = detect_leaks=0

@@ -218,9 +218,11 @@ static inline __m512 emulated_wide_halves(__m512i pairs, int is_second) {
 }
 EMULATED __m512 emulated_dpbf16_ps(__m512 sums, __m512bh left, __m512bh right) {
     __m512i one = (__m512i)left, other = (__m512i)right;
-    sums += emulated_wide_halves(one, 0) * emulated_wide_halves(other, 0);
-    sums += emulated_wide_halves(one, 1) * emulated_wide_halves(other, 1);
-    return (__m512)emulated_all_without_denormals((EmulatedWords)sums);
+    for (int is_second = 1; is_second >= 0; is_second--) {
+        sums += emulated_wide_halves(one, is_second) * emulated_wide_halves(other, is_second);
+        sums = (__m512)emulated_all_without_denormals((EmulatedWords)sums);
+    }
+    return sums;
 }
 
 /* Tiles: those that a thread has taken and not released; to use others stops the process. */

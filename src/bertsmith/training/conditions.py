@@ -7,6 +7,12 @@ from bertsmith._words import counted
 
 __all__ = ["changed_conditions"]
 
+_KERNELS = {
+    "yes": "with the C kernels",
+    "no": "without the C kernels",
+    "no products": "without the C kernels' products",
+}
+
 
 def changed_conditions(
     records: Sequence[Mapping[str, Any]], step: int, now: Mapping[str, Any], *, on_cpu: bool
@@ -41,7 +47,7 @@ def changed_conditions(
     if on_cpu and changed("threads"):
         told.append(f"with {counted(now['threads'], 'thread')}, not {was['threads']}")
     if changed("cpu_kernels"):
-        told.append(f"{'with' if now['cpu_kernels'] == 'yes' else 'without'} the C kernels")
+        told.append(_KERNELS[now["cpu_kernels"]])
     if changed("device") and _kind(was["device"]) != _kind(now["device"]):
         told.append(f"on {_kind(now['device'])}, not {_kind(was['device'])}")
     if changed("torch_version"):

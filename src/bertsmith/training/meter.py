@@ -13,7 +13,7 @@ from torch import nn
 
 from bertsmith import __version__
 from bertsmith.model import BertConfig
-from bertsmith.model.cpu_kernels import has_cpu_kernels
+from bertsmith.model.cpu_kernels import has_cpu_kernels, wants_products
 from bertsmith.model.packing import PackedSequences
 from bertsmith.objectives import Objective
 from bertsmith.training.flops import ModelFlops, matmul_rate
@@ -122,7 +122,7 @@ class Meter:
             torch.cuda.reset_peak_memory_stats(self.device)
         kernels = {}
         if self.device.type == "cpu":
-            kernels["cpu_kernels"] = "yes" if has_cpu_kernels() else "no"
+            kernels["cpu_kernels"] = _kernels()
         return {
             "device": device_name(self.device),
             "threads": torch.get_num_threads(),
@@ -161,6 +161,12 @@ def _config_of(model: nn.Module) -> BertConfig:
         if isinstance(config, BertConfig):
             return config
     raise TypeError(f"{type(model).__name__} has no BertConfig")
+
+
+def _kernels() -> str:
+    if not has_cpu_kernels():
+        return "no"
+    return "yes" if wants_products() else "no products"
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -12,7 +12,7 @@ pytestmark = needs_kernels
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("num_more_rows", [0, 3])
-@pytest.mark.parametrize("H", [16, 32, 64])  # AMX's tiles take multiples of 32
+@pytest.mark.parametrize("H", [16, 32, 64])  # tiles take multiples of 32
 def test_attention(causal, num_more_rows, H):
     packed = PackedSequences.from_lists([[1] * length for length in (5, 17, 1, 33)])
     T = packed.num_tokens

@@ -120,9 +120,15 @@ def test_tiles_get_what_was_written_wherever_a_function_stands(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "processor", ["x86-64", "x86-64-v3", "cooperlake", "sapphirerapids"]
-)  # no vectors of use, AVX2, AVX512-BF16 alone, AMX
-def test_they_compile_for_every_kind_of_processor(processor, tmp_path):
+    ("processor", "its_own"),
+    [
+        ("x86-64", set()),
+        ("x86-64-v3", {"float_product"}),
+        ("cooperlake", {"float_product", "weight_gradient"}),  # AVX512-BF16 alone
+        ("sapphirerapids", {"float_product", "weight_gradient"}),
+    ],
+)
+def test_they_compile_for_every_kind_of_processor(processor, its_own, tmp_path):
     command = [*COMPILER.split(), f"-march={processor}", "-x", "c"]
     if subprocess.run([*command, "-E", os.devnull], capture_output=True, check=False).returncode:
         pytest.skip("this compiler doesn't know such a processor")
@@ -130,6 +136,28 @@ def test_they_compile_for_every_kind_of_processor(processor, tmp_path):
     sources = [str(folder / name) for name in cpu_kernels.library._SOURCES]
     flags = [flag for flag in cpu_kernels.library._FLAGS if flag != "-march=native"]
     subprocess.run([*command, *flags, "-O0", "-c", *sources], check=True, cwd=tmp_path)
+    names = {"float_product": "float_products.o", "weight_gradient": "weight_gradient.o"}
+    found = {
+        name
+        for name, file in names.items()
+        if f"\0{name}\0".encode() in (tmp_path / file).read_bytes()
+    }
+    assert found == its_own
+
+
+def test_products_can_be_left_to_pytorch(tmp_path):
+    script = """
+import torch
+from bertsmith.model import cpu_kernels
+from bertsmith.model.cpu_kernels import float_products, products
+print(cpu_kernels.has_cpu_kernels(), products.has_tiles(), float_products.has_float_products())
+"""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    environment["BERTSMITH_CPU_KERNELS"] = "no-products"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False", "False"]
 
 
 def test_without_a_compiler_there_are_none(tmp_path):

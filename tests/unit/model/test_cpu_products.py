@@ -1,4 +1,4 @@
-"""Products on the tiles of AMX against double precision, and when PyTorch's are taken."""
+"""Products of bf16 on tiles against double precision, and when PyTorch's are taken."""
 
 import pytest
 import torch

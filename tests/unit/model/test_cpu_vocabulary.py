@@ -1,4 +1,4 @@
-"""Logits of a vocabulary on the tiles of AMX, against double precision."""
+"""Logits of a vocabulary on tiles, against double precision."""
 
 import pytest
 import torch

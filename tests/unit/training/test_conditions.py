@@ -54,6 +54,7 @@ def test_a_run_on_another_number_of_threads(store, tmp_path, monkeypatch, thread
     ({"threads": 3}, "with 3 threads, not 2"),
     ({"processes": 1, "threads": 1}, "with 1 process, not 4, and with 1 thread, not 2"),
     ({"cpu_kernels": "no"}, "without the C kernels"),
+    ({"cpu_kernels": "no products"}, "without the C kernels' products"),
     ({"device": "B processor, 2 cores"}, "on B processor, not A processor"),
     ({"device": "A processor, 8 cores"}, None),
     ({"device": "NVIDIA H100"}, "on NVIDIA H100, not A processor"),

@@ -26,7 +26,7 @@ from bertsmith.model.cpu_kernels.encoder_layer import (
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.gelu import gelu
 from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
-from bertsmith.model.cpu_kernels.library import why_no_kernels
+from bertsmith.model.cpu_kernels.library import wants_products, why_no_kernels
 from bertsmith.model.cpu_kernels.products import (
     biased_product,
     feed_forward,
@@ -71,5 +71,6 @@ __all__ = [
     "residual_norm",
     "vocabulary_cross_entropy",
     "vocabulary_logits",
+    "wants_products",
     "why_no_kernels",
 ]

@@ -11,6 +11,7 @@ import functools
 import torch
 from torch import Tensor
 
+from bertsmith.model.cpu_kernels.library import wants_products
 from bertsmith.model.cpu_kernels.running import (
     ask,
     call,
@@ -87,7 +88,7 @@ def multiply_into(
 @functools.cache
 def has_float_products() -> bool:
     """Whether the processor has vectors for them, and PyTorch's library isn't at its best there."""
-    return bool(ask("has_float_products"))
+    return wants_products() and bool(ask("has_float_products"))
 
 
 def _placed(matrix: Tensor) -> tuple[Tensor, int, int]:

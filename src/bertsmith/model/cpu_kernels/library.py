@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["kernels", "why_no_kernels"]
+__all__ = ["kernels", "wants_products", "why_no_kernels"]
 
 _SOURCES = (
     "residual_norm.c",
@@ -74,9 +74,14 @@ def why_no_kernels() -> str | None:
     return _load()[1]
 
 
+def wants_products() -> bool:
+    """Whether products may be the kernels' own too, as far as the user is concerned."""
+    return _wanted() != "no-products"
+
+
 @functools.cache
 def _load() -> tuple[ctypes.CDLL | None, str | None]:
-    if os.environ.get("BERTSMITH_CPU_KERNELS", "on").lower() in ("off", "0", "false"):
+    if _wanted() in ("off", "0", "false"):
         return None, None
     reasons = []
     for compiler in _compilers():
@@ -90,6 +95,10 @@ def _load() -> tuple[ctypes.CDLL | None, str | None]:
             return library, None
         reasons.append(f"what {name} compiles would run on other threads than PyTorch's")
     return None, reasons[0] if reasons else "there is no C compiler (gcc, cc or clang)"
+
+
+def _wanted() -> str:
+    return os.environ.get("BERTSMITH_CPU_KERNELS", "on").lower()
 
 
 def _compilers() -> list[list[str]]:

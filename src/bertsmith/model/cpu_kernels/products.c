@@ -21,6 +21,7 @@
 
 #define CACHED (MEGABYTES * 384 * 1024) /* bytes of panels that stay in the second-level cache */
 #define TOGETHER 4                      /* rows of sums that are used at a time, a divisor of EDGE */
+#define LEAST_SHARES 4                  /* of a thread: strips, or parts of them where they are few */
 
 /* What becomes of sums, rounded to bf16: they are the output; or they and what was kept are; or they
    are kept, and GELU of them and a bias is the output; or they are the gradient of that GELU, and
@@ -178,13 +179,17 @@ product(const bf16 *values, const float *weight, Use whole, bf16 *scratch, int64
         for (int64_t from = 0; from < panels; from += at_once) {
             int64_t end = at_most(from + at_once, panels);
             int64_t lines = parts_of(EDGE * steps / (end - from), steps);
+            int64_t groups = at_most(parts_of(LEAST_SHARES * threads, strips), end - from);
 #pragma omp for schedule(static) nowait
-            for (int64_t i = 0; i < strips; i++) {
+            for (int64_t share = 0; share < strips * groups; share++) {
+                int64_t i = share / groups, group = share % groups;
+                int64_t first = from + (end - from) * group / groups;
+                int64_t behind = from + (end - from) * (group + 1) / groups;
                 const bf16 *here = values + i * EDGE * length;
                 int64_t rows = at_most(EDGE, T - i * EDGE);
                 Strip strip = {i == strips - 1 ? last : here, 16 * length, 2 * length, EDGE, rows};
                 if (in_blocks) strip = (Strip){here, HALF, 64, BLOCK, rows};
-                for (int64_t panel = from; panel < end; panel++) {
+                for (int64_t panel = first; panel < behind; panel++) {
                     const bf16 *ahead =
                         values + (i + 1) * EDGE * length + (panel - from) * lines * steps * EDGE;
                     Waiting next = {waiting.sums == sums[0] ? sums[1] : sums[0], i * EDGE,

@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 from bertsmith.model.cpu_kernels.float_products import fits_floats, multiply_into
+from bertsmith.model.cpu_kernels.library import wants_products
 from bertsmith.model.cpu_kernels.running import (
     ask,
     call,
@@ -154,7 +155,7 @@ def has_tiles() -> bool:
 
     A tile holds 16 x 16 sums: a register of AMX; with AVX512-BF16 alone a place in the cache.
     """
-    return bool(ask("has_tiles"))
+    return wants_products() and bool(ask("has_tiles"))
 
 
 class _Product(torch.autograd.Function):

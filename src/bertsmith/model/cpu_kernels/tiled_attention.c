@@ -1,6 +1,7 @@
 /* Attention of packed bf16 sequences on tiles, a head of a sequence at a time.
 
-   All that one head needs, forward and backward, fits into a core's second-level cache. Memory sees
+   All that one head needs, forward and backward, fits into a second-level cache of 2 MB; of 1 MB for
+   up to 400 tokens. Memory sees
    what goes in, what comes out, and the probabilities, bf16 [B, N, S, S], which backward needs; of
    them rows and columns behind a sequence's end are never written nor read. */
 #include "kernels.h"

@@ -1,15 +1,15 @@
 /* Cross-entropy of a vocabulary's logits with the products before and behind it, on tiles.
 
    T values of K numbers, K a multiple of 32; V rows of the matrix, any number of them. The vocabulary
-   is taken in chunks of 512 rows: what is made of a chunk's logits is made while they are in a
+   is taken in chunks of 512 rows, or 256 where a cache is small: what is made of a chunk's logits is made while they are in a
    cache, and there is their gradient for two chunks at a time. Logits stand in blocks of 32 x 32,
-   [chunk][T / 32][16]; behind the last row of the matrix they are -infinity. No sum depends on how
+   [chunk][T / 32][PANELS]; behind the last row of the matrix they are -infinity. No sum depends on how
    many threads there are. */
 #include "tiles.h"
 
 #ifdef HAS_TILES
 
-#define PANELS 16              /* of a chunk */
+#define PANELS (8 * MEGABYTES) /* of a chunk */
 #define CHUNK (PANELS * EDGE)  /* rows of the matrix */
 #define STRIP (PANELS * BLOCK) /* numbers of a strip of logits */
 #define TOGETHER 4             /* rows that are used at a time, a divisor of EDGE */
@@ -43,7 +43,7 @@ static inline void put_logits(const float *sums, __m512 low, __m512 high, int64_
                               _mm512_add_ps(_mm512_loadu_ps(sums + (row + i) * EDGE + 16), high)));
 }
 
-/* Of a row, whose numbers are 32 in each of 16 blocks. */
+/* Of a row, whose numbers are 32 in each of PANELS blocks. */
 static inline Part part_of(const bf16 *row) {
     __m512 highest = half_of(all_of(row), 0), totals[4];
     for (int64_t panel = 0; panel < PANELS; panel++) {
@@ -207,7 +207,7 @@ void vocabulary_loss_backward(const bf16 *values, const float *matrix, const int
     bf16 *gradients[2] = {scratch, scratch + strips * STRIP};
     bf16 *turned[2] = {scratch + 2 * strips * STRIP, scratch + 3 * strips * STRIP};
     float *biases = (float *)(scratch + 4 * strips * STRIP); /* [2][strips][CHUNK] */
-    bf16 *rows_packed = scratch + 4 * strips * STRIP + 4 * strips * CHUNK; /* [panels][16] */
+    bf16 *rows_packed = scratch + 4 * strips * STRIP + 4 * strips * CHUNK; /* [panels][PANELS] */
     bf16 *packed = rows_packed + CHUNK * K;                                /* [panels][strips] */
     float *sums = (float *)(packed + strips * EDGE * K);                   /* [panels][strips] */
 #pragma omp parallel num_threads((int)threads)

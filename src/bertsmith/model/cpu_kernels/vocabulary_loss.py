@@ -2,7 +2,7 @@
 
 Logits of all masked positions are tens of megabytes, and so is their gradient. Each pass over them
 takes as long as the product that made them. Here they are written once and read once: their
-softmax is summed up, and their gradient made and used, 512 rows of the matrix at a time.
+softmax is summed up, and their gradient made and used, some hundred rows of the matrix at a time.
 
 Shape suffixes: T values, P of them with a label, V rows of the matrix, D hidden.
 """

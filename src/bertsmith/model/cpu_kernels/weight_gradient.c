@@ -12,7 +12,7 @@
 /* Its strips and panels: 640 KB of 2 MB when packed, and as much that is fetched. */
 #define MOST_EDGES (MEGABYTES * 20)
 #define CHUNK 8 /* steps that are packed at a time: a strip of them is 16 KB */
-#define PACKING 2 /* packing a block takes as long as so many products of two blocks */
+#define PACKING 2 /* packing a block takes as long as so many products of two blocks on AMX */
 
 /* The columns of a matrix, [T, width], that a piece needs. */
 typedef struct {
