@@ -18,6 +18,8 @@ _LIST = "phases"
 def apply_change(settings: dict[str, Any], change: str) -> None:
     """Sets one setting, and clears the one that would count instead of it.
 
+    Of a group, `path={name: value}`, what isn't named stays as it was.
+
     Args:
         settings: all settings, in groups; changed in place.
         change: `path=value`; the value is YAML.
@@ -31,7 +33,10 @@ def apply_change(settings: dict[str, Any], change: str) -> None:
         >>> recipe
         {'training': {'num_steps': 40, 'budget_seconds': None}}
     """
-    keys, value = _parsed(change)
+    _apply(settings, *_parsed(change), change)
+
+
+def _apply(settings: dict[str, Any], keys: list[str], value: Any, change: str) -> None:
     values: Any = settings
     for key, following in pairwise(keys):
         if isinstance(values, list):
@@ -44,6 +49,11 @@ def apply_change(settings: dict[str, Any], change: str) -> None:
             raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
         values = below
     last = _index(values, keys[-1], change) if isinstance(values, list) else keys[-1]
+    is_there = isinstance(values, list) or last in values
+    if is_there and isinstance(value, dict) and isinstance(values[last], dict):
+        for name, each in value.items():
+            _apply(settings, [*keys, str(name)], each, change)
+        return
     values[last] = value
     for other, replaced in INSTEAD_OF.items():
         name = other.rpartition(".")[2]

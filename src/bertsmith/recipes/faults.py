@@ -45,6 +45,8 @@ def recipe_error(
     if any(f"{path}.".startswith(f"{name}.") for name in changed):
         where = "--set"
     if first["type"] == "extra_forbidden":
+        if any(name.startswith(f"{path}.") for name in changed):
+            where = "--set"
         known = _numbered(known, first["loc"])
         if "." not in path:
             known = list(dict.fromkeys([*kind.model_fields, *known]))

@@ -95,7 +95,20 @@ def change_settings(
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise recipe_error(kind, error, where, named_settings(changes)) from error
+        raise recipe_error(kind, error, where, _names(named_settings(changes))) from error
+
+
+def _names(changed: dict[str, Any]) -> list[str]:
+    """The settings that changes name, those in a list of groups too."""
+    of_lists = [
+        f"{path}.{name}"
+        for path, values in changed.items()
+        if isinstance(values, list)
+        for group in values
+        if isinstance(group, dict)
+        for name in group
+    ]
+    return [*changed, *of_lists]
 
 
 def is_preset(stage: str, name: str) -> bool:

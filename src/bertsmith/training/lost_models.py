@@ -31,9 +31,12 @@ def is_over(run: RunFolder, warn: Callable[[str], None]) -> bool:
         return False
     stamp = run.stamp
     if stamp is not None and (lost := stamp.what_is_lost(run.path)):
-        if not any(map(is_sound, run.checkpoints())):
+        checkpoints = run.checkpoints()
+        if not any(map(is_sound, checkpoints)):
+            names = ", ".join(checkpoint.name for checkpoint in checkpoints)
+            why = f"all are damaged ({names})" if names else "none is left"
             raise TrainingError(
-                f"this run is finished, but {lost}, and no checkpoint is left to make it from",
+                f"this run is finished, but {lost}, and of the checkpoints to make it from {why}",
                 where=run.path,
                 fix="copy it back from elsewhere, or give another output folder",
             )

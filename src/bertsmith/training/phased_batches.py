@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertsmith.batches import PretrainingBatch, PretrainingBatches, rank_share
+from bertsmith.errors import RecipeError
 from bertsmith.examples import TokenSource
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.phases import Phase, phase_at
@@ -29,7 +30,7 @@ class PhasedBatches:
         ranks: the processes that share each global batch.
 
     Raises:
-        RecipeError: a phase's global batch can't be divided evenly.
+        RecipeError: a phase's global batch can't be divided evenly, or no text is enough for one.
 
     Attributes:
         phase: the phase that the last batch was of.
@@ -47,6 +48,7 @@ class PhasedBatches:
         self._source, self._documents, self._phases, self._seed = source, documents, phases, seed
         for phase in phases:  # the last one's error must not wait until its time has come
             rank_share(phase.global_batch_size, self._ranks.world_size)
+            self._refuse_too_large(phase.global_batch_size)
         self._before: tuple[int, PretrainingBatches] | None = None
         self._enter(0, first_step=0, epochs_before=0.0)
 
@@ -126,6 +128,17 @@ class PhasedBatches:
             epochs_before=state.get("epochs_before", 0.0),
         )
         self._batches.restore(state)
+
+    def _refuse_too_large(self, global_batch_size: int) -> None:
+        """Refuses what is never made: all of an update's examples are, before the first is used."""
+        num_tokens = int(self._source.sentence_offsets[-1])
+        if global_batch_size > num_tokens:
+            raise RecipeError(
+                f"{global_batch_size:,} sequences in an update are more than the text has tokens, "
+                f"{num_tokens:,}",
+                where="training.global_batch_size",
+                fix="give fewer",
+            )
 
     def _enter(self, number: int, first_step: int, epochs_before: float) -> None:
         self._number, self._first_step = number, first_step

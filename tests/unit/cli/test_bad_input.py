@@ -87,6 +87,7 @@ def test_a_vocabulary_that_cannot_be_used(bertsmith, tmp_path, corpus, vocab, ch
         ("training.learning_rate=-1", ["training.learning_rate"]),
         ("examples.max_seq_length=600", ["600"]),
         ("model.num_attention_heads=7", ["7"]),
+        ("training.global_batch_size=100000000", ["100,000,000 sequences", "more than the text"]),
     ],
 )
 def test_recipe_keys_and_values(bertsmith, tmp_path, store, change, parts):

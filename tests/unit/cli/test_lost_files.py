@@ -84,13 +84,21 @@ def test_a_finished_run_makes_its_lost_model_again(bertsmith, store, finished, e
     ]
 
 
-def test_without_a_checkpoint_it_is_refused(bertsmith, store, ended):
+@pytest.mark.parametrize("are_there", [False, True])
+def test_without_a_whole_checkpoint_it_is_refused(bertsmith, store, ended, are_there):
     (ended / "model.safetensors").unlink()
-    shutil.rmtree(ended / "checkpoints")
+    if are_there:
+        damaged = sorted((ended / "checkpoints").glob("step-*/model.safetensors"), reverse=True)
+        for file in damaged:
+            file.write_bytes(file.read_bytes()[:-1] + b"?")
+        why = f"all are damaged ({', '.join(file.parent.name for file in damaged)})"
+    else:
+        shutil.rmtree(ended / "checkpoints")
+        why = "none is left"
     before = content(ended)
     assert complaint(bertsmith(*arguments(store, ended))) == (
-        f"{ended}: this run is finished, but model.safetensors is missing, and no checkpoint is "
-        "left to make it from; copy it back from elsewhere, or give another output folder"
+        f"{ended}: this run is finished, but model.safetensors is missing, and of the checkpoints "
+        f"to make it from {why}; copy it back from elsewhere, or give another output folder"
     )
     assert content(ended) == before
 

@@ -273,6 +273,13 @@ def test_a_resolved_recipe_resolves_to_itself():
         # What only doesn't go together with the rest of the recipe.
         ("tiny", "examples.max_seq_length=600", "--set: max_seq_length 600 is over model.max_pos"),
         ("base", "phases.0.share=1", "--set: phases: their shares add up to 1.1, not 1"),
+        (
+            "tiny",
+            "phases=[{share: 0.5}, {share: 0.5, max_seq_length: 5000}]",
+            "--set: max_seq_length 5000 is over model.max_position_embeddings",
+        ),
+        ("tiny", "foo.bar=5", "--set: unknown key foo; known are "),
+        ("tiny", "modle.size=tiny", "--set: unknown key modle; did you mean model?"),
     ],
 )
 def test_what_is_no_group_or_does_not_go_together(recipe, change, told):
@@ -286,3 +293,12 @@ def test_a_fault_between_settings_of_the_file_names_the_file(tmp_path):
     path.write_text("examples:\n  max_seq_length: 600\n")
     with pytest.raises(RecipeError, match=r"long\.yaml: max_seq_length 600 is over"):
         load_recipe(PretrainRecipe, "pretrain", str(path), ["training.seed=2"])
+
+
+def test_a_group_leaves_what_it_does_not_name():
+    changes = ["training={learning_rate: 0.5, num_steps: 7}", "training={}"]
+    recipe = load_recipe(PretrainRecipe, "pretrain", "tiny", changes)
+    before = load_recipe(PretrainRecipe, "pretrain", "tiny")
+    assert (recipe.training.learning_rate, recipe.training.num_steps) == (0.5, 7)
+    assert recipe.training.budget_seconds is None, "steps count instead, as without a group"
+    assert recipe.training.global_batch_size == before.training.global_batch_size
