@@ -44,7 +44,7 @@ test-kernels: export EMULATED = env -u LD_PRELOAD gcc -include $(EMULATION) $(SA
 test-kernels: export ASAN_OPTIONS = detect_leaks=0
 test-kernels: export GOMP_SPINCOUNT = 1000
 test-kernels: export PRELOADED = $(shell for name in asan ubsan stdc++; do gcc -print-file-name=lib$$name.so; done)
-test-kernels: $(STAMP) ## The C kernels as on a processor with AMX, on any, with GCC's sanitizers
+test-kernels: $(STAMP) ## The C kernels as with AMX, and with AVX512-BF16 alone, with GCC's sanitizers
 	$(call test_emulated,,$(filter-out %_library.py,$(wildcard tests/unit/model/test_cpu_*.py)))
 	$(call test_emulated,-DWITHOUT_TILES,$(ON_TILES:%=tests/unit/model/test_cpu_%.py))
 

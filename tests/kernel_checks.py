@@ -15,16 +15,12 @@ ROUNDING = {"rtol": 2**-8, "atol": 2**-8}
 # Where a processor is emulated nothing is left out: what isn't there fails.
 _IS_EMULATED = "EMULATED" in os.environ
 
-needs_kernels = pytest.mark.skipif(
-    not _IS_EMULATED and not cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()),
-    reason="no C compiler here",
-)
+_HAS_KERNELS = _IS_EMULATED or cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16())
+_HAS_TILES = _IS_EMULATED or (_HAS_KERNELS and products.has_tiles())
 
-needs_tiles = pytest.mark.skipif(
-    not _IS_EMULATED
-    and not (cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()) and products.has_tiles()),
-    reason="no tiles here",
-)
+needs_kernels = pytest.mark.skipif(not _HAS_KERNELS, reason="no C compiler here")
+
+needs_tiles = pytest.mark.skipif(not _HAS_TILES, reason="no tiles here")
 
 
 needs_float_products = pytest.mark.skipif(

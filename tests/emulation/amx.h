@@ -201,13 +201,6 @@ EMULATED __m512i emulated_cvtne2ps_pbh(__m512 high, __m512 low) {
     PLACES(32) result[i] = emulated_bf16(i < 16 ? low[i] : high[i - 16]);
     return (__m512i)result;
 }
-EMULATED float emulated_wide(uint32_t bits) {
-    float result;
-    bits = emulated_without_denormals(bits);
-    memcpy(&result, &bits, 4);
-    return result;
-}
-
 /* A product of two bf16 numbers is exact, so that it may be rounded before it is added, or not. */
 static inline EmulatedWords emulated_all_without_denormals(EmulatedWords bits) {
     return bits & ~((EmulatedWords)((bits & 0x7f800000) == 0) & 0x7fffffff);

@@ -56,7 +56,7 @@ def command(
     resolved = load_recipe(FinetuneRecipe, "finetune", recipe or recipe_for(model), changes)
     if from_scratch:
         fix = "leave it out, or --from-scratch"
-        warn_of_frozen_noise(resolved.training.freeze_layers, fix)
+        warn_of_frozen_noise(output, resolved.training.freeze_layers, fix)
     try:
         result = finetune(task, model, data, resolved, output, from_scratch=from_scratch, warn=warn)
     except Interrupted as stop:

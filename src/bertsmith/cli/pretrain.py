@@ -59,10 +59,10 @@ def command(
     # A preset's model is a fresh one's; what the user wrote must be true of the one that is there.
     without = () if init is None else ("model",)
     resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes, without=without)
-    if init is None and not (output / "recipe.yaml").exists():  # a run that goes on was told
+    if init is None:
         frozen, config = resolved.training.freeze_layers, resolved.model.config(vocab_size=1)
         if (frozen or 0) <= config.num_hidden_layers:  # else it is refused
-            warn_of_frozen_noise(frozen, "give --init, or leave it out")
+            warn_of_frozen_noise(output, frozen, "give --init, or leave it out")
     preset = None if init is None else _model_of_preset(recipe, resolved)
     try:
         result = pretrain(store, resolved, output, init=init, unapplied=preset, warn=warn)

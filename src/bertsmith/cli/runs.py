@@ -12,14 +12,19 @@ if TYPE_CHECKING:
 __all__ = ["warn_of_frozen_noise", "warn_of_stop", "where_it_ended"]
 
 
-def warn_of_frozen_noise(freeze_layers: int | None, fix: str) -> None:
+def warn_of_frozen_noise(run: Path, freeze_layers: int | None, fix: str) -> None:
     """Warns of layers that are frozen where they are fresh, and never learn anything.
 
+    A run that goes on was told when it began.
+
     Args:
+        run: its folder, or where it will be.
         freeze_layers: the run's setting.
         fix: what to do instead.
     """
-    if freeze_layers is not None:
+    from bertsmith.training import RunFolder
+
+    if freeze_layers is not None and not RunFolder(run).recipe_path.exists():
         layers = f" and {counted(freeze_layers, 'layer')}" if freeze_layers else ""
         what = f"the embeddings{layers}"
         warn(f"training.freeze_layers={freeze_layers}: {what} stay at their random weights; {fix}")

@@ -48,9 +48,10 @@ def _apply(settings: dict[str, Any], keys: list[str], value: Any, change: str) -
         if not isinstance(below, dict | list):
             raise RecipeError(f"{key} holds no settings of its own", where=f"--set {change}")
         values = below
-    last = _index(values, keys[-1], change) if isinstance(values, list) else keys[-1]
-    is_there = isinstance(values, list) or last in values
-    if is_there and isinstance(value, dict) and isinstance(values[last], dict):
+    is_list = isinstance(values, list)
+    last = _index(values, keys[-1], change) if is_list else keys[-1]
+    before = values[last] if is_list else values.get(last)
+    if isinstance(value, dict) and isinstance(before, dict):
         for name, each in value.items():
             _apply(settings, [*keys, str(name)], each, change)
         return

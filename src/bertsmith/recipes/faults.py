@@ -42,11 +42,14 @@ def recipe_error(
     known = [name for name, _, _ in describe_settings(kind)]
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
-    if any(f"{path}.".startswith(f"{name}.") for name in changed):
+    missing = _missing_group(first["type"], path, known)
+    is_whole = missing is not None or first["type"] == "extra_forbidden"  # a group, if it is one
+    if any(
+        f"{path}.".startswith(f"{name}.") or (is_whole and name.startswith(f"{path}."))
+        for name in changed
+    ):
         where = "--set"
     if first["type"] == "extra_forbidden":
-        if any(name.startswith(f"{path}.") for name in changed):
-            where = "--set"
         known = _numbered(known, first["loc"])
         if "." not in path:
             known = list(dict.fromkeys([*kind.model_fields, *known]))
@@ -54,9 +57,8 @@ def recipe_error(
         fix = f"did you mean {close}?" if close else _known_beside(path, known)
         return RecipeError(f"unknown key {path}", where=where, fix=fix)
     parent = path.rpartition(".")[0]
-    if (missing := _missing_group(first["type"], path, known)) is not None:
+    if missing is not None:
         what, below = missing
-        where = "--set" if any(name.startswith(f"{path}.") for name in changed) else where
         beside = _known_beside(below, _numbered(known, first["loc"]))
         return RecipeError(f"{path} = {first['input']!r}: {what}", where=where, fix=beside)
     messages = [first["msg"].removeprefix("Value error, ")]

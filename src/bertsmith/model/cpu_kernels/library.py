@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+from bertsmith._parallel import num_processors
+
 __all__ = ["kernels", "wants_products", "why_no_kernels"]
 
 _SOURCES = (
@@ -154,16 +156,12 @@ def _compile(compiler: list[str], libraries: list[str], folder: Path, made: Path
         run("-c", str(folder / source), "-o", compiled)
         return compiled
 
-    pool = ThreadPoolExecutor(_num_cores())
+    pool = ThreadPoolExecutor(num_processors())
     try:
         objects = list(pool.map(compile_one, _SOURCES))
     finally:
         pool.shutdown(cancel_futures=True)
     run("-shared", *objects, "-o", str(made), *libraries)
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache() -> Path | None:

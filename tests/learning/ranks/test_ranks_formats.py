@@ -7,14 +7,9 @@ import torch
 
 from pretraining_runs import records
 from ranks_job import do
-from ranks_runs import assert_close, job, losses, make_store, run_jobs, weights
+from ranks_runs import assert_close, job, losses, run_jobs, weights
 
 pytestmark = pytest.mark.whole_machine
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.mark.slow

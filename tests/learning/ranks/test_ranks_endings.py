@@ -17,28 +17,15 @@ from ranks_runs import (
     command_line,
     job,
     losses,
-    make_store,
     outcome,
     ranks_of,
     run_jobs,
     said,
     torchrun,
-    train_alone,
     wait_until,
 )
 
 pytestmark = pytest.mark.whole_machine
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("endings"))
-
-
-@pytest.fixture(scope="module")
-def alone(store, tmp_path_factory):
-    """What one process makes of it."""
-    return train_alone(store, tmp_path_factory.mktemp("alone") / "run")
 
 
 def test_a_rank_that_is_killed_ends_all_and_the_run_goes_on(store, tmp_path):
@@ -137,7 +124,7 @@ def test_torchrun_can_start_a_killed_rank_again(store, tmp_path):
 )
 @pytest.mark.skipif(torch.__version__.startswith("2.10."), reason="its threads have no names")
 def test_a_thread_that_is_late_with_its_tensors_aborts_nothing(tmp_path, monkeypatch):
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     library = tmp_path / "late_threads.so"
     subprocess.run(
         ["gcc", "-O2", "-shared", "-fPIC", folder / "late_threads.c", "-o", library, "-ldl"],

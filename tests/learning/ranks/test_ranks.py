@@ -14,26 +14,13 @@ from ranks_runs import (
     command_line,
     job,
     losses,
-    make_store,
     outcome,
     run_jobs,
     torchrun,
-    train_alone,
     weights,
 )
 
 pytestmark = pytest.mark.whole_machine
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("ranks"))
-
-
-@pytest.fixture(scope="module")
-def alone(store, tmp_path_factory):
-    """What one process makes of it."""
-    return train_alone(store, tmp_path_factory.mktemp("alone") / "run")
 
 
 def test_two_ranks_are_one(store, alone, tmp_path):

@@ -15,16 +15,11 @@ from bertsmith.training.distributed import Ranks
 from bertsmith.training.parallel import choose_parallel
 from kernel_checks import needs_kernels
 from ranks_job import do
-from ranks_runs import SMALL, job, make_store, outcome, torchrun
+from ranks_runs import SMALL, job, outcome, torchrun
 
 STEPS = "training.num_steps=6"
 
 pytestmark = pytest.mark.whole_machine
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("alike"))
 
 
 def pretrain(store, output, *changes):
