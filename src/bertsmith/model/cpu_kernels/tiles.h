@@ -17,8 +17,8 @@
 #define HALF (BLOCK / 2)          /* of one of its two tiles */
 
 /* A strip: where its first step lies, how far it is to its 17th row, its next row (in bytes) and its
-   next step, and how many rows are there. The others are zeros, which nobody needs to add: sums of theirs may stay
-   what they were, zeros after `clear_sums`. */
+   next step, and how many rows are there. The others are zeros, which nobody needs to add: sums of
+   theirs may stay what they were, zeros after `clear_sums`. */
 typedef struct {
     const bf16 *from;
     int64_t to_second, row_bytes, to_next, rows;
