@@ -6,6 +6,8 @@ from pathlib import Path
 
 # Two cores, several test processes: one thread each is fastest, and sums come out the same.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell's script that runs the tests with & has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import settings
