@@ -33,7 +33,7 @@ test-slow: $(STAMP) ## The longer tests; those on real data need BERTSMITH_DATA
 	$(PYTEST) -m 'slow and not gpu and whole_machine' --durations=15
 
 # GCC's sanitizers watch addresses, and what C leaves undefined. What is multiplied on AMX's tiles is multiplied
-# on vectors too, as with AVX512-BF16 alone (-DWITHOUT_TILES).
+# on vectors too, as with AVX512-BF16 alone (-DWITHOUT_AMX).
 EMULATION := tests/emulation/amx.h -DSUM=$(shell cksum < tests/emulation/amx.h | cut -d ' ' -f 1)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g1 \
   --param asan-instrumentation-with-call-threshold=50
@@ -46,7 +46,7 @@ test-kernels: export GOMP_SPINCOUNT = 1000
 test-kernels: export PRELOADED = $(shell for name in asan ubsan stdc++; do gcc -print-file-name=lib$$name.so; done)
 test-kernels: $(STAMP) ## The C kernels as with AMX, and with AVX512-BF16 alone, with GCC's sanitizers
 	$(call test_emulated,,$(filter-out %_library.py,$(wildcard tests/unit/model/test_cpu_*.py)))
-	$(call test_emulated,-DWITHOUT_TILES,$(ON_TILES:%=tests/unit/model/test_cpu_%.py))
+	$(call test_emulated,-DWITHOUT_AMX,$(ON_TILES:%=tests/unit/model/test_cpu_%.py))
 
 define test_emulated
 export CC="$$EMULATED $(1)"; \

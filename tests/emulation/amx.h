@@ -3,8 +3,8 @@
 
    Numbers come as a processor gives them, as far as kernels can tell: bf16 products take denormals for
    zeros, and two neighbours along the sum are added one after the other. Reciprocals are exact here, to
-   14 bits there. With -DWITHOUT_TILES it is AVX512-BF16 alone. What is missing here is an error of the
-   compiler's where a kernel begins to use it.
+   14 bits there. With -DWITHOUT_AMX it is AVX512-BF16 alone, with -DREFUSES_AMX a system that lets nobody
+   have the tiles. What is missing here is an error of the compiler's where a kernel begins to use it.
    Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2. */
 #ifndef BERTSMITH_EMULATED_AMX_H
 #define BERTSMITH_EMULATED_AMX_H
@@ -24,13 +24,15 @@
 #define __AVX512BF16__ 1
 #define __AVX512BW__ 1
 #define __AVX512DQ__ 1
-#ifndef WITHOUT_TILES
 #define __AMX_BF16__ 1
-#endif
 /* Registers of 512 bits aren't there. */
 #define STAYS_IN_REGISTER(lanes) (void)(lanes)
 /* The only call of it asks for the tiles. */
+#ifdef REFUSES_AMX
+#define syscall(...) -1L
+#else
 #define syscall(...) 0L
+#endif
 
 #define EMULATED static __attribute__((noinline)) /* or GCC takes a minute */
 #define PLACES(n) for (int i = 0; i < (n); i++)

@@ -75,9 +75,11 @@ def recipe_error(
         [messages[0], *(m.removeprefix("Input should be ") for m in messages[1:])]
     )
     # Of a whole group of settings the message names those that it is about.
-    value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
-    what = f"{path}{value}: {message}" if path else message
-    return RecipeError(what, where=where)
+    value = first["input"]
+    shown = "" if isinstance(value, dict) else f" = {'null' if value is None else repr(value)}"
+    fix = f"write [{value}]" if first["type"] == "list_type" and isinstance(value, str) else None
+    what = f"{path}{shown}: {message}" if path else message
+    return RecipeError(what, where=where, fix=fix)
 
 
 def _missing_group(error: str, path: str, known: Sequence[str]) -> tuple[str, str] | None:

@@ -58,7 +58,9 @@ class ModelSettings(Settings):
 class PretrainTraining(LoopSettings):
     """The loop of a pre-training run."""
 
-    num_steps: int = Field(1_000_000, ge=1, description="optimizer updates of the whole run")
+    num_steps: int = Field(
+        1_000_000, ge=1, le=10**12, description="optimizer updates of the whole run"
+    )
     budget_seconds: float | None = Field(
         None, gt=0, description="run for this long instead of num_steps; the schedule follows"
     )

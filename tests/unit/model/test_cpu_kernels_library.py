@@ -1,6 +1,7 @@
 """Compiling the C kernels: which compiler, once, and what happens where none can."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ print(cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), cpu_kernels.why_no
 TILES = """
 import torch
 from bertsmith.model import cpu_kernels
+from bertsmith.model.cpu_kernels import products
 values, weight = torch.ones(40, 64).bfloat16(), torch.ones(32, 64, requires_grad=True)
 cu_seqlens = torch.tensor([0, 40], dtype=torch.int32)
 with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -121,6 +123,15 @@ def test_a_path_with_spaces(tmp_path):
 def test_tiles_get_what_was_written_wherever_a_function_stands(tmp_path):
     """GCC thinks that a tile's instructions read less than they do: it must be told."""
     asked(tmp_path, TILES, CC=f"{COMPILER} -fno-inline")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="what stands in for AMX is x86's")
+def test_a_system_that_keeps_the_tiles_gets_vectors(tmp_path, quick):
+    emulation = Path(__file__).parents[2] / "emulation" / "amx.h"
+    compiler = f"{quick} -include {emulation} -DREFUSES_AMX"
+    for _ in range(2):  # the second one finds both compiled
+        assert asked(tmp_path, TILES + "print(products.has_tiles())", CC=compiler) == "True"
+        assert len(list((tmp_path / "bertsmith").iterdir())) == 2
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from bertsmith.training import PretrainRecipe
 class Loop(Settings):
     num_steps: int = Field(10, ge=1, description="updates")
     learning_rate: float = Field(1e-4, gt=0, description="peak rate")
+    trackers: list[str] = Field(["tensorboard"], description="where numbers go")
 
 
 class Recipe(Settings):
@@ -49,6 +50,8 @@ def test_file_then_changes_in_order(yaml_file):
         ("trainings.num_steps=3", "unknown key trainings"),
         ("training.num_steps=0", "training.num_steps = 0: Input should be greater than"),
         ("training.num_steps=many", "training.num_steps = 'many': Input should be a valid integer"),
+        ("training.num_steps=", "training.num_steps = null: Input should be a valid integer"),
+        ("training.trackers=tensorboard", "should be a valid list; write [tensorboard]"),
         ("training.num_steps", "is no setting"),
         ("=3", "is no setting"),
         ("training.num_steps.more=3", "num_steps holds no settings of its own"),

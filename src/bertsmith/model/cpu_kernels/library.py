@@ -89,7 +89,7 @@ def _load() -> tuple[ctypes.CDLL | None, str | None]:
     for compiler in _compilers():
         name = " ".join(compiler)
         try:
-            library = _compiled(compiler)
+            library = _permitted(compiler)
         except (OSError, subprocess.SubprocessError) as error:
             reasons.append(f"{name} did not compile them ({_reason(error)})")
             continue
@@ -110,6 +110,12 @@ def _compilers() -> list[list[str]]:
     """
     named = os.environ.get("CC", "").split()
     return [named] if named else [[name] for name in ("gcc", "cc", "clang") if shutil.which(name)]
+
+
+def _permitted(compiler: list[str]) -> ctypes.CDLL:
+    """The library, without AMX where the system keeps its tiles from this process."""
+    library = _compiled(compiler)
+    return _compiled([*compiler, "-DWITHOUT_AMX"]) if library.lacks_permission() else library
 
 
 def _compiled(compiler: list[str]) -> ctypes.CDLL:

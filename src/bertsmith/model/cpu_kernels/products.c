@@ -42,12 +42,16 @@ typedef struct {
     int64_t row, column, rows;
 } Waiting;
 
-/* Whether this process may use the tiles. */
-int64_t has_tiles(void) {
+/* Whether bf16 products are compiled: on AMX's tiles, or on vectors. */
+int64_t has_tiles(void) { return 1; }
+
+/* Whether they are on AMX's tiles, and this process may not use those. Asking is what makes Linux give
+   them to it; a system call filter or an older kernel may refuse. */
+int64_t lacks_permission(void) {
 #ifdef ON_AMX
-    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) != 0;
 #else
-    return 1;
+    return 0;
 #endif
 }
 
@@ -242,4 +246,5 @@ void product_gelu_backward(const bf16 *above, const float *weight, const float *
 }
 #else
 int64_t has_tiles(void) { return 0; }
+int64_t lacks_permission(void) { return 0; }
 #endif

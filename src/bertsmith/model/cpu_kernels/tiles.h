@@ -1,5 +1,6 @@
 /* Products of bf16 matrices, 32 rows by 32 columns of float32 sums at a time: on AMX's tiles
-   (amx_tiles.h), or on vectors where a processor has AVX512-BF16 alone (vector_tiles.h). The left
+   (amx_tiles.h), or on vectors where a processor has AVX512-BF16 alone (vector_tiles.h), or the system
+   keeps the tiles from its processes (WITHOUT_AMX). The left
    matrix is taken in strips of 32 rows, the right one in panels of 32 columns, packed as both want
    it: pairs of neighbours along the sum, [sum / 2][column][2]. */
 #ifndef BERTSMITH_TILES_H
@@ -29,7 +30,7 @@ typedef struct {
    written for them. */
 static inline void written(const void *memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
 
-#if defined(__AMX_BF16__) && defined(__linux__)
+#if defined(__AMX_BF16__) && defined(__linux__) && !defined(WITHOUT_AMX)
 #include "amx_tiles.h"
 #else
 #include "vector_tiles.h"
