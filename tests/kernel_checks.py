@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bertsmith.model import cpu_kernels
-from bertsmith.model.cpu_kernels import products, running
+from bertsmith.model.cpu_kernels import running, tiles
 
 # A bf16 number has eight bits: half of the last one, and a little for the sums on the way.
 ROUNDING = {"rtol": 2**-8, "atol": 2**-8}
@@ -16,7 +16,7 @@ ROUNDING = {"rtol": 2**-8, "atol": 2**-8}
 _IS_EMULATED = "EMULATED" in os.environ
 
 _HAS_KERNELS = _IS_EMULATED or cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16())
-_HAS_TILES = _IS_EMULATED or (_HAS_KERNELS and products.has_tiles())
+_HAS_TILES = _IS_EMULATED or (_HAS_KERNELS and tiles.has_tiles())
 
 needs_kernels = pytest.mark.skipif(not _HAS_KERNELS, reason="no C compiler here")
 

@@ -77,9 +77,9 @@ def recipe_error(
     # Of a whole group of settings the message names those that it is about.
     value = first["input"]
     shown = "" if isinstance(value, dict) else f" = {'null' if value is None else repr(value)}"
-    fix = f"write [{value}]" if first["type"] == "list_type" and isinstance(value, str) else None
+    is_one = first["type"] == "list_type" and isinstance(value, str)
     what = f"{path}{shown}: {message}" if path else message
-    return RecipeError(what, where=where, fix=fix)
+    return RecipeError(what, where=where, fix=f"write [{value}]" if is_one else None)
 
 
 def _missing_group(error: str, path: str, known: Sequence[str]) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ print(cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), cpu_kernels.why_no
 TILES = """
 import torch
 from bertsmith.model import cpu_kernels
-from bertsmith.model.cpu_kernels import products
+from bertsmith.model.cpu_kernels import tiles
 values, weight = torch.ones(40, 64).bfloat16(), torch.ones(32, 64, requires_grad=True)
 cu_seqlens = torch.tensor([0, 40], dtype=torch.int32)
 with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -33,8 +33,8 @@ assert (cpu_kernels.padded_attention(heads, cu_seqlens, 40, 40) == 1).all()
 """
 PRODUCTS = """
 from bertsmith.model import cpu_kernels
-from bertsmith.model.cpu_kernels import float_products, products
-print(cpu_kernels.has_cpu_kernels(), products.has_tiles(), float_products.has_float_products())
+from bertsmith.model.cpu_kernels import float_products, tiles
+print(cpu_kernels.has_cpu_kernels(), tiles.has_tiles(), float_products.has_float_products())
 """
 REFUSED = "would run on other threads than PyTorch's"
 COMPILER = " ".join((cpu_kernels.library._compilers() or [["no compiler"]])[0])
@@ -130,7 +130,7 @@ def test_a_system_that_keeps_the_tiles_gets_vectors(tmp_path, quick):
     emulation = Path(__file__).parents[2] / "emulation" / "amx.h"
     compiler = f"{quick} -include {emulation} -DREFUSES_AMX"
     for _ in range(2):  # the second one finds both compiled
-        assert asked(tmp_path, TILES + "print(products.has_tiles())", CC=compiler) == "True"
+        assert asked(tmp_path, TILES + "print(tiles.has_tiles())", CC=compiler) == "True"
         assert len(list((tmp_path / "bertsmith").iterdir())) == 2
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from bertsmith.model import PackedSequences
 from bertsmith.model.attention import PaddedLayout
-from bertsmith.model.cpu_kernels import float_products, head_attention, products
+from bertsmith.model.cpu_kernels import float_products, head_attention, tiles
 from bertsmith.model.encoder import EncoderLayer
 from layer_runs import assert_same, by_modules, in_one_call, is_whole, layout_of, make, run
 
@@ -123,7 +123,7 @@ def test_where_there_are_no_products_of_our_own(monkeypatch, kind):
     made = make(1)
     assert is_whole(made)
     module, name = {
-        "in_bf16": (products, "has_tiles"),
+        "in_bf16": (tiles, "has_tiles"),
         "in_float32": (float_products, "has_float_products"),
     }[kind]
     monkeypatch.setattr(module, name, lambda: False)

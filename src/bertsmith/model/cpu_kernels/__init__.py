@@ -23,20 +23,15 @@ from bertsmith.model.cpu_kernels.encoder_layer import (
     encoder_layer,
     fits_encoder_layer,
 )
+from bertsmith.model.cpu_kernels.feed_forward import feed_forward, feed_forward_and_values
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.gelu import gelu
 from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
 from bertsmith.model.cpu_kernels.library import wants_products, why_no_kernels
-from bertsmith.model.cpu_kernels.products import (
-    biased_product,
-    feed_forward,
-    feed_forward_and_values,
-    fits_tiles,
-    product,
-    product_and_values,
-)
+from bertsmith.model.cpu_kernels.products import biased_product, product, product_and_values
 from bertsmith.model.cpu_kernels.residual_norm import residual_norm
 from bertsmith.model.cpu_kernels.running import HashedDropout, has_cpu_kernels
+from bertsmith.model.cpu_kernels.tiles import fits_tiles
 from bertsmith.model.cpu_kernels.vocabulary import fits_vocabulary, vocabulary_logits
 from bertsmith.model.cpu_kernels.vocabulary_loss import vocabulary_cross_entropy
 

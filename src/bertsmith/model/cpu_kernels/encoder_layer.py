@@ -17,7 +17,6 @@ from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
-from bertsmith.model.cpu_kernels.products import fits_tiles, is_packable
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     ask,
@@ -28,6 +27,7 @@ from bertsmith.model.cpu_kernels.running import (
     must_agree,
     scratch,
 )
+from bertsmith.model.cpu_kernels.tiles import fits_tiles, is_packable
 
 __all__ = ["EncoderLayerSettings", "EncoderLayerWeights", "encoder_layer", "fits_encoder_layer"]
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.float_products import has_float_products
-from bertsmith.model.cpu_kernels.products import has_tiles
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     ask,
@@ -21,6 +20,7 @@ from bertsmith.model.cpu_kernels.running import (
     quiet,
     thread_sums,
 )
+from bertsmith.model.cpu_kernels.tiles import has_tiles
 
 __all__ = ["AttendedBatch", "HeadAttention", "fits_attention"]
 

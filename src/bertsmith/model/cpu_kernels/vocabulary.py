@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.products import has_tiles, is_packable, takes_values
 from bertsmith.model.cpu_kernels.running import ask, call, empty, in_rows, must_agree, quiet
+from bertsmith.model.cpu_kernels.tiles import has_tiles, is_packable, takes_values
 
 __all__ = ["check_vocabulary", "fits_vocabulary", "vocabulary_logits"]
 
