@@ -89,7 +89,7 @@ def _residual_norm(
     eps: float,
     dropout_p: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    from bertsmith.model.residual_norm_kernels import forward_kernel
+    from bertsmith.model.residual_norm_kernels import LAUNCH, forward_kernel
 
     T, D = values.shape
     output = torch.empty_like(residual, memory_format=torch.contiguous_format)
@@ -98,7 +98,7 @@ def _residual_norm(
     with on_gpu_of(values):
         forward_kernel[(T,)](
             values.contiguous(), residual.contiguous(), weight, bias, output, means, factors, seed,
-            scale, eps, D=D, W=_width(D), THRESHOLD=threshold, num_warps=4,
+            scale, eps, D=D, W=_width(D), THRESHOLD=threshold, **LAUNCH,
         )  # fmt: skip
     return output, means, factors
 
@@ -114,7 +114,7 @@ def _residual_norm_backward(
     seed: Tensor,
     dropout_p: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    from bertsmith.model.residual_norm_kernels import backward_kernel
+    from bertsmith.model.residual_norm_kernels import LAUNCH, backward_kernel
 
     T, D = values.shape
     grad_residual = torch.empty_like(residual, memory_format=torch.contiguous_format)
@@ -128,7 +128,7 @@ def _residual_norm_backward(
         backward_kernel[(_NUM_PROGRAMS,)](
             grad_output.contiguous(), values.contiguous(), residual.contiguous(), weight,
             means, factors, grad_values, grad_residual, weight_sums, bias_sums, seed,
-            scale, T, D=D, W=_width(D), THRESHOLD=threshold, num_warps=4,
+            scale, T, D=D, W=_width(D), THRESHOLD=threshold, **LAUNCH,
         )  # fmt: skip
     grad_weight, grad_bias = (sums.sum(0).to(weight.dtype) for sums in (weight_sums, bias_sums))
     return grad_values, grad_residual, grad_weight, grad_bias

@@ -8,7 +8,11 @@ import triton.language as tl
 
 from bertsmith.model.random_kernels import mix
 
-__all__ = ["backward_kernel", "forward_kernel"]
+__all__ = ["LAUNCH", "backward_kernel", "forward_kernel"]
+
+#: How they are compiled. Whether a product and a sum may be one step is said: Triton 3.10 does
+#: otherwise by itself.
+LAUNCH = {"num_warps": 4, "enable_fp_fusion": True}
 
 
 @triton.jit
@@ -83,7 +87,7 @@ def backward_kernel(
     grad_bias = tl.zeros([W], dtype=tl.float32)
     for turn in range(tl.cdiv(T, tl.num_programs(0))):
         row = turn * tl.num_programs(0) + tl.program_id(0)
-        here = inside & (row < T)
+        here = columns < tl.where(row < T, D, 0)
         row_values, kept = _summed(values, residual, row, columns, here, seed, scale, D, THRESHOLD)
         places = row.to(tl.int64) * D + columns
         upper = tl.load(grad_output + places, mask=here, other=0.0).to(tl.float32)

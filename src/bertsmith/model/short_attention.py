@@ -17,7 +17,6 @@ from bertsmith.model.triton_ops import has_triton, on_gpu_of
 __all__ = ["block_for", "short_attention"]
 
 _BLOCKS = (32, 64, 128)
-_NUM_WARPS = 8
 _HEAD_SIZES = (16, 32, 64, 128)
 # What the backward kernel takes of a chip's own memory for a head and a block of 128, with some
 # room; everything smaller fits into the 99 KiB that GPUs for games and for inference have.
@@ -82,7 +81,7 @@ def _attend(
     dropout_p: float,
     causal: bool,
 ) -> Tensor:
-    from bertsmith.model.short_attention_kernels import forward_kernel
+    from bertsmith.model.short_attention_kernels import LAUNCH, forward_kernel
 
     T, _, N, H = query_key_value.shape
     output = query_key_value.new_empty((T, N, H))
@@ -91,7 +90,7 @@ def _attend(
         forward_kernel[(cu_seqlens.shape[0] - 1, N)](
             query_key_value.contiguous(), output, cu_seqlens, seed,
             scale, H**-0.5,
-            N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
+            N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, **LAUNCH,
         )  # fmt: skip
     return output
 
@@ -106,7 +105,7 @@ def _attend_backward(
     dropout_p: float,
     causal: bool,
 ) -> Tensor:
-    from bertsmith.model.short_attention_kernels import backward_kernel
+    from bertsmith.model.short_attention_kernels import LAUNCH, backward_kernel
 
     _, _, N, H = query_key_value.shape
     gradient = torch.empty_like(query_key_value, memory_format=torch.contiguous_format)
@@ -115,7 +114,7 @@ def _attend_backward(
         backward_kernel[(cu_seqlens.shape[0] - 1, N)](
             query_key_value.contiguous(), grad_output.contiguous(), gradient, cu_seqlens, seed,
             scale, H**-0.5,
-            N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, num_warps=_NUM_WARPS,
+            N=N, H=H, S=block, CAUSAL=causal, THRESHOLD=threshold, **LAUNCH,
         )  # fmt: skip
     return gradient
 

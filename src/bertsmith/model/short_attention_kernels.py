@@ -12,7 +12,11 @@ import triton.language as tl
 
 from bertsmith.model.random_kernels import mix
 
-__all__ = ["backward_kernel", "forward_kernel"]
+__all__ = ["LAUNCH", "backward_kernel", "forward_kernel"]
+
+#: How they are compiled. Whether a product and a sum may be one step is said: Triton 3.10 does
+#: otherwise by itself.
+LAUNCH = {"num_warps": 8, "enable_fp_fusion": True}
 
 
 @triton.jit
