@@ -6,7 +6,8 @@ from pathlib import Path
 
 # Two cores, several test processes: one thread each is fastest, and sums come out the same.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A shell's script that runs the tests with & has them ignore Ctrl-C, and all that they start.
+# A shell's script that runs the tests with & has them ignore Ctrl-C, and all that they start; a
+# handler of this process's own becomes the system's in those.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest

@@ -10,9 +10,9 @@ from typing import Any
 from bertsmith.doctor.run_commands import RunCommands
 from bertsmith.tasks import get_task
 
-__all__ = ["Curve", "RunCurves"]
+__all__ = ["RunCurves"]
 
-#: Steps and values.
+# Steps and values.
 Curve = tuple[list[float], list[float]]
 
 _SMOOTHED = 5
@@ -33,7 +33,7 @@ class RunCurves(RunCommands):
         return next(iter(losses), "mlm_loss")
 
     @cached_property
-    def losses(self) -> tuple[list[float], list[float]]:
+    def losses(self) -> Curve:
         """Steps and main losses in training, each loss the median of its neighbours."""
         parts = self.phases_of(self.run.series("train", self.loss_name))
         return [s for steps, _ in parts for s in steps], [
@@ -41,7 +41,7 @@ class RunCurves(RunCommands):
         ]
 
     @cached_property
-    def held_out(self) -> tuple[list[float], list[float]]:
+    def held_out(self) -> Curve:
         """Steps and main losses on held-out data."""
         return self.run.series("evaluation", self.loss_name)
 

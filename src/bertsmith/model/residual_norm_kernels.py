@@ -10,8 +10,8 @@ from bertsmith.model.random_kernels import mix
 
 __all__ = ["LAUNCH", "backward_kernel", "forward_kernel"]
 
-#: How they are compiled. Whether a product and a sum may be one step is said: Triton 3.10 does
-#: otherwise by itself.
+#: How they are compiled. That a product and a sum may be one step is said, so that all of Triton's
+#: versions round alike: from 3.10 on they aren't by default.
 LAUNCH = {"num_warps": 4, "enable_fp_fusion": True}
 
 
@@ -87,6 +87,7 @@ def backward_kernel(
     grad_bias = tl.zeros([W], dtype=tl.float32)
     for turn in range(tl.cdiv(T, tl.num_programs(0))):
         row = turn * tl.num_programs(0) + tl.program_id(0)
+        # Not `inside & (row < T)`: the interpreter of Triton 3.9 takes no such mask.
         here = columns < tl.where(row < T, D, 0)
         row_values, kept = _summed(values, residual, row, columns, here, seed, scale, D, THRESHOLD)
         places = row.to(tl.int64) * D + columns

@@ -14,8 +14,8 @@ from bertsmith.model.random_kernels import mix
 
 __all__ = ["LAUNCH", "backward_kernel", "forward_kernel"]
 
-#: How they are compiled. Whether a product and a sum may be one step is said: Triton 3.10 does
-#: otherwise by itself.
+#: How they are compiled. That a product and a sum may be one step is said, so that all of Triton's
+#: versions round alike: from 3.10 on they aren't by default.
 LAUNCH = {"num_warps": 8, "enable_fp_fusion": True}
 
 

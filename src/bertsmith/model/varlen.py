@@ -2,7 +2,7 @@
 
 PyTorch's `torch.nn.attention.varlen` has no dropout, and its signature moved between 2.10 and
 2.13. The operator below it, FlashAttention 2 with cumulative lengths, has both dropout and a
-stable signature (positional arguments and `scale`, 2.2 to 2.13), and autograd and `torch.compile`
+stable signature (positional arguments and `scale`, 2.2 to 2.15), and autograd and `torch.compile`
 know it.
 """
 

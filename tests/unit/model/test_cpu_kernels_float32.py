@@ -192,8 +192,7 @@ def test_both_ways_of_attention_drop_the_same(monkeypatch, causal):
     assert_all_close(*found, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace")  # is deprecated
 def test_where_they_are_taken():
     values = draw(4, 64)
     assert cpu_kernels.has_cpu_kernels(values, values)
@@ -217,8 +216,7 @@ def test_where_they_are_taken():
         assert cpu_kernels.has_cpu_kernels(values)
 
 
-# A FutureWarning from PyTorch 2.14 on.
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # is deprecated
 def test_pytorch_differentiates_a_model_in_its_ways():
     """What it transforms kernels know nothing of, and stand aside."""
     config = BertConfig.of_size("tiny", vocab_size=50, labels=("a", "b"))

@@ -20,7 +20,6 @@ print(cpu_kernels.has_cpu_kernels(torch.zeros(1).bfloat16()), cpu_kernels.why_no
 TILES = """
 import torch
 from bertsmith.model import cpu_kernels
-from bertsmith.model.cpu_kernels import tiles
 values, weight = torch.ones(40, 64).bfloat16(), torch.ones(32, 64, requires_grad=True)
 cu_seqlens = torch.tensor([0, 40], dtype=torch.int32)
 with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -30,6 +29,10 @@ output.sum().backward()
 assert (weight.grad == 40).all()
 heads = torch.ones(40, 3, 2, 32).bfloat16()
 assert (cpu_kernels.padded_attention(heads, cu_seqlens, 40, 40) == 1).all()
+"""
+PERMITTED = """
+from bertsmith.model.cpu_kernels import running, tiles
+print(tiles.has_tiles(), running.ask("lacks_permission"))
 """
 PRODUCTS = """
 from bertsmith.model import cpu_kernels
@@ -129,9 +132,12 @@ def test_tiles_get_what_was_written_wherever_a_function_stands(tmp_path):
 def test_a_system_that_keeps_the_tiles_gets_vectors(tmp_path, quick):
     emulation = Path(__file__).parents[2] / "emulation" / "amx.h"
     compiler = f"{quick} -include {emulation} -DREFUSES_AMX"
+    made = []
     for _ in range(2):  # the second one finds both compiled
-        assert asked(tmp_path, TILES + "print(tiles.has_tiles())", CC=compiler) == "True"
-        assert len(list((tmp_path / "bertsmith").iterdir())) == 2
+        assert asked(tmp_path, TILES + PERMITTED, CC=compiler) == "True 0"
+        made.append({file.stat().st_mtime_ns for file in (tmp_path / "bertsmith").iterdir()})
+    assert len(made[0]) == 2
+    assert made[0] == made[1]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_truth_values_are_no_numbers(kind, stage, preset, least):
                 load_recipe(kind, stage, preset, [f"{path}={text}"])
             told = f"{path} = {value}: Input should be a number, and this is {value}"
             assert str(error.value).lower().endswith(told.lower())
-    with pytest.raises(RecipeError, match=r"phases\.0\.share = True: .* a number"):
+    with pytest.raises(RecipeError, match=r"phases\.0\.share = true: .* a number"):
         load_recipe(PretrainRecipe, "pretrain", "tiny", ["phases=[{share: true}]"])
 
 

@@ -61,7 +61,7 @@ class _FeedForward(torch.autograd.Function):
         F, D = weight_FD.shape
         values_TD, bias_F = values.reshape(-1, D).contiguous(), quiet(bias_F)
         T = len(values_TD)
-        # These stand in blocks of 32 x 32, which only the kernels know how to read.
+        # These stand in blocks.
         inner_TF, active_TF = values.new_empty(2, whole_blocks(T), F)
         scratch = scratch_for(values, F, D)
         given = values_TD, weight_FD, bias_F, inner_TF, active_TF, scratch
@@ -84,8 +84,8 @@ class _FeedForward(torch.autograd.Function):
         above_TD = grad_output.reshape(T, D).contiguous()
         grad_inner_TF = torch.empty_like(inner_TF)
         sums = thread_sums(F)
-        arguments = above_TD, out_weight_DF, bias_F, inner_TF, grad_inner_TF, sums
-        call("product_gelu_backward", *arguments, scratch_for(above_TD, F, D), T, F, D)
+        given = above_TD, out_weight_DF, bias_F, inner_TF, grad_inner_TF, sums
+        call("product_gelu_backward", *given, scratch_for(above_TD, F, D), T, F, D)
         wanted = ctx.needs_input_grad
         found: list[Tensor | None] = [None] * 4
         if wanted[0]:

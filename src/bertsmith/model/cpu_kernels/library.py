@@ -115,7 +115,12 @@ def _compilers() -> list[list[str]]:
 def _permitted(compiler: list[str]) -> ctypes.CDLL:
     """The library, without AMX where the system keeps its tiles from this process."""
     library = _compiled(compiler)
-    return _compiled([*compiler, "-DWITHOUT_AMX"]) if library.lacks_permission() else library
+    if not library.lacks_permission():
+        return library
+    try:
+        return _compiled([*compiler, "-DWITHOUT_AMX"])
+    except (OSError, subprocess.SubprocessError):
+        return library  # which has everything but products of bf16
 
 
 def _compiled(compiler: list[str]) -> ctypes.CDLL:

@@ -51,13 +51,13 @@ def input_gradient(
     *,
     in_blocks: bool = False,
 ) -> Tensor:
-    """Returns `above @ weight`, the gradient of the values.
+    """Returns `above @ weight`, the gradient of the values, of their shape.
 
     Args:
         above: the gradient of the product, [T, N].
         weight: [N, K].
         shape: the values' shape, [..., K].
-        others: other gradients of the values, which are added.
+        others: other gradients of the values, which are added; None where there are none.
         in_blocks: whether `above` stands in blocks, see `whole_blocks`.
     """
     T, (N, K) = math.prod(shape[:-1]), weight.shape

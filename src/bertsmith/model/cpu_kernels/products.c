@@ -42,11 +42,8 @@ typedef struct {
     int64_t row, column, rows;
 } Waiting;
 
-/* Whether bf16 products are compiled: on AMX's tiles, or on vectors. */
-int64_t has_tiles(void) { return 1; }
-
-/* Whether they are on AMX's tiles, and this process may not use those. Asking is what makes Linux give
-   them to it; a system call filter or an older kernel may refuse. */
+/* Whether products are on AMX's tiles, and this process may not use those. Asking is what makes Linux
+   give them to it; a filter of system calls may refuse. */
 int64_t lacks_permission(void) {
 #ifdef ON_AMX
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) != 0;
@@ -54,6 +51,9 @@ int64_t lacks_permission(void) {
     return 0;
 #endif
 }
+
+/* Whether there are bf16 products that this process may use. */
+int64_t has_tiles(void) { return !lacks_permission(); }
 
 static inline __m512i added(const float *sums, __m512i kept) {
     return joined(_mm512_add_ps(_mm512_loadu_ps(sums), half_of(kept, 0)),
@@ -245,6 +245,6 @@ void product_gelu_backward(const bf16 *above, const float *weight, const float *
     product(above, weight, use, scratch, T, length, 0, 0, GELU_BACKWARD, threads);
 }
 #else
-int64_t has_tiles(void) { return 0; }
 int64_t lacks_permission(void) { return 0; }
+int64_t has_tiles(void) { return 0; }
 #endif

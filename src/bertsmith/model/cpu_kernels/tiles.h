@@ -1,8 +1,8 @@
 /* Products of bf16 matrices, 32 rows by 32 columns of float32 sums at a time: on AMX's tiles
-   (amx_tiles.h), or on vectors where a processor has AVX512-BF16 alone (vector_tiles.h), or the system
-   keeps the tiles from its processes (WITHOUT_AMX). The left
-   matrix is taken in strips of 32 rows, the right one in panels of 32 columns, packed as both want
-   it: pairs of neighbours along the sum, [sum / 2][column][2]. */
+   (amx_tiles.h), or on vectors (vector_tiles.h) where a processor has AVX512-BF16 alone, or the system
+   keeps the tiles from this process (WITHOUT_AMX). The left matrix is taken in strips of 32 rows, the
+   right one in panels of 32 columns, packed as both want it: pairs of neighbours along the sum,
+   [sum / 2][column][2]. */
 #ifndef BERTSMITH_TILES_H
 #define BERTSMITH_TILES_H
 
