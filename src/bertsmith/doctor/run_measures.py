@@ -3,7 +3,7 @@
 import math
 import shlex
 
-from bertsmith.doctor.run_curves import RunCurves
+from bertsmith.doctor.measured_curves import RunCurves
 
 __all__ = [
     "ABOVE_UNIGRAM",
