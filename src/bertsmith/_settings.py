@@ -5,6 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from bertsmith._words import in_yaml
+
 __all__ = ["INSTEAD_OF", "Settings", "flat"]
 
 #: The former counts instead of the latter wherever it has a value.
@@ -31,7 +33,7 @@ class Settings(BaseModel):
             annotation = cls.model_fields[info.field_name].annotation
             kinds = {annotation, *get_args(annotation)}
             if bool not in kinds and kinds & {int, float}:
-                raise ValueError(f"Input should be a number, and this is {str(value).lower()}")
+                raise ValueError(f"Input should be a number, and this is {in_yaml(value)}")
         return value
 
 

@@ -1,6 +1,6 @@
 """Words for people."""
 
-__all__ = ["counted"]
+__all__ = ["counted", "in_yaml"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -16,3 +16,14 @@ def counted(number: int, noun: str) -> str:
     """
     ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def in_yaml(value: object) -> str:
+    """A setting's value as YAML has it, where Python has another word.
+
+    Example:
+        >>> in_yaml(None), in_yaml(True), in_yaml("adamw")
+        ('null', 'true', "'adamw'")
+    """
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else repr(value)

@@ -19,11 +19,7 @@ _SMOOTHED = 5
 
 
 class RunCurves(RunCommands):
-    """A run and what its log says over its updates, each when it is first asked for.
-
-    Args:
-        run: its recipe and log.
-    """
+    """What a run's log says over its updates, each when it is first asked for."""
 
     @cached_property
     def loss_name(self) -> str:

@@ -11,12 +11,11 @@ import triton
 import triton.language as tl
 
 from bertsmith.model.random_kernels import mix
+from bertsmith.model.triton_ops import launch_options
 
 __all__ = ["LAUNCH", "backward_kernel", "forward_kernel"]
 
-#: How they are compiled. That a product and a sum may be one step is said, so that all of Triton's
-#: versions round alike: from 3.10 on they aren't by default.
-LAUNCH = {"num_warps": 8, "enable_fp_fusion": True}
+LAUNCH = launch_options(num_warps=8)
 
 
 @triton.jit

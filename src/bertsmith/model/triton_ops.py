@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-__all__ = ["has_triton", "on_gpu_of", "why_no_triton"]
+__all__ = ["has_triton", "launch_options", "on_gpu_of", "why_no_triton"]
 
 # What Triton compiles for, and with it PyTorch's compiler.
 _LEAST_CAPABILITY = (7, 0)
@@ -52,3 +52,15 @@ def on_gpu_of(tensor: torch.Tensor) -> AbstractContextManager[object]:
     current: AbstractContextManager[object]
     current = torch.cuda.device_of(tensor)  # type: ignore[no-untyped-call]
     return current
+
+
+def launch_options(num_warps: int) -> dict[str, int | bool]:
+    """How a kernel is compiled.
+
+    That a product and a sum may be one step is said, so that all of Triton's versions round alike:
+    from 3.10 on they aren't by default.
+
+    Args:
+        num_warps: so many groups of 32 threads work on one program.
+    """
+    return {"num_warps": num_warps, "enable_fp_fusion": True}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ValidationError
 
+from bertsmith._words import in_yaml
 from bertsmith.errors import RecipeError
 from bertsmith.recipes.describe import describe_settings
 
@@ -60,7 +61,7 @@ def recipe_error(
     if missing is not None:
         what, below = missing
         beside = _known_beside(below, _numbered(known, first["loc"]))
-        return RecipeError(f"{path} = {_in_yaml(first['input'])}: {what}", where=where, fix=beside)
+        return RecipeError(f"{path} = {in_yaml(first['input'])}: {what}", where=where, fix=beside)
     messages = [first["msg"].removeprefix("Value error, ")]
     if isinstance(first["input"], dict) and _are_named(changed, messages[0]):
         where = "--set"
@@ -76,16 +77,10 @@ def recipe_error(
     )
     # Of a whole group of settings the message names those that it is about.
     value = first["input"]
-    shown = "" if isinstance(value, dict) else f" = {_in_yaml(value)}"
+    shown = "" if isinstance(value, dict) else f" = {in_yaml(value)}"
     is_one = first["type"] == "list_type" and isinstance(value, str)
     what = f"{path}{shown}: {message}" if path else message
     return RecipeError(what, where=where, fix=f"write [{value}]" if is_one else None)
-
-
-def _in_yaml(value: object) -> str:
-    """A value as a user writes it."""
-    names = {None: "null", True: "true", False: "false"}
-    return names[value] if value is None or isinstance(value, bool) else repr(value)
 
 
 def _missing_group(error: str, path: str, known: Sequence[str]) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from bertsmith._words import in_yaml
 from bertsmith.errors import RecipeError
 from bertsmith.training.checkpoint_folders import checkpoint_folders
 
@@ -152,10 +153,4 @@ def first_difference(
             if difference:
                 return difference
         return None
-    return None if saved == wanted else f"{path} = {_shown(saved)}, not {_shown(wanted)}"
-
-
-def _shown(value: object) -> str:
-    """A value as YAML has it, where Python has another word."""
-    words = {None: "null", True: "true", False: "false"}
-    return words[value] if value is None or isinstance(value, bool) else repr(value)
+    return None if saved == wanted else f"{path} = {in_yaml(saved)}, not {in_yaml(wanted)}"

@@ -1,12 +1,10 @@
 """The GPU's kernels inside compiled layers, run by Triton's interpreter on the CPU."""
 
-import importlib.util
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
+
+from triton_checks import needs_triton, run_script
 
 SCRIPT = """
 import torch
@@ -44,16 +42,7 @@ print("equal")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not importlib.util.find_spec("triton") or not shutil.which("g++"),
-    reason="needs Triton, and g++ for PyTorch's compiler",
-)
+@needs_triton
+@pytest.mark.skipif(not shutil.which("g++"), reason="PyTorch's compiler needs g++")
 def test_compiled_layers_with_kernels_are_plain_layers():
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-    )
-    assert result.stdout.strip() == "equal", result.stderr[-3000:]
+    assert run_script("-c", SCRIPT, TRITON_INTERPRET="1") == "equal"

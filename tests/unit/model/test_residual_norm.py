@@ -1,14 +1,9 @@
 """Dropout, sum and LayerNorm in one: the kernels, by Triton's interpreter, and the plain way."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-
-import pytest
 import torch
 
 from bertsmith.model.residual_norm import ResidualNorm
+from triton_checks import needs_triton, run_script
 
 # In a process of its own: Triton decides at import whether it interprets.
 SCRIPT = """
@@ -55,21 +50,9 @@ print("equal")
 """
 
 
-needs_triton = pytest.mark.skipif(
-    not importlib.util.find_spec("triton"), reason="Triton is for x86-64 Linux alone"
-)
-
-
 @needs_triton
 def test_the_kernels_are_layer_norm_in_plain_steps():
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-    )
-    assert result.stdout.strip() == "equal", result.stderr[-3000:]
+    assert run_script("-c", SCRIPT, TRITON_INTERPRET="1") == "equal"
 
 
 @needs_triton

@@ -1,9 +1,5 @@
 """The GPU's kernels for short sequences, run by Triton's interpreter on the CPU."""
 
-import importlib.util
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -11,12 +7,9 @@ import torch
 
 from bertsmith.model import short_attention
 from bertsmith.model.short_attention import block_for
+from triton_checks import needs_triton, run_script
 
 GPU = torch.device("cuda")
-
-needs_triton = pytest.mark.skipif(
-    not importlib.util.find_spec("triton"), reason="Triton is for x86-64 Linux alone"
-)
 
 # In a process of its own: Triton decides at import whether it interprets.
 SCRIPT = """
@@ -84,14 +77,7 @@ print("equal")
 
 @needs_triton
 def test_the_kernels_are_attention_in_plain_steps():
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-    )
-    assert result.stdout.strip() == "equal", result.stderr[-3000:]
+    assert run_script("-c", SCRIPT, TRITON_INTERPRET="1") == "equal"
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,12 @@
 """Triton's compiler takes the kernels, for GPUs that aren't here."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from bertsmith.model import short_attention
+from triton_checks import needs_triton, run_script
 
-# In a process of its own, with a cache of its own: other tests have Triton interpret.
 SCRIPT = """
 import json, re, subprocess, sys
 from pathlib import Path
@@ -84,23 +80,16 @@ LEAST_SHARED = 99 * 1024
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not importlib.util.find_spec("triton"), reason="Triton is for x86-64 Linux alone"
-)
+@needs_triton
 @pytest.mark.parametrize(
     ("capability", "dtype"),
     # A100, L4, H100 and H200, B200
     [(80, "fp16"), (80, "bf16"), (89, "bf16"), (90, "bf16"), (100, "bf16")],
 )
 def test_kernels_compile_and_fit(tmp_path, capability, dtype):
-    environment = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path / "cache")}
-    environment.pop("TRITON_INTERPRET", None)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT, str(capability), dtype],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert not done.returncode, done.stderr
-    found = json.loads(done.stdout)
+    command = "-W", "error", "-c", SCRIPT, str(capability), dtype
+    cache = str(tmp_path / "cache")
+    found = json.loads(run_script(*command, folder=tmp_path, TRITON_CACHE_DIR=cache))
     assert len(found) == 6
     wide = found.pop("attention 128 backward")
     assert wide["shared"] <= short_attention._LARGEST_SHARED_BYTES
