@@ -34,9 +34,10 @@ def dropout(values: Float[Tensor, "*shape"], p: float) -> Float[Tensor, "*shape"
         return nn.functional.dropout(values, p)
     if cpu_kernels.can_drop(values):
         return cpu_kernels.hashed_dropout(values, p)
-    threshold = round(p * 65536)
+    threshold = min(round(p * 65536), 65535)
     num_draws = (values.numel() + 3) // 4
-    draws = torch.empty(num_draws, dtype=torch.int64).random_(_INT64_MIN, None)
+    draws = torch.empty(num_draws, dtype=torch.int64, device=values.device)
+    draws.random_(_INT64_MIN, None)
     kept = draws.view(torch.int16)[: values.numel()] >= threshold - 32768
     scale = kept.view(values.shape).to(values.dtype).mul_(65536 / (65536 - threshold))
     return values * scale

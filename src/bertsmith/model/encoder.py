@@ -97,7 +97,7 @@ class Embeddings(nn.Module):
             and weight_VD.device.type == "cpu"
             and weight_VD.requires_grad
             and torch.is_grad_enabled()
-            and not torch.compiler.is_compiling()
+            and not cpu_kernels.is_looked_at()
         )
 
 

@@ -1,5 +1,6 @@
 """Which number format the matrix products run in."""
 
+import platform
 from contextlib import AbstractContextManager
 from typing import Literal, cast, get_args
 
@@ -27,8 +28,8 @@ _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 def resolve_precision(precision: str, device: torch.device) -> NumberFormat:
     """Turns "auto" into "bf16" where the hardware multiplies bf16 natively, else "fp32".
 
-    On a CPU that is AVX512-BF16 or AMX, four to six times faster than fp32; emulated bf16 would
-    be slower than fp32.
+    On a CPU that is AVX512-BF16 or AMX, four to six times faster than fp32, or ARM's BF16 under
+    Linux; emulated bf16 would be slower than fp32.
 
     Args:
         precision: one of `PRECISIONS`.
@@ -83,4 +84,7 @@ def _multiplies_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
+    if platform.machine() == "aarch64":  # as Linux calls it; a Mac's products know no bf16
+        has_library = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        return bool(has_library and torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

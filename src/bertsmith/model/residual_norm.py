@@ -118,12 +118,12 @@ def _residual_norm_backward(
 
     T, D = values.shape
     grad_residual = torch.empty_like(residual, memory_format=torch.contiguous_format)
+    threshold, scale = dropout_numbers(dropout_p)
     # Without dropout both gradients are the same numbers; the operator must not return one twice.
-    grad_values = torch.empty_like(grad_residual if dropout_p > 0 else grad_residual[:0])
+    grad_values = torch.empty_like(grad_residual if threshold > 0 else grad_residual[:0])
     weight_sums, bias_sums = (
         values.new_empty((_NUM_PROGRAMS, D), dtype=torch.float32) for _ in range(2)
     )
-    threshold, scale = dropout_numbers(dropout_p)
     with on_gpu_of(values):
         backward_kernel[(_NUM_PROGRAMS,)](
             grad_output.contiguous(), values.contiguous(), residual.contiguous(), weight,
@@ -161,7 +161,8 @@ def _(
     dropout_p: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     grad_residual = torch.empty_like(residual, memory_format=torch.contiguous_format)
-    grad_values = torch.empty_like(grad_residual if dropout_p > 0 else grad_residual[:0])
+    drops = dropout_numbers(dropout_p)[0] > 0
+    grad_values = torch.empty_like(grad_residual if drops else grad_residual[:0])
     return grad_values, grad_residual, torch.empty_like(weight), torch.empty_like(weight)
 
 
@@ -180,7 +181,7 @@ def _backward(ctx: Any, grad_output: Tensor, *_: Tensor) -> tuple[Tensor | None,
     grad_values, grad_residual, grad_weight, grad_bias = _residual_norm_backward(
         grad_output, *ctx.saved_tensors, ctx.dropout_p
     )
-    if ctx.dropout_p == 0:
+    if dropout_numbers(ctx.dropout_p)[0] == 0:
         grad_values = grad_residual
     return grad_values, grad_residual, grad_weight, grad_bias, None, None, None
 

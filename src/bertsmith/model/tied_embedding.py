@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding
 
 __all__ = ["TiedUse", "as_output_weights", "look_up"]
@@ -65,14 +64,13 @@ class _LookUp(torch.autograd.Function):
         return embedding(ids, weight_VD)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_rows: Tensor) -> tuple[Tensor, None, None]:
         (ids,) = ctx.saved_tensors
         V, D = ctx.shape
         gradient, ctx.use.gradient = ctx.use.gradient, None
-        if gradient is None:
+        if gradient is None or torch.is_grad_enabled():  # what comes out may be derived again
             dense = torch.ops.aten.embedding_dense_backward(grad_rows, ids, V, -1, False)
-            return dense, None, None
+            return dense if gradient is None else gradient + dense, None, None
         # PyTorch 2.11 and 2.12 warn unless it is said in this way.
         with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
             rows = torch.sparse_coo_tensor(ids.reshape(1, -1), grad_rows.reshape(-1, D), (V, D))
@@ -86,7 +84,6 @@ class _OutputWeights(torch.autograd.Function):
         return weight_VD.view_as(weight_VD)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient_VD: Tensor) -> tuple[None, None]:
         left = ctx.use.gradient
         ctx.use.gradient = gradient_VD if left is None else left + gradient_VD

@@ -72,8 +72,9 @@ def slowness(precision: str) -> str | None:
         precision: what matrix products run in.
     """
     is_fast = resolve_precision("auto", torch.device("cpu")) == "bf16"
-    # What PyTorch can tell of instructions it tells of this kind of processors alone.
-    if precision == "bf16" and not is_fast and platform.machine() == "x86_64":
+    # Of other kinds PyTorch can't tell what instructions they have.
+    is_known = platform.machine() in ("x86_64", "aarch64")
+    if precision == "bf16" and not is_fast and is_known:
         return (
             "this processor has no instructions for bf16, and does without them at a fraction of "
             "fp32's speed; set training.precision=auto"

@@ -1,10 +1,12 @@
 """Attention by C kernels, on tiles and between PyTorch's products, against double precision."""
 
+import numpy as np
 import pytest
 import torch
 
 from bertsmith.model import PackedSequences, cpu_kernels
 from bertsmith.model.attention import PaddedLayout, packed_attention
+from bertsmith.model.cpu_kernels import attention as room
 from kernel_checks import assert_all_close, draw, gradients, in_double, needs_kernels
 
 pytestmark = needs_kernels
@@ -63,6 +65,49 @@ def test_attention_is_the_same_without_tiles(monkeypatch, causal, dropout_p):
     expected = gradients(ours, inputs, upper)
     assert_all_close(found[:2], expected[:2], rtol=2**-5, atol=2**-4)
     torch.testing.assert_close(found[2], expected[2], rtol=2**-5, atol=2**-2)  # of 168 rows
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+@pytest.mark.parametrize("takes_heads", [True, False])
+def test_autocast_around_backward_changes_nothing(monkeypatch, is_wide, takes_heads):
+    """Kernels between PyTorch's products go by the type that these have."""
+    packed = PackedSequences.from_lists([[1] * length for length in (70, 32, 2, 64)])
+    inputs = draw(packed.num_tokens, 3, 3, 32)
+    inputs = (inputs.float() if is_wide else inputs).requires_grad_()
+    if not takes_heads:
+        monkeypatch.setattr(room, "fits_attention", lambda _: False)
+
+    def gradient(dtype):
+        layout = packed.cu_seqlens, packed.max_seqlen, packed.num_tokens
+        output = cpu_kernels.padded_attention(inputs, *layout).float().square().sum()
+        with torch.autocast("cpu", dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+            return torch.autograd.grad(output, inputs)[0]
+
+    expected = gradient(None)
+    for dtype in (torch.bfloat16, torch.float16):
+        torch.testing.assert_close(gradient(dtype), expected, rtol=0, atol=0)
+
+
+def test_numbers_of_numpy_and_tensors_are_numbers():
+    packed = PackedSequences.from_lists([[1] * length for length in (70, 32, 2, 64)])
+    inputs, T = draw(packed.num_tokens, 3, 3, 32).float(), packed.num_tokens
+    expected = cpu_kernels.padded_attention(inputs, packed.cu_seqlens, 70, T)
+    for longest in (np.int64(70), torch.tensor(70)):
+        found = cpu_kernels.padded_attention(inputs, packed.cu_seqlens, longest, np.int64(T))
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_no_sequences():
+    none = torch.zeros(1, dtype=torch.int32)
+    inputs = draw(2, 3, 3, 32).float().requires_grad_()
+    for takes_heads in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not takes_heads:
+                patch.setattr(room, "fits_attention", lambda _: False)
+            output = cpu_kernels.padded_attention(inputs, none, 0, 0)
+            assert not output.any()
+            output.sum().backward()
+    assert not inputs.grad.any()
 
 
 def test_attention_with_dropout():

@@ -11,6 +11,8 @@ from bertsmith.model import (
     BertForPreTraining,
     BertForSequenceClassification,
     PackedSequences,
+    PreTrainingOutput,
+    chunked_sums,
     cpu_kernels,
 )
 from bertsmith.model.attention import PaddedLayout, packed_attention
@@ -216,19 +218,31 @@ def test_where_they_are_taken():
         assert cpu_kernels.has_cpu_kernels(values)
 
 
+def measured(output, input_ids):
+    """A loss of what a model gives: its logits' squares, or a masked LM's."""
+    if not isinstance(output, PreTrainingOutput):
+        return output.logits.square().sum()
+    total, _ = chunked_sums(output.prediction_logits.flatten(0, 1), input_ids.flatten())
+    return total + output.seq_relationship_logits.square().sum()
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+@pytest.mark.parametrize("kind", [BertForSequenceClassification, BertForPreTraining])
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # is deprecated
-def test_pytorch_differentiates_a_model_in_its_ways():
+def test_pytorch_differentiates_a_model_in_its_ways(kind, is_training):
     """What it transforms kernels know nothing of, and stand aside."""
-    config = BertConfig.of_size("tiny", vocab_size=50, labels=("a", "b"))
-    model = BertForSequenceClassification(config, generator=torch.Generator().manual_seed(0)).eval()
+    config = BertConfig.of_size(
+        "tiny", vocab_size=50, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    model = kind(config, generator=torch.Generator().manual_seed(0)).train(is_training)
     input_ids = torch.arange(5, 45).repeat(3, 1)
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     step = {name: draw(*p.shape, seed=3) for name, p in parameters.items()}
 
     def loss(given):
-        return torch.func.functional_call(model, given, (input_ids,)).logits.square().sum()
+        return measured(torch.func.functional_call(model, given, (input_ids,)), input_ids)
 
-    model(input_ids).logits.square().sum().backward()
+    measured(model(input_ids), input_ids).backward()
     expected = sum((step[name] * p.grad).sum() for name, p in model.named_parameters())
     found = torch.func.grad(loss)(parameters)
     backward = sum((step[name] * found[name]).sum() for name in step)
@@ -236,6 +250,34 @@ def test_pytorch_differentiates_a_model_in_its_ways():
     with sdpa_kernel(SDPBackend.MATH):
         _, forward = torch.func.jvp(loss, (parameters,), (step,))
     torch.testing.assert_close(forward, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_second_derivatives_are_right_or_refused(without_kernels, is_training):
+    """PyTorch's own refusal would have `torch.autograd.grad` leave parts of them out."""
+    config = BertConfig.of_size(
+        "tiny", vocab_size=99, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0))
+    model.train(is_training)
+    input_ids = torch.arange(5, 45).repeat(3, 1)
+
+    def of_gradients(model):
+        parameters = list(model.parameters())
+        loss = measured(model(input_ids), input_ids) / input_ids.numel()
+        first = torch.autograd.grad(loss, parameters, create_graph=True)
+        penalty = sum(gradient.square().sum() for gradient in first)
+        return torch.autograd.grad(penalty, parameters, materialize_grads=True)
+
+    with pytest.raises(RuntimeError, match="start Python with BERTSMITH_CPU_KERNELS=off"):
+        of_gradients(model)
+    with without_kernels(), sdpa_kernel(SDPBackend.MATH):
+        found = of_gradients(model)
+        expected = of_gradients(model.double())
+        plainly = of_gradients(model.eval())
+    for ours, theirs, plain in zip(found, expected, plainly, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(theirs, plain)
 
 
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])

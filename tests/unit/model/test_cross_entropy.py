@@ -36,6 +36,7 @@ def test_sum_gradient_and_hits_are_those_of_pytorch(sums, rows):
 def test_gradients_are_those_of_finite_differences():
     logits, labels = make(8, torch.float64)
     assert torch.autograd.gradcheck(lambda x: chunked_sums(x, labels)[0], logits)
+    assert torch.autograd.gradgradcheck(lambda x: chunked_sums(x, labels)[0], logits)
 
 
 def test_16_bit_logits_are_summed_in_32_and_have_16_bit_gradients():

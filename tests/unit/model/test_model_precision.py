@@ -1,3 +1,6 @@
+import platform
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,8 +12,21 @@ CPU = torch.device("cpu")
 
 
 def test_auto_is_bf16_exactly_where_the_cpu_multiplies_it():
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if platform.machine() == "aarch64":
+        native = "bf16" in Path("/proc/cpuinfo").read_text().split()
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     assert resolve_precision("auto", CPU) == ("bf16" if native else "fp32")
+
+
+@pytest.mark.parametrize("has_library", [True, False])
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_auto_on_an_arm_processor(monkeypatch, has_library, has_bf16):
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: has_library)
+    if has_library:
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_bf16)
+    assert resolve_precision("auto", CPU) == ("bf16" if has_library and has_bf16 else "fp32")
 
 
 @pytest.mark.parametrize(

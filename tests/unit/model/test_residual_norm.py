@@ -29,6 +29,9 @@ def ours(p):
 plain = gradients(lambda v, r, w, b: layer_norm(r + v, (D,), w, b, eps))
 torch.testing.assert_close(ours(0.0), plain, atol=2e-5, rtol=2e-5)
 
+# Less than one value of 2^32 is dropped: none.
+torch.testing.assert_close(ours(1e-11), plain, atol=2e-5, rtol=2e-5)
+
 # Which values dropout keeps shows where nothing else is: what it drops has no gradient.
 dropped = ours(0.25)
 kept = dropped[1] != 0

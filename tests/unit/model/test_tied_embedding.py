@@ -41,6 +41,11 @@ def test_gradients(weight, loss):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("loss", ["rows", "scores"])
+def test_second_derivatives(weight, loss):
+    assert torch.autograd.gradgradcheck(lambda weight: loss_of(tied(weight), loss), weight)
+
+
 def test_one_backward_pass_after_the_other(weight):
     rows, scores = tied(weight)
     loss_of((rows, scores), "scores").backward(retain_graph=True)

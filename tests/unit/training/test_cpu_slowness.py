@@ -15,6 +15,7 @@ def on_a_processor(monkeypatch):
     def on(*, has_bf16, reason=None, machine="x86_64", system="Linux"):
         for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
             monkeypatch.setattr(torch.cpu, name, lambda: has_bf16)
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_bf16)
         monkeypatch.setattr(cpu, "why_no_kernels", lambda: reason)
         monkeypatch.setattr(cpu.platform, "machine", lambda: machine)
         monkeypatch.setattr(cpu.platform, "system", lambda: system)
@@ -40,15 +41,17 @@ def test_why_there_are_no_kernels(on_a_processor, precision):
 
 
 def test_what_cannot_be_mended_is_not_said(on_a_processor):
-    """PyTorch doesn't know an ARM processor's instructions, and GCC has no threads for a Mac's."""
-    on_a_processor(has_bf16=False, machine="aarch64")
+    """PyTorch can't tell a Mac's instructions, and GCC has no threads for it."""
+    on_a_processor(has_bf16=False, machine="arm64", system="Darwin")
     assert cpu.slowness("bf16") is None
     on_a_processor(has_bf16=False, reason="clang did not", machine="arm64", system="Darwin")
     assert cpu.slowness("fp32") is None
 
 
-def test_bf16_without_instructions_for_it(on_a_processor):
-    on_a_processor(has_bf16=False, reason="there is no C compiler (gcc, cc or clang)")
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_bf16_without_instructions_for_it(on_a_processor, machine):
+    reason = "there is no C compiler (gcc, cc or clang)"
+    on_a_processor(has_bf16=False, reason=reason, machine=machine)
     told = cpu.slowness("bf16")
     assert told is not None
     assert told.startswith("this processor has no instructions for bf16")

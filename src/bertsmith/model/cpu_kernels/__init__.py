@@ -30,7 +30,7 @@ from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
 from bertsmith.model.cpu_kernels.library import wants_products, why_no_kernels
 from bertsmith.model.cpu_kernels.products import biased_product, product, product_and_values
 from bertsmith.model.cpu_kernels.residual_norm import residual_norm
-from bertsmith.model.cpu_kernels.running import HashedDropout, has_cpu_kernels
+from bertsmith.model.cpu_kernels.running import HashedDropout, has_cpu_kernels, is_looked_at
 from bertsmith.model.cpu_kernels.tiles import fits_tiles
 from bertsmith.model.cpu_kernels.vocabulary import fits_vocabulary, vocabulary_logits
 from bertsmith.model.cpu_kernels.vocabulary_loss import vocabulary_cross_entropy
@@ -59,6 +59,7 @@ __all__ = [
     "gradient_norm",
     "has_cpu_kernels",
     "hashed_dropout",
+    "is_looked_at",
     "is_updatable",
     "padded_attention",
     "product",

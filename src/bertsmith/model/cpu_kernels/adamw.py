@@ -82,8 +82,8 @@ def adamw_update(
         first, second = (1 - beta**number for beta in betas)
         rates.append([learning_rate * weight_decay, learning_rate / first, second**-0.5])
     numbers = torch.tensor(rates, dtype=torch.float32, device="cpu")
-    rests = 1 - betas[0], betas[1], 1 - betas[1]
-    call("adamw", _table(table, 5), numbers, len(table), float(factor), *rests, float(eps))
+    rests = factor, 1 - betas[0], betas[1], 1 - betas[1], eps
+    call("adamw", _table(table, 5), numbers, len(table), *map(float, rests))
 
 
 @functools.lru_cache(maxsize=1024)

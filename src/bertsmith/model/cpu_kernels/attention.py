@@ -4,11 +4,12 @@ Shape suffixes: R rows, of which the first T are tokens, B sequences, S longest 
 H head size.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.head_attention import (
     AttendedBatch,
@@ -18,6 +19,7 @@ from bertsmith.model.cpu_kernels.head_attention import (
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     call,
+    first_derivatives,
     is_wide,
     must_agree,
     quiet,
@@ -67,8 +69,20 @@ def padded_attention(
     return output
 
 
+def _in_their_type(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Without autocast, which would change the type of PyTorch's products; kernels go by it."""
+
+    @functools.wraps(function)
+    def inner(*arguments: Any) -> Any:
+        with torch.autocast("cpu", enabled=False):
+            return function(*arguments)
+
+    return inner
+
+
 class _Attention(torch.autograd.Function):
     @staticmethod
+    @_in_their_type
     def forward(ctx: Any, query_key_value: Tensor, bias: Tensor, batch: AttendedBatch) -> Tensor:
         R, _, N, H = query_key_value.shape
         heads = _pad(query_key_value, batch.cu_seqlens, batch.S, quiet(bias))
@@ -86,7 +100,8 @@ class _Attention(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
+    @_in_their_type
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         heads, probabilities, dropped = ctx.saved_tensors
         R, N, H = grad_output.shape
@@ -126,6 +141,6 @@ def _pack(
     With sums, zeros of [threads, parts * N * H], the first part is scaled, and the rows are added
     up there.
     """
-    (parts, heads, S, H), B = padded.shape, batch.B
-    numbers = parts, B, heads // B, S, H, batch.num_more_rows, H**-0.5, is_wide(padded)
+    (parts, _, S, H), N = padded.shape, packed.shape[-2]
+    numbers = parts, batch.B, N, S, H, batch.num_more_rows, H**-0.5, is_wide(padded)
     call("pack_heads", padded, packed, bias_sums, batch.cu_seqlens, *numbers)

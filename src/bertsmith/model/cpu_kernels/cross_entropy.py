@@ -4,9 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import call, empty, in_rows, is_wide
+from bertsmith.model.cpu_kernels.running import call, empty, first_derivatives, in_rows, is_wide
 
 __all__ = ["check_labels", "cross_entropy_sums"]
 
@@ -86,7 +85,7 @@ class _Sums(torch.autograd.Function):
         return losses.sum(), num_hits
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor, None]:
         logits, labels, norms = ctx.saved_tensors
         (_, V), stride = logits.shape, logits.stride(0)

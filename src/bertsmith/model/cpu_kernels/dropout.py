@@ -8,9 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import HashedDropout, call, has_cpu_kernels, is_wide
+from bertsmith.model.cpu_kernels.running import (
+    HashedDropout,
+    call,
+    first_derivatives,
+    has_cpu_kernels,
+    is_wide,
+)
 
 __all__ = ["can_drop", "hashed_dropout"]
 
@@ -48,7 +53,7 @@ class _HashedDropout(torch.autograd.Function):
         return _dropped(values, dropout)
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
         return _dropped(grad_output, ctx.dropout), None
 

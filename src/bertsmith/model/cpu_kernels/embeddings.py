@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     ask,
     call,
     empty,
+    first_derivatives,
     has_cpu_kernels,
     is_plain_float32,
     is_wide,
@@ -136,7 +136,7 @@ class _Embed(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         *given, means, factors = ctx.saved_tensors
         tables = given[3:6]

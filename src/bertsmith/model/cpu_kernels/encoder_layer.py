@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
@@ -22,6 +21,7 @@ from bertsmith.model.cpu_kernels.running import (
     ask,
     call,
     empty,
+    first_derivatives,
     is_plain_float32,
     is_wide,
     must_agree,
@@ -237,7 +237,7 @@ class _EncoderLayer(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         hidden, cu_seqlens, kept, *matrices = ctx.saved_tensors
         room = _bytes(*ctx.sizes, torch.get_num_threads())[3]

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.multiplying import (
     input_gradient,
@@ -16,7 +15,13 @@ from bertsmith.model.cpu_kernels.multiplying import (
     weight_gradient,
     whole_blocks,
 )
-from bertsmith.model.cpu_kernels.running import call, must_agree, quiet, thread_sums
+from bertsmith.model.cpu_kernels.running import (
+    call,
+    first_derivatives,
+    must_agree,
+    quiet,
+    thread_sums,
+)
 
 __all__ = ["feed_forward", "feed_forward_and_values"]
 
@@ -73,7 +78,7 @@ class _FeedForward(torch.autograd.Function):
         return output, values
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(
         ctx: Any, grad_output: Tensor | None, grad_beside: Tensor | None
     ) -> tuple[Tensor | None, ...]:

@@ -138,7 +138,7 @@ void float_attention_forward(const float *packed, const float *bias, float *prob
             }
         }
     }
-    memset(output + cu_seqlens[B] * N * H, 0, (size_t)bytes_of(rows * N * H, 1));
+    memset(output + N * H * cu_seqlens[B], 0, (size_t)bytes_of(rows * N * H, 1));
 }
 
 /* The gradient of `packed` where `above`, [R, N, H], is that of the output.
@@ -190,7 +190,7 @@ void float_attention_backward(const float *packed, const float *bias, const floa
             scatter(&batch, &head, 1, found, gradient, own_sums);
         }
     }
-    memset(gradient + cu_seqlens[B] * 3 * N * H, 0, (size_t)bytes_of(rows * 3 * N * H, 1));
+    memset(gradient + 3 * N * H * cu_seqlens[B], 0, (size_t)bytes_of(rows * 3 * N * H, 1));
 }
 #else
 int64_t float_attending_room(int64_t S, int64_t H) { return 0; }

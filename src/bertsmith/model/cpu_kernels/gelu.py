@@ -4,9 +4,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import call, is_wide, must_agree, quiet, thread_sums
+from bertsmith.model.cpu_kernels.running import (
+    call,
+    first_derivatives,
+    is_wide,
+    must_agree,
+    quiet,
+    thread_sums,
+)
 
 __all__ = ["gelu"]
 
@@ -35,7 +41,7 @@ class _Gelu(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor]:
         values, bias = ctx.saved_tensors
         gradient = torch.empty_like(values)

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.float_products import has_float_products
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     ask,
     call,
+    first_derivatives,
     is_wide,
     quiet,
     thread_sums,
@@ -77,7 +77,7 @@ class AttendedBatch:
         if any(not 0 <= end - start <= max_seqlen for start, end in pairwise(ends)):
             raise ValueError(f"a sequence is longer than {max_seqlen}, or shorter than 0")
         # oneDNN compiles its products for every shape; in steps of 32 few shapes recur.
-        S = -(-max_seqlen // 32) * 32
+        S = -(-int(max_seqlen) // 32) * 32
         return cls(cu_seqlens, S, num_rows - num_tokens, dropout, causal)
 
     @property
@@ -113,7 +113,7 @@ class HeadAttention(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Returns the gradients of queries, keys and values, and of their bias."""
         query_key_value, bias, probabilities = ctx.saved_tensors

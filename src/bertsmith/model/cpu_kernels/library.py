@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,6 +65,8 @@ _FLAGS = (
     "-w",  # nobody reads warnings here, and an error is told by its line
 )
 _TIMEOUT_S = 120
+_WORK = "bertsmith-"  # what names of folders for compiling begin with
+_FORGOTTEN_S = 3600
 
 
 def kernels() -> ctypes.CDLL | None:
@@ -132,20 +135,52 @@ def _compiled(compiler: list[str]) -> ctypes.CDLL:
     key = b"\0".join([*texts, repr((compiler, options, libraries, _processor())).encode()])
     name = f"cpu-kernels-{hashlib.sha256(key).hexdigest()[:16]}.so"
     cache = _cache()
-    if cache is not None:
+    if cache is not None and _is_whole(cache / name):
         try:
             return ctypes.CDLL(str(cache / name))
         except OSError:
-            pass  # it isn't there, or is no library
+            pass  # a folder whose programs may not be run
     # Several processes may be at it: each writes its own file, and the last one stays.
     keeps = cache is not None and os.access(cache, os.W_OK)
-    with tempfile.TemporaryDirectory(prefix="bertsmith-", dir=cache if keeps else None) as work:
+    if cache is not None and keeps:
+        _forget_work(cache)
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=cache if keeps else None) as work:
         made = Path(work) / name
         _compile([*compiler, *options], libraries, folder, made)
         library = ctypes.CDLL(str(made))  # fails here, not at a call, where a function is missing
         if cache is not None and keeps:
+            _seal(made)
             made.replace(cache / name)
     return library
+
+
+def _seal(library: Path) -> None:
+    """Writes a hash behind a library, where the loader doesn't look, and all of it to the disk."""
+    with library.open("r+b") as file:
+        digest = hashlib.sha256(file.read()).digest()
+        file.write(digest)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _is_whole(library: Path) -> bool:
+    """Whether a file is as `_seal` left it: of one cut short the loader kills the process."""
+    try:
+        content = library.read_bytes()
+    except OSError:
+        return False
+    size = hashlib.sha256().digest_size
+    return hashlib.sha256(content[:-size]).digest() == content[-size:]
+
+
+def _forget_work(cache: Path) -> None:
+    """Removes what processes left that were killed while they compiled."""
+    for folder in cache.glob(f"{_WORK}*"):
+        try:
+            if time.time() - folder.stat().st_mtime > _FORGOTTEN_S:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            pass  # another process was faster
 
 
 def _compile(compiler: list[str], libraries: list[str], folder: Path, made: Path) -> None:
@@ -184,7 +219,8 @@ def _cache() -> Path | None:
     except (OSError, RuntimeError):
         return None  # no home, or one that nobody may write to
     # What lies there is run: it must be by this user or the system's.
-    is_trusted = status.st_uid in (0, os.geteuid()) and not status.st_mode & stat.S_IWOTH
+    others = stat.S_IWGRP | stat.S_IWOTH
+    is_trusted = status.st_uid in (0, os.geteuid()) and not status.st_mode & others
     return cache if is_trusted else None
 
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.multiplying import input_gradient, multiply, weight_gradient
-from bertsmith.model.cpu_kernels.running import must_agree
+from bertsmith.model.cpu_kernels.running import first_derivatives, must_agree
 from bertsmith.model.cpu_kernels.tiles import fits_tiles
 
 __all__ = ["biased_product", "product", "product_and_values"]
@@ -70,7 +69,7 @@ class _Product(torch.autograd.Function):
         return multiply(values_TK, weight, values.shape[:-1], bias), values
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(
         ctx: Any, grad_output: Tensor | None, grad_beside: Tensor | None
     ) -> tuple[Tensor | None, ...]:

@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     call,
     empty,
+    first_derivatives,
     is_wide,
     must_agree,
     quiet,
@@ -80,7 +80,7 @@ class _ResidualNorm(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         values, values_bias, residual, weight, means, factors = ctx.saved_tensors
         T, D = values.shape

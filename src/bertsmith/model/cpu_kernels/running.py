@@ -1,9 +1,12 @@
 """Calling the C kernels with tensors."""
 
 import ctypes
+import functools
+import operator
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +20,11 @@ __all__ = [
     "ask",
     "call",
     "empty",
+    "first_derivatives",
     "has_cpu_kernels",
     "in_rows",
     "is_in_rows",
+    "is_looked_at",
     "is_plain_float32",
     "is_wide",
     "must_agree",
@@ -37,12 +42,12 @@ def has_cpu_kernels(*tensors: Tensor) -> bool:
     return (
         all(type(t) in (Tensor, nn.Parameter) and t.is_cpu for t in tensors)
         and _have_one_type(tensors)
-        and not _is_looked_at()
+        and not is_looked_at()
         and kernels() is not None
     )
 
 
-def _is_looked_at() -> bool:
+def is_looked_at() -> bool:
     """Whether PyTorch's operators are recorded, counted or transformed, which kernels aren't.
 
     That is `torch.compile`, tracing, modes such as a counter of FLOPs, and `torch.func`'s and
@@ -120,6 +125,27 @@ class HashedDropout:
     def numbers(self) -> tuple[int, int, float]:
         """Seed, threshold and scale, as kernels take them."""
         return self.seed, self.threshold, self.scale
+
+
+def first_derivatives(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks the `backward` of a function that kernels compute: derivatives of it aren't to be had.
+
+    PyTorch's own mark of this kind lets `torch.autograd.grad` drop them without a word.
+
+    Raises:
+        RuntimeError: in backward, where derivatives are to be derived (`create_graph=True`).
+    """
+
+    @functools.wraps(backward)
+    def once(ctx: Any, *gradients: Tensor) -> Any:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "derivatives of derivatives (create_graph=True) don't go through the C kernels: "
+                "start Python with BERTSMITH_CPU_KERNELS=off"
+            )
+        return backward(ctx, *gradients)
+
+    return once
 
 
 def empty(*shape: int) -> Tensor:
@@ -235,4 +261,6 @@ def _converted(
         if is_in_pieces or not argument.is_cpu:
             raise ValueError("a kernel takes contiguous tensors on the CPU")
         return ctypes.c_void_p(argument.data_ptr())
-    return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
+    if isinstance(argument, float):
+        return ctypes.c_float(argument)
+    return ctypes.c_int64(operator.index(argument))  # of NumPy's integers too

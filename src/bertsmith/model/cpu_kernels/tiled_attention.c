@@ -189,7 +189,7 @@ void attention_forward(const bf16 *packed, const float *bias, bf16 *probabilitie
         }
         release_tiles();
     }
-    memset(output + cu_seqlens[B] * N * H, 0, sizeof(bf16) * (size_t)(rows * N * H));
+    memset(output + N * H * cu_seqlens[B], 0, sizeof(bf16) * (size_t)(rows * N * H));
 }
 
 /* The gradient of `packed` where `above`, [R, N, H], is that of the output.
@@ -256,6 +256,6 @@ void attention_backward(const bf16 *packed, const float *bias, const bf16 *proba
         }
         release_tiles();
     }
-    memset(gradient + cu_seqlens[B] * 3 * N * H, 0, sizeof(bf16) * (size_t)(rows * 3 * N * H));
+    memset(gradient + 3 * N * H * cu_seqlens[B], 0, sizeof(bf16) * (size_t)(rows * 3 * N * H));
 }
 #endif

@@ -11,9 +11,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from bertsmith.model.cpu_kernels.running import ask, call, empty, in_rows, must_agree, quiet
+from bertsmith.model.cpu_kernels.running import (
+    ask,
+    call,
+    empty,
+    first_derivatives,
+    in_rows,
+    must_agree,
+    quiet,
+)
 from bertsmith.model.cpu_kernels.tiles import has_tiles, is_packable, takes_values
 
 __all__ = ["check_vocabulary", "fits_vocabulary", "vocabulary_logits"]
@@ -73,7 +80,7 @@ class _Logits(torch.autograd.Function):
         return logits_TV
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         values_TD, matrix_VD = ctx.saved_tensors
         above_TV = in_rows(grad_output)

@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bertsmith.model.cpu_kernels.cross_entropy import check_labels
-from bertsmith.model.cpu_kernels.running import ask, call, empty, quiet
+from bertsmith.model.cpu_kernels.running import ask, call, empty, first_derivatives, quiet
 from bertsmith.model.cpu_kernels.vocabulary import check_vocabulary
 
 __all__ = ["vocabulary_cross_entropy"]
@@ -77,7 +76,7 @@ class _LossSum(torch.autograd.Function):
         return losses.sum(), num_hits
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         values_TD, matrix_VD, labels_P, logits, norms = ctx.saved_tensors
         P, (V, D) = len(labels_P), matrix_VD.shape
