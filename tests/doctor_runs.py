@@ -46,6 +46,7 @@ def evaluation_line(step, loss=None, **changes):
         "unigram_loss": 7.3,
         "majority_accuracy": 0.55,
         "max_seq_length": 512,
+        "num_predictions": 36_000,
         "seconds": step / 10,
         **changes,
     }

@@ -1,11 +1,12 @@
 """Writing that is whole or absent: beside, synced, renamed."""
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -134,7 +135,11 @@ def sync(path: Path) -> None:
     """Waits until a file's content, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:  # a disk of another machine may not know it of folders
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP) or not path.is_dir():
+                raise
         if hasattr(fcntl, "F_FULLFSYNC"):  # on macOS it may be in the disk's own memory yet
             with suppress(OSError):  # a disk of another machine knows no such thing
                 fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
@@ -143,10 +148,15 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
+def locked(path: Path, warn: Callable[[str], None] | None = None) -> Iterator[bool]:
     """Tries to hold a lock file while the body runs; yields whether nobody else holds it.
 
-    The lock ends with the process, however that ends. Who holds it may delete the file.
+    The lock ends with the process, however that ends. Who holds it may delete the file. Some disks
+    of several machines have no locks; there nobody is known to hold any.
+
+    Args:
+        path: the lock file.
+        warn: is told where there are no locks.
     """
     with path.open("w") as file:
         try:
@@ -154,6 +164,12 @@ def locked(path: Path) -> Iterator[bool]:
             is_ours = _is_open_at(file, path)
         except BlockingIOError:
             is_ours = False
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+                raise
+            is_ours = True
+            if warn is not None:
+                warn(f"{path.parent}: this disk has no locks; let nothing else write there")
         yield is_ours
 
 

@@ -105,12 +105,26 @@ def test_a_run_that_too_many_skipped_updates_ended_is_not_told_to_go_on(tmp_path
     assert "unfinished_schedule" not in findings(folder)
 
 
+def test_the_noise_of_an_accuracy_is_that_of_its_own_evaluation(tmp_path):
+    """Phases have other numbers of predictions; the log says first what that of the start has."""
+    run = short(tmp_path / "run", 0.01)
+    assert "small_evaluation" not in findings(run)
+    log = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(
+        log.replace('"num_predictions": 36000', '"num_predictions": 160')
+    )
+    assert "from 160 masked tokens" in finding_of(run, "small_evaluation").title
+    older = log.replace('"num_predictions": 36000, ', "")
+    (run / "metrics.jsonl").write_text(older.replace('_predictions": 36000', '_predictions": 90'))
+    assert "from 90 masked tokens" in finding_of(run, "small_evaluation").title
+
+
 def test_a_share_of_few_documents_holds_some_out(tmp_path):
     """A larger share of four documents may be the one that is held out already."""
     few = short(tmp_path / "few", 0.01)
     log = (few / "metrics.jsonl").read_text()
     log = log.replace('"evaluation_examples": 2000', '"evaluation_examples": 20')
-    log = log.replace('"evaluation_predictions": 36000', '"evaluation_predictions": 160')
+    log = log.replace('_predictions": 36000', '_predictions": 160')
     (few / "metrics.jsonl").write_text(
         log.replace('"num_documents": 6000000', '"num_documents": 10')
     )

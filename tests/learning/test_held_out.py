@@ -6,9 +6,12 @@ import pytest
 import yaml
 
 from bertsmith._files import sha256_of_file
-from bertsmith.errors import RecipeError
+from bertsmith.corpus import CorpusSettings, open_corpus
+from bertsmith.errors import RecipeError, StoreError
+from bertsmith.store import write_store
 from bertsmith.training import Interrupted, pretrain
 from bertsmith.training.pretraining import _Session
+from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
 from phase_runs import stop_after, without_times
 from pretraining_runs import recipe, records, same, silent, weights
 
@@ -38,6 +41,21 @@ def test_another_seed_has_the_same_held_out_examples(store, tmp_path, held_out):
         pretrain(store, recipe("training.num_steps=1", *changes), tmp_path / name, warn=silent)
     assert held_out[3][0] != held_out[0][0]
     assert held_out[3] == held_out[4]
+
+
+def test_examples_of_which_nothing_can_be_masked_are_told_at_once(tmp_path):
+    """Every word has more pieces than may be predicted, so that none is masked whole."""
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join("abab baba\nbaab abba" for _ in range(40)))
+    tokenizer = Tokenizer(Vocabulary([*SPECIAL_TOKENS, "a", "b", "##a", "##b"]), lowercase=True)
+    write_store(open_corpus([str(text)], CorpusSettings()), tokenizer, tmp_path / "store")
+    chosen = recipe(
+        "examples={max_seq_length: 16, whole_word_masking: true, max_predictions_per_seq: 1}",
+        "examples.next_sentence=false",
+    )
+    with pytest.raises(StoreError, match="no word of the held-out examples can be masked"):
+        pretrain(tmp_path / "store", chosen, tmp_path / "run", warn=print)
+    assert not (tmp_path / "run").exists()
 
 
 def as_of_an_older_version(run, **model):

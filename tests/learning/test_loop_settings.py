@@ -1,13 +1,15 @@
 """Optimizers, schedules, frozen layers and fp16: whole runs in phases, resumed to the bit."""
 
 import functools
+import sys
 
 import pytest
 import torch
 
-from bertsmith.errors import InputError, RecipeError
+from bertsmith.errors import InputError, ModelError, RecipeError
 from bertsmith.model import BertForPreTraining
-from bertsmith.training import pretrain
+from bertsmith.training import Interrupted, pretrain
+from bertsmith.training.background import Background
 from phase_runs import PHASES, make_store, recipe, stop_after, train_with_stops, without_times
 from pretraining_runs import records, same, silent, weights
 
@@ -60,6 +62,38 @@ def test_going_on_from_another_run_with_everything_at_once(store, tmp_path, monk
     train_with_stops(store, chosen, tmp_path / "parts", 2, init=init)
     assert same(after, weights(tmp_path / "parts"))
     BertForPreTraining.from_pretrained(tmp_path / "parts")
+
+
+def test_going_on_when_the_model_that_it_started_from_is_gone(store, tmp_path, monkeypatch):
+    """The checkpoint has everything; that of another run, say, is pruned when that goes on."""
+    pretrain(store, recipe("training.num_steps=2"), tmp_path / "first", warn=silent)
+    init = str(tmp_path / "first")
+    chosen = recipe("training.num_steps=6", "model.position_init=normal")
+    pretrain(store, chosen, tmp_path / "whole", init=init, warn=silent)
+    stop_after(monkeypatch, 3)
+    with pytest.raises(Interrupted):
+        pretrain(store, chosen, tmp_path / "parts", init=init, warn=silent)
+    (tmp_path / "first").rename(tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match="first"):
+        pretrain(store, chosen, tmp_path / "another", init=init, warn=silent)
+    pretrain(store, chosen, tmp_path / "parts", init=init, warn=silent)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority")
+def test_the_last_checkpoint_of_a_stopped_run_is_awaited(store, tmp_path, monkeypatch):
+    awaited, start = [], Background.start
+
+    def noted(self, job, *, is_awaited=False):
+        awaited.append(is_awaited)
+        start(self, job, is_awaited=is_awaited)
+
+    monkeypatch.setattr(Background, "start", noted)
+    stop_after(monkeypatch, 3)
+    chosen = recipe("training.num_steps=6", "training.checkpoint_every_seconds=1e-3")
+    train_with_stops(store, chosen, tmp_path / "run", 1)
+    assert awaited[:3] == [False, False, True]
+    assert awaited.count(True) == 1
 
 
 def test_more_frozen_layers_than_the_model_has(store, tmp_path):

@@ -171,6 +171,12 @@ def test_the_evaluation_has_the_length_of_its_phase(store, tmp_path):
         (20, 48),
     ]
     assert found[0]["unigram_accuracy"] != found[-1]["unigram_accuracy"]
+    counts = [record["num_predictions"] for record in found]
+    assert counts[0] == counts[1] < counts[2] == counts[3]
+    (start,) = records(tmp_path / "run", "start")
+    assert start["evaluation_predictions"] == counts[0]
+    assert read_run(tmp_path / "run").num_predictions == counts[-1]
+    assert "num_predictions" not in read_run(tmp_path / "run").scores
     assert result.scores["mlm_loss"] == found[-1]["mlm_loss"]
 
 

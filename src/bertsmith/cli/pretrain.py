@@ -77,7 +77,9 @@ def command(
     if as_json:
         emit_json({"path": str(output), **where_it_ended(result.state), **result.scores})
         return
-    say(f"{output}: {counted(result.state.step, 'step')} in {result.state.seconds:,.0f} s")
+    skipped = result.state.num_skipped
+    told = f", of which {skipped:,} {'was' if skipped == 1 else 'were'} skipped" if skipped else ""
+    say(f"{output}: {counted(result.state.step, 'step')} in {result.state.seconds:,.0f} s{told}")
     table(score_rows(result, resolved.examples.pair_labels))
     quoted = shlex.quote(str(output))
     table([("next", f"bertsmith finetune classify --model {quoted} --data FOLDER -o runs/task")])

@@ -137,15 +137,7 @@ class RunCurves(RunCommands):
 
     def median(self, name: str) -> float | None:
         """The median of a measurement, without the first of each sitting, which starts up."""
-        values, is_first = [], False
-        for record in self.run.records:
-            if record["kind"] == "start":
-                is_first = True
-            elif record["kind"] == "train" and name in record:
-                if not is_first:
-                    values.append(float(record[name]))
-                is_first = False
-        return statistics.median(values) if values else None
+        return self.run.median(name)
 
 
 def smoothed(values: Sequence[float]) -> list[float]:

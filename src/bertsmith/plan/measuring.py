@@ -116,8 +116,7 @@ def _recipe(size: str, memory: float, is_gpu: bool) -> PretrainRecipe:
         "trackers": [],
     }
     changes = [f"training.{name}={value}" for name, value in settings.items()]
-    if "phases" in PretrainRecipe.model_fields:
-        changes.append("phases=null")
+    changes.append("phases=null")
     return load_recipe(PretrainRecipe, "pretrain", size, changes)
 
 

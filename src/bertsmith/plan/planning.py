@@ -28,7 +28,6 @@ _HIDDEN_FOR_LONG = 512
 # Parameters of the layers for each token of text: the most that a run has which the rule for the
 # loss is fitted to. More are hardly better, and learn the text by heart.
 _MOST_PARAMETERS = 15
-_HAS_PHASES = "phases" in PretrainRecipe.model_fields
 
 
 @dataclass(frozen=True)
@@ -133,9 +132,7 @@ def _planned(
         for length, mean in corpus.mean_lengths.items()
     }
     is_long = (
-        _HAS_PHASES
-        and config.hidden_size >= _HIDDEN_FOR_LONG
-        and epoch_examples(corpus, _LONG) >= num_devices
+        config.hidden_size >= _HIDDEN_FOR_LONG and epoch_examples(corpus, _LONG) >= num_devices
     )
     shares = {_SHORT: 1 - _LONG_SHARE, _LONG: _LONG_SHARE} if is_long else {_SHORT: 1.0}
     tokens_each = sum(share * corpus.mean_lengths[n] for n, share in shares.items())
@@ -200,8 +197,7 @@ def _recipe(planned: Planned) -> dict[str, Any]:
         "warmup_ratio": _warmup(planned.num_steps),
         "schedule": "linear",
     }
-    if _HAS_PHASES:
-        values["phases"] = _phases(planned)
+    values["phases"] = _phases(planned)
     PretrainRecipe.model_validate(values)
     return values
 

@@ -1,6 +1,7 @@
 """Plots as SVG text, to be put into a page."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -215,7 +216,10 @@ def _style() -> AbstractContextManager[None]:
 
 def _svg(figure: Any) -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        # Of letters that its own font lacks; a page's reader shows them in another.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     for colour, name in _VARIABLES.items():
         text = text.replace(colour, f"var(--{name}, {colour})")

@@ -113,11 +113,20 @@ class _Plots:
                     yield Series(called, xs, ys, colour=colour, width=width)
 
     def _baseline(self, name: str, scale: float) -> Iterator[Series]:
+        """That of the first run that has one; another phase's examples have another."""
         baseline, label = _BASELINES.get(name, ("", ""))
         ends = [at for run in self.runs for at in run.series("train", name, self.x)[0]]
-        values = [run.scores[baseline] for run in self.runs if baseline in run.scores]
-        if values and ends:
-            yield Series(label, [0, max(ends)], [scale * values[0]] * 2, True, _GREY, 1.2)
+        found = (run.series("evaluation", baseline, self.x) for run in self.runs)
+        at, values = next((points for points in found if points[1]), ([], []))
+        if not (values and ends):
+            return
+        xs, ys = [0.0], [values[0]]
+        for number, (before, after) in enumerate(pairwise(values)):
+            if after != before:  # some time after the evaluation before
+                xs += [at[number]] * 2
+                ys += [before, after]
+        xs, ys = [*xs, max(*ends, at[-1])], [*ys, values[-1]]
+        yield Series(label, xs, [scale * y for y in ys], True, _GREY, 1.2)
 
     def machine(
         self, name: str, caption: str, y_label: str, scaled: Callable[[float], float]

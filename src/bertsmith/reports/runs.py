@@ -1,7 +1,6 @@
 """The report of one run, or of several side by side."""
 
 import os
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,16 +81,18 @@ def _sentence(run: RunLog) -> str:
     what = "Pre-training" if run.is_pretraining else f"Fine-tuning {run.task}"
     size = run.facts.get("num_parameters")
     model = f" of {size / 1e6:,.1f} million parameters" if size else ""
-    return f"{what}{model}: {counted(run.step, 'update')} in {_time(run.seconds)}, {state}."
+    skipped = f", {run.num_skipped:,} of them skipped" if run.num_skipped else ""
+    done = f"{counted(run.step, 'update')}{skipped} in {_time(run.seconds)}"
+    return f"{what}{model}: {done}, {state}."
 
 
 def _headline(run: RunLog) -> list[tuple[str, str]]:
     names = ["mlm_accuracy", "mlm_loss", "nsp_accuracy", *own_scores([run])[:3]]
     found = [(_score(n, run.scores[n]), score_label(n, [run])) for n in names if n in run.scores]
-    rate = _median(run, "tokens_per_second")
+    rate = run.median("tokens_per_second")
     if rate is not None:
         found.append((f"{rate:,.0f}", "real tokens a second"))
-    share = _median(run, "mfu")
+    share = run.median("mfu")
     if share is not None:
         found.append((f"{share:.0%}", "of the hardware's limit"))
     return [*found, (_time(run.seconds), "of training")]
@@ -106,7 +107,8 @@ def _scores(runs: Sequence[RunLog], labels: Sequence[str]) -> Table:
         )
         for name in names
     ]
-    rows += [(label, *map(shown, runs)) for label, shown in _COURSE.items()]
+    course = [(label, *map(shown, runs)) for label, shown in _COURSE.items()]
+    rows += [row for row in course if row[0] != _SKIPPED or any(row[1:])]
     return Table(("", *labels), rows)
 
 
@@ -170,13 +172,8 @@ def _score(name: str, value: float) -> str:
     return f"{value:.3f}" if name.endswith("_loss") else f"{value:,.4g}"
 
 
-def _median(run: RunLog, name: str) -> float | None:
-    values = run.series("train", name)[1]
-    return statistics.median(values) if values else None
-
-
 def _shown(run: RunLog, name: str, form: str) -> str:
-    value = _median(run, name)
+    value = run.median(name)
     return "" if value is None else form.format(value)
 
 
@@ -223,9 +220,11 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
+_SKIPPED = "updates that were skipped"
 # How a run went, for the table of results.
 _COURSE: dict[str, Callable[[RunLog], str]] = {
     "updates": lambda run: f"{run.step:,}",
+    _SKIPPED: lambda run: f"{run.num_skipped:,}" if run.num_skipped else "",
     "epochs": _epochs,
     "time": lambda run: _time(run.seconds),
     "real tokens a second, median": lambda run: _shown(run, "tokens_per_second", "{:,.0f}"),

@@ -9,8 +9,9 @@ from threading import Thread, get_native_id
 __all__ = ["Background"]
 
 
-#: The lowest priority that there is: the job takes what the training threads leave.
-_NICE = 19
+# A third of what a training thread gets. With the lowest priority that there is, a checkpoint took
+# minutes beside other programs, and a thread can't raise its own when the run is to stop.
+_NICE = 5
 # Who waits for a thread to end hears of no signal meanwhile, so it waits a moment at a time.
 _HEARING_SECONDS = 0.2
 
@@ -19,9 +20,9 @@ class Background:
     """Runs one job in the background; the next one waits for it.
 
     What a job raises is raised in the caller's thread at its next call. A process that ends waits
-    for the job, unless it leaves by `os._exit`. On Linux the thread has the lowest priority: where
-    training keeps every core busy, a thread beside it would make all of them wait for the one that
-    it disturbs.
+    for the job, unless it leaves by `os._exit`. On Linux the thread has a lower priority: where
+    training keeps every core busy, a thread beside it makes all of them wait for the one that it
+    disturbs.
 
     Example:
         >>> done = []
@@ -37,10 +38,16 @@ class Background:
         self._thread: Thread | None = None
         self._error: BaseException | None = None
 
-    def start(self, job: Callable[[], None]) -> None:
-        """Starts a job, after the one before is done."""
+    def start(self, job: Callable[[], None], *, is_awaited: bool = False) -> None:
+        """Starts a job, after the one before is done.
+
+        Args:
+            job: what to do.
+            is_awaited: whether the caller will do nothing but wait for it.
+        """
         self.wait()
-        self._thread = Thread(target=self._run, args=(job,), name=self._name)
+        arguments = job, 0 if is_awaited else _NICE
+        self._thread = Thread(target=self._run, args=arguments, name=self._name)
         self._thread.start()
 
     def check(self) -> None:
@@ -61,10 +68,11 @@ class Background:
             self._thread.join(_HEARING_SECONDS)
         self._thread = None
 
-    def _run(self, job: Callable[[], None]) -> None:
-        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+    def _run(self, job: Callable[[], None], more_nice: int) -> None:
+        if sys.platform == "linux" and more_nice:  # elsewhere threads have no priority of their own
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
+                nice = os.getpriority(os.PRIO_PROCESS, 0) + more_nice
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), nice)
         try:
             job()
         except BaseException as error:

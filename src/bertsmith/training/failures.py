@@ -16,6 +16,10 @@ __all__ = ["judged"]
 # Where all ranks fail alike, the first has the word; the others wait this long for it to take it.
 _GRACE_SECONDS = 0.5
 _LOST = re.compile(r"gloo|NCCL|connection|broken pipe|timed out|timeout", re.IGNORECASE)
+# What is said of one that doesn't answer; a library that fails by itself says other things.
+_GONE = re.compile(
+    r"connection|closed|reset|broken pipe|timed out|timeout|recv|remote|abort", re.IGNORECASE
+)
 
 # An error of all ranks that already tells which of them is to blame.
 _RANK = re.compile(r"rank \d+\b")
@@ -40,10 +44,17 @@ def judged(error: Exception, rank: int, store: Store) -> Exception:
         time.sleep(_GRACE_SECONDS)
     let_speak(_is_first_to_fail(store))
     if _is_lost(error):
+        # Of NCCL's lines the last says what failed; the first is where in its source.
+        last = str(error).strip().splitlines()[-1:]
+        is_gone = _GONE.search(str(error)) is not None
+        what = "another process of this run has ended"
+        if not is_gone:
+            what = f"the processes of this run can't reach each other ({''.join(last)})"
         return WorkerError(
-            "another process of this run has ended",
+            what,
             where=f"rank {rank}",
-            fix="the same command goes on from the last checkpoint, if there is one",
+            fix=f"{'' if is_gone else 'mend that, and '}the same command goes on from the last "
+            "checkpoint, if there is one",
         )
     if rank > 0 and isinstance(error, BertsmithError) and not _RANK.match(str(error)):
         return type(error)(f"rank {rank}: {error}")

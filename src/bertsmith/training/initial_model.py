@@ -19,6 +19,13 @@ from bertsmith.wordpiece import Tokenizer, pieces_of_new_tokens
 
 __all__ = ["load_initial_model", "starting_model"]
 
+# What a model may lack that wasn't made for pre-training, and how its weights' names begin.
+_HEADS = {
+    "masked-LM head": "cls.predictions.",
+    "pooler": "bert.pooler.",
+    "next-sentence head": "cls.seq_relationship.",
+}
+
 
 def starting_model(
     recipe: PretrainRecipe,
@@ -93,6 +100,14 @@ def load_initial_model(
             where=source,
             fix="put the vocabulary there that the model was trained with",
         )
+    report = model.loading_report
+    absent = [
+        what
+        for what, name in _HEADS.items()
+        if report is not None and any(missing.startswith(name) for missing in report.missing)
+    ]
+    if absent:
+        warn(f"{source}: lacks the {', the '.join(absent)}: fresh weights")
     if own.lowercase != tokenizer.lowercase:
         how = {True: "lower-cases text", False: "keeps case"}
         warn(

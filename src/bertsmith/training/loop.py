@@ -304,9 +304,10 @@ class Trainer:
         self.state.batches = self.batches.state()
         self.state.loss_scaler = self.update.scaler.state()
         guard = self.update.guard.tensors()
-        self.saver.save(self.state, self.model, self.update.optimizer, guard)
+        stops = self.agreed.must_stop
+        self.saver.save(self.state, self.model, self.update.optimizer, guard, is_awaited=stops)
         window.started = time.monotonic()  # it is empty: what comes next doesn't pay for this
-        if self.agreed.must_stop:
+        if stops:
             self.saver.wait()
             folder = self.run.checkpoint_path(self.state.step)
             raise Interrupted(self.state.step, str(folder), self.agreed.signal_number)

@@ -1,6 +1,7 @@
 """A whole pre-training run: store and recipe in, a model folder out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,15 @@ import torch
 from torch import Tensor
 
 from bertsmith.batches import PretrainingBatch, evaluation_batches
-from bertsmith.errors import CheckpointError
+from bertsmith.errors import CheckpointError, ModelError, StoreError
 from bertsmith.examples import split_documents
-from bertsmith.model import find_device, resolve_precision
+from bertsmith.model import BertConfig, find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.objectives import LeftToRight, MaskedLM
 from bertsmith.store import TokenStore, describe, missing_words, unfit_vocabulary
 from bertsmith.training.alike import require_alike, weight_hashes
+from bertsmith.training.checkpoint_folders import checkpoint_folders
 from bertsmith.training.compiling import compile_parts, resolve_compile, sums_for
 from bertsmith.training.distributed import Ranks, joined_ranks
 from bertsmith.training.doubts import tell_empty_phases
@@ -85,12 +87,13 @@ def pretrain(
         BertsmithError: the store, recipe, model or folder can't be used.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    recipe = _possible(recipe, init, warn)
-    with joined_ranks() as ranks, held_run(output, ranks) as run:
+    recipe = _possible(recipe, init, output, warn)
+    with joined_ranks() as ranks, held_run(output, ranks, warn) as run:
         store = TokenStore(store_path)
         saved = ranks.on_first(lambda: run.read_recipe() if run.recipe_path.exists() else None)
         recipe, free = as_started(recipe, saved, init)
-        require_alike(ranks, lambda: _content(store, recipe, init))
+        is_begun = ranks.on_first(lambda: bool(run.checkpoints()))
+        require_alike(ranks, lambda: _content(store, recipe, None if is_begun else init))
         ranks.on_first(lambda: run.check_recipe(_identity(store, recipe, init), free))
         if not ranks.on_first(lambda: is_over(run, warn)):
             verify_all_copies(store, run.store_stamps_path, ranks)
@@ -186,7 +189,7 @@ class _Session:
             "unknown_rate": describe(self.store.manifest).unknown_rate,
             "epoch_examples": self.batches.epoch_length,
             "evaluation_examples": sum(batch.batch_size for batch in held_out),
-            "evaluation_predictions": sum(len(batch.masked_labels) for batch in held_out),
+            "evaluation_predictions": _num_predictions(held_out),
         }
 
     def evaluate(self) -> dict[str, float]:
@@ -198,6 +201,7 @@ class _Session:
             **scores,
             **baselines(batches, self.token_counts),
             "max_seq_length": self.batches.phase.examples.max_seq_length,
+            "num_predictions": _num_predictions(batches),
         }
 
     def _updates_of_an_evaluation(self) -> float:
@@ -217,6 +221,14 @@ class _Session:
                 micro_batch_size=phase.micro_batch_size,
                 seed=self.recipe.training.resolved_held_out_seed,
             )
+            if _num_predictions(self.held_out[phase]) == 0:
+                raise StoreError(
+                    "no word of the held-out examples can be masked: whole_word_masking masks none "
+                    f"of more pieces than {phase.examples.max_predictions_per_seq}",
+                    where=self.store.folder,
+                    fix="set examples.max_predictions_per_seq higher, or "
+                    "training.num_evaluation_examples",
+                )
         return self.held_out[phase]
 
     def save_model(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
@@ -229,8 +241,12 @@ class _Session:
         return "ltr_loss" if isinstance(self.objective, LeftToRight) else "mlm_loss"
 
 
+def _num_predictions(batches: Sequence[PretrainingBatch]) -> int:
+    return sum(len(batch.masked_labels) for batch in batches)
+
+
 def _possible(
-    recipe: PretrainRecipe, init: str | None, warn: Callable[[str], None]
+    recipe: PretrainRecipe, init: str | None, output: Path, warn: Callable[[str], None]
 ) -> PretrainRecipe:
     """Checks what can be told before a run's folder is made, and what mends it is a setting.
 
@@ -240,13 +256,24 @@ def _possible(
     if init is None:
         config = recipe.model.config(vocab_size=1)
     else:
-        config = read_config(find_folder(init))
+        config = _config_of(init, output)
         model = settings_of_model(recipe.model, config, init, warn)
         recipe = recipe.model_copy(update={"model": model})
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
     if recipe.training.budget_seconds is None:
         tell_empty_phases(recipe.resolved_phases, recipe.training.num_steps, warn)
     return recipe
+
+
+def _config_of(init: str, output: Path) -> BertConfig:
+    """Of the model to start from; where that is gone, of the run that has started from it."""
+    try:
+        return read_config(find_folder(init))
+    except ModelError:
+        for checkpoint in checkpoint_folders(output):
+            with suppress(ModelError):
+                return read_config(checkpoint)
+        raise
 
 
 def _identity(store: TokenStore, recipe: PretrainRecipe, init: str | None) -> dict[str, Any]:

@@ -61,10 +61,13 @@ class RunFolder:
             raise TrainingError("is not a folder", where=path, fix="give another output folder")
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, warn: Callable[[str], None] | None = None) -> Iterator[None]:
         """Holds the run for this process; what a killed one left half done is removed.
 
         A run that fails before it has logged an update leaves nothing behind.
+
+        Args:
+            warn: is told where the disk has no locks.
 
         Raises:
             TrainingError: another process is running here, or checkpoints have no place.
@@ -79,7 +82,7 @@ class RunFolder:
         made = make_folder(self.path)
         is_new = not self.recipe_path.exists()
         lock_path = self.path / ".lock"
-        with locked(lock_path) as is_ours:
+        with locked(lock_path, warn) as is_ours:
             if not is_ours:
                 raise TrainingError(
                     "another run is writing into this folder",

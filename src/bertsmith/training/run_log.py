@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ Record = Mapping[str, Any]
 
 _RATE = "matmul_flops_per_second"
 # What a record has beside scores and measurements.
-_PLACE = ("kind", "step", "seconds", "phase", "max_seq_length", "is_kept")
+_PLACE = ("kind", "step", "seconds", "phase", "max_seq_length", "num_predictions", "is_kept")
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,15 @@ class RunLog:
 
         Logs of an older version don't say which one that is: there `main_metric` tells.
         """
+        chosen = self._chosen_evaluation()
+        return {name: value for name, value in chosen.items() if name not in _PLACE}
+
+    @property
+    def num_predictions(self) -> int | None:
+        """How many masked tokens `scores` are of; None where the log doesn't say it."""
+        return self._chosen_evaluation().get("num_predictions")
+
+    def _chosen_evaluation(self) -> Record:
         evaluations = self.of_kind("evaluation")
         keeps_best = self.setting("training.keep") == "best"
         if self.model is not None and (keeps_best or self.model.is_last):
@@ -124,7 +134,23 @@ class RunLog:
         if not kept and metric and keeps_best:
             # As the loop does it: the first of equals.
             chosen = max(evaluations, key=lambda record: record.get(metric, -math.inf))
-        return {name: value for name, value in chosen.items() if name not in _PLACE}
+        return chosen
+
+    def median(self, name: str) -> float | None:
+        """The median of a measurement, without the first of each sitting, which starts up.
+
+        Of a run that has no other it is that of the first ones; None where there is none at all.
+        """
+        values: dict[bool, list[float]] = {True: [], False: []}
+        is_first = False
+        for record in self.records:
+            if record["kind"] == "start":
+                is_first = True
+            elif record["kind"] == "train" and record.get(name) is not None:
+                values[is_first].append(float(record[name]))
+                is_first = False
+        found = values[False] or values[True]
+        return statistics.median(found) if found else None
 
     def series(self, kind: str, name: str, x: str = "step") -> tuple[list[float], list[float]]:
         """The points of a curve, where there are any: x and the finite values."""

@@ -61,6 +61,8 @@ class CheckpointSaver:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         further: Mapping[str, Tensor],
+        *,
+        is_awaited: bool = False,
     ) -> None:
         """Copies a checkpoint's content and has it written while training goes on.
 
@@ -69,6 +71,7 @@ class CheckpointSaver:
             model: what is trained.
             optimizer: of the model.
             further: other tensors that the run needs to go on.
+            is_awaited: whether training goes on only when it is written, or not at all.
 
         Raises:
             CheckpointError: the last one couldn't be written.
@@ -76,7 +79,8 @@ class CheckpointSaver:
         self._background.wait()
         snapshot = self._snapshots.take(state, model, optimizer, further)
         if self.ranks.is_first:
-            self._background.start(partial(self._write, snapshot, self.run.texts()))
+            job = partial(self._write, snapshot, self.run.texts())
+            self._background.start(job, is_awaited=is_awaited)
         self._last = time.monotonic()
 
     def wait(self) -> None:

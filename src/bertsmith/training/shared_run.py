@@ -46,8 +46,13 @@ class FollowedRun(RunFolder):
 
 
 @contextmanager
-def held_run(output: Path, ranks: Ranks) -> Iterator[RunFolder]:
+def held_run(output: Path, ranks: Ranks, warn: Callable[[str], None]) -> Iterator[RunFolder]:
     """Opens and locks a run's folder on the first rank; the others get a `FollowedRun`.
+
+    Args:
+        output: the folder.
+        ranks: the processes of the run.
+        warn: is told where the disk has no locks.
 
     Raises:
         TrainingError: it is no folder, or another run is writing into it.
@@ -56,7 +61,7 @@ def held_run(output: Path, ranks: Ranks) -> Iterator[RunFolder]:
 
         def open_and_lock() -> RunFolder:
             run = RunFolder(output)
-            stack.enter_context(run.lock())
+            stack.enter_context(run.lock(warn))
             return run
 
         run = ranks.on_first(open_and_lock)

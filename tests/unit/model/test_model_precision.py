@@ -1,5 +1,5 @@
+import ctypes
 import platform
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +13,8 @@ CPU = torch.device("cpu")
 
 def test_auto_is_bf16_exactly_where_the_cpu_multiplies_it():
     if platform.machine() == "aarch64":
-        native = "bf16" in Path("/proc/cpuinfo").read_text().split()
+        at_hwcap2, hwcap2_bf16 = 26, 1 << 14
+        native = ctypes.CDLL(None).getauxval(at_hwcap2) & hwcap2_bf16
     else:
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     assert resolve_precision("auto", CPU) == ("bf16" if native else "fp32")

@@ -1,5 +1,6 @@
 """The axes of plots: numbers that can be read, and no run that hides another."""
 
+import json
 import re
 from itertools import pairwise
 
@@ -7,8 +8,8 @@ import pytest
 
 from bertsmith.reports import run_curves
 from bertsmith.reports.plots import Series, line_plot
-from bertsmith.reports.run_curves import curves
-from bertsmith.training import RunLog
+from bertsmith.reports.run_curves import _Plots, curves
+from bertsmith.training import RunLog, read_run
 
 # Points of a character of the font, at most, and the plots of a report.
 _CHARACTER, _SIZE = 6.5, (5.0, 2.9)
@@ -51,6 +52,31 @@ def test_any_name_is_in_the_legend_as_it_is():
     lines = [Series(name, [0, 1], [1.0, 2.0]) for name in ["", *names]]
     svg = line_plot(lines, x_label="updates", y_label="%", size=_SIZE)
     assert [name for name in names if f">{name}</text>" not in svg] == []
+
+
+def test_letters_that_the_font_lacks_are_left_to_the_browser():
+    """A warning of the library's is an error here."""
+    lines = [Series(name, [0, 1], [1.0, 2.0]) for name in ("移动", "한국어")]
+    svg = line_plot(lines, x_label="updates", y_label="%", size=_SIZE)
+    assert ">移动</text>" in svg
+    assert ">한국어</text>" in svg
+
+
+def test_each_phase_has_its_own_baseline(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("training: {}\n")
+    shares = {10: 0.75, 20: 0.75, 30: 0.5, 40: 0.5}
+    records = [{"kind": "train", "step": 5, "nsp_accuracy": 0.7}]
+    records += [
+        {"kind": "evaluation", "step": step, "nsp_accuracy": 0.7, "majority_accuracy": share}
+        for step, share in shares.items()
+    ]
+    lines = [json.dumps({"seconds": 1.0, **record}) + "\n" for record in records]
+    (tmp_path / "metrics.jsonl").write_text("".join(lines))
+    plots = _Plots([read_run(tmp_path)], ["run"], "step")
+    (baseline,) = plots._baseline("nsp_accuracy", 100.0)
+    assert baseline.dashed
+    assert baseline.x == [0, 20, 20, 40]
+    assert baseline.y == [75, 75, 50, 50]
 
 
 def a_run(path, losses):

@@ -67,6 +67,20 @@ def test_one_run(runs, tmp_path):
         assert what in text
 
 
+def test_skipped_updates_are_counted(runs, tmp_path):
+    ill = tmp_path / "ill"
+    shutil.copytree(runs / "first", ill, symlinks=True)
+    with (ill / "metrics.jsonl").open("a") as log:
+        for step in (7, 8):
+            log.write(json.dumps({"kind": "skipped", "step": step, "seconds": 1.0}) + "\n")
+    text = text_of(report(tmp_path / "page.html", ill))
+    assert "20 updates, 2 of them skipped in" in text
+    assert "updates that were skipped 2" in text
+    assert "skipped" not in text_of(report(tmp_path / "page.html", runs / "first")).replace(
+        "max_skipped_updates", ""
+    )
+
+
 def test_nothing_is_fetched_and_nothing_runs(runs, tmp_path):
     page = report(tmp_path / "page.html", runs / "first", runs / "second")
     assert not re.search(r"<script|<link|src=|@import|href=\"http", page)

@@ -1,9 +1,10 @@
 """Jobs run one at a time, beside their caller, and their errors are not lost."""
 
+import os
 import signal
 import sys
 import time
-from threading import Event, Timer, current_thread, main_thread
+from threading import Event, Timer, current_thread, get_native_id, main_thread
 
 import pytest
 
@@ -57,6 +58,18 @@ def test_join_leaves_an_error_for_later():
     background.join()
     with pytest.raises(OSError, match="disk full"):
         background.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority")
+@pytest.mark.parametrize("is_awaited", [True, False])
+def test_a_job_leaves_cores_to_training_unless_it_is_awaited(is_awaited):
+    """Beside other programs the lowest priority makes minutes of seconds."""
+    background, seen = Background("test"), []
+    job = lambda: seen.append(os.getpriority(os.PRIO_PROCESS, get_native_id()))  # noqa: E731
+    background.start(job, is_awaited=is_awaited)
+    background.wait()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert own == seen[0] if is_awaited else own < seen[0] <= own + 5
 
 
 @pytest.mark.parametrize("is_left", [True, False])

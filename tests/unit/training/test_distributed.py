@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 import torch.distributed as dist
-from torch.distributed import HashStore
+from torch.distributed import DistBackendError, HashStore
 from torch.utils._pytree import SUPPORTED_NODES, tree_leaves, tree_map
 
 from bertsmith import _process
@@ -152,6 +152,21 @@ def test_the_first_that_fails_says_why(process):
     assert not speaks()
     assert isinstance(lost, WorkerError)
     assert "another process of this run has ended; the same command goes on" in str(lost)
+
+
+def test_a_library_that_fails_by_itself_is_quoted(process):
+    """Where all ranks have the same fault none of them has ended, and going on doesn't help."""
+    said = (
+        "NCCL error in: ProcessGroupNCCL.cpp:3690, unhandled system error, NCCL version 2.27.5\n"
+        "ncclSystemError: System call (e.g. socket, malloc) or external library call failed.\n"
+        "Last error:\nError while creating shared memory segment /dev/shm/nccl-x (size 9637888)\n"
+    )
+    line = str(judged(DistBackendError(said), 0, HashStore()))
+    assert line.startswith("rank 0: the processes of this run can't reach each other (Error while ")
+    assert "/dev/shm/nccl-x (size 9637888)); mend that, and the same command goes on" in line
+    gone = "NCCL error\nncclRemoteError: a remote process exited prematurely\n"
+    line = str(judged(DistBackendError(gone), 0, HashStore()))
+    assert line.startswith("rank 0: another process of this run has ended; the same command")
 
 
 def test_an_error_of_the_program_stays_what_it_is(process):

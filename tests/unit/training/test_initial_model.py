@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from bertsmith import BertConfig, BertForPreTraining, Tokenizer
+from bertsmith import BertConfig, BertForPreTraining, BertForSequenceClassification, Tokenizer
 from bertsmith.errors import ModelError
+from bertsmith.model import BertForMaskedLM
 from bertsmith.training.initial_model import load_initial_model
 from bertsmith.wordpiece import SPECIAL_TOKENS, Vocabulary
 
@@ -32,6 +35,19 @@ def test_the_models_own_vocabulary(folder):
     assert torch.equal(
         model.bert.word_embeddings, BertForPreTraining.from_pretrained(folder).bert.word_embeddings
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking"),
+    [
+        (BertForMaskedLM, "the pooler, the next-sentence head"),
+        (BertForSequenceClassification, "the masked-LM head, the next-sentence head"),
+    ],
+)
+def test_heads_that_start_afresh_are_told(folder, kind, lacking):
+    kind.from_pretrained(folder).save_pretrained(Path(folder))
+    _, told = load(folder, TOKENS)
+    assert told == [f"{folder}: lacks {lacking}: fresh weights"]
 
 
 def test_an_extended_vocabulary(folder):

@@ -1,12 +1,15 @@
 """The folder of a run: its recipe, its log, its lock, and what failed starts leave."""
 
+import errno
 import fcntl
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from bertsmith._files import sync
 from bertsmith.errors import RecipeError, TrainingError
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.run_log import read_run
@@ -92,6 +95,38 @@ def test_two_runs_into_one_folder(tmp_path):
         other.communicate("")
     with RunFolder(tmp_path).lock():
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_disk_that_has_no_locks(tmp_path, monkeypatch, number):
+    """Several machines' disks may be mounted without them."""
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    told = []
+    with RunFolder(tmp_path).lock(told.append):
+        pass
+    assert told == [f"{tmp_path}: this disk has no locks; let nothing else write there"]
+    monkeypatch.setattr("fcntl.flock", lambda *_: refuse_otherwise())
+
+    def refuse_otherwise():
+        raise OSError(errno.EIO, "broken")
+
+    with pytest.raises(OSError, match="broken"), RunFolder(tmp_path).lock(told.append):
+        pass
+
+
+def test_a_disk_that_syncs_no_folders(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    sync(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Invalid"):
+        sync(tmp_path / "file")
 
 
 def test_output_that_is_a_file(tmp_path):

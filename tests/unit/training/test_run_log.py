@@ -39,3 +39,18 @@ def test_shares_of_the_limit_are_against_the_best_rate_of_their_sitting(tmp_path
     run = logged(tmp_path, lines)
     assert run.series("train", "mfu") == ([1, 2, 3, 4], pytest.approx([0.4, 0.3, 0.4, 0.1]))
     assert [start["matmul_flops_per_second"] for start in run.of_kind("start")] == [2e11, 5e11]
+
+
+def test_medians_leave_out_what_starts_up(tmp_path):
+    def lines(*values):
+        return [
+            {"kind": "start", "step": 0} if value == "start" else {"kind": "train", "mfu": value}
+            for value in values
+        ]
+
+    started = lines("start", 0.9, 0.1, None, 0.3, "start", 0.8, 0.2)
+    numbered = [{**line, "step": step} for step, line in enumerate(started)]
+    run = logged(tmp_path, numbered)
+    assert run.median("mfu") == 0.2
+    assert run.median("waiting_share") is None
+    assert logged(tmp_path, numbered[:2]).median("mfu") == 0.9

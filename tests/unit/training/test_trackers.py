@@ -1,5 +1,6 @@
 """Every tracker gets the log of a real run, and a run that goes on draws no curve twice."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -121,6 +122,24 @@ def test_mlflow_has_no_run_that_goes_on_for_ever(tmp_path, monkeypatch):
     assert kept.info.status == "FAILED"
 
 
+@pytest.mark.parametrize(
+    ("ends", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED"), (None, "FINISHED")]
+)
+def test_mlflow_tells_how_a_sitting_ended(tmp_path, monkeypatch, ends, status):
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with (
+        contextlib.suppress(KeyboardInterrupt, ValueError),
+        tracking(["mlflow"], TrackedRun(tmp_path, {}, 0), silent),
+    ):
+        if ends is not None:
+            raise ends
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (kept,) = client.search_runs([client.get_experiment_by_name("bertsmith").experiment_id])
+    assert kept.info.status == status
+
+
 def test_wandb_works_without_a_network(store, tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -180,7 +199,7 @@ def test_a_tracker_that_fails_does_not_stop_the_run(tmp_path, monkeypatch):
         def log(self, kind, step, values):
             raise ConnectionError("no route\nto host")
 
-        def close(self):
+        def close(self, ending):
             raise ConnectionError("no route")
 
     monkeypatch.setattr(tensorboard, "start", lambda run: Broken())
@@ -198,7 +217,7 @@ def test_a_tracker_that_fails_at_the_end_is_told_too(tmp_path, monkeypatch):
     from bertsmith.training.trackers import tensorboard
 
     class Broken:
-        def close(self):
+        def close(self, ending):
             raise ConnectionError("no route")
 
     monkeypatch.setattr(tensorboard, "start", lambda run: Broken())

@@ -22,6 +22,8 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         return  # what is chosen by is no share of the examples
     accuracy = scores.get("mlm_accuracy" if pretraining else "accuracy")
     number = measures.fact("evaluation_predictions" if pretraining else "evaluation_examples")
+    if pretraining:  # of the phase of that evaluation; logs of older versions have the first's
+        number = measures.run.num_predictions or number
     if accuracy is None or not number:
         return
     noise = 1.96 * math.sqrt(max(accuracy * (1 - accuracy), 1 / number) / number)

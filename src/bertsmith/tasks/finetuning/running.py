@@ -81,7 +81,7 @@ def finetune(
     resolve_precision(recipe.training.precision, find_device())
     config = read_config(find_folder(model_source))
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
-    with joined_ranks() as ranks, held_run(output, ranks) as run:
+    with joined_ranks() as ranks, held_run(output, ranks, warn) as run:
         job = FinetuneJob.read(task, model_source, data, recipe, from_scratch=from_scratch)
         for note in job.train.notes:
             warn(note)

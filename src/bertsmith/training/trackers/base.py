@@ -4,12 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from bertsmith._files import atomic_file
 from bertsmith._settings import flat
 
-__all__ = ["TrackedRun", "Tracker", "numbers"]
+__all__ = ["Ending", "TrackedRun", "Tracker", "numbers"]
+
+#: How a sitting ended: the run is done; it was asked to stop, and can go on; or an error ended it.
+Ending = Literal["finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Tracker(Protocol):
         """Takes a record, see `RunFolder.log`; numbers are points of curves."""
         ...
 
-    def close(self) -> None:
+    def close(self, ending: Ending) -> None:
         """Sends what is left; called once, at the end of a sitting."""
         ...
 

@@ -10,13 +10,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bertsmith.training.trackers.base import TrackedRun, Tracker, numbers
+from bertsmith.training.trackers.base import Ending, TrackedRun, Tracker, numbers
 
 __all__ = ["PACKAGE", "start"]
 
 PACKAGE = "bertsmith[mlflow]"
 # What MLflow takes: names of so many characters, values of so many, so many settings at once.
 _LONGEST_NAME, _LONGEST_VALUE, _MOST_AT_ONCE = 250, 500, 100
+_STATUS: dict[Ending, str] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 
 
 def start(run: TrackedRun) -> Tracker:
@@ -92,8 +93,8 @@ class _MLflow:
             ]
             self.client.log_batch(self.run_id, metrics=metrics)
 
-    def close(self) -> None:
-        self.client.set_terminated(self.run_id)
+    def close(self, ending: Ending) -> None:
+        self.client.set_terminated(self.run_id, _STATUS[ending])
 
     def _last_step(self, kind: str) -> int:
         """The last step of a kind that MLflow has; every record has its seconds."""

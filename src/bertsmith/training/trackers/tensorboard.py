@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bertsmith.training.trackers.base import TrackedRun, Tracker, numbers
+from bertsmith.training.trackers.base import Ending, TrackedRun, Tracker, numbers
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -43,7 +43,7 @@ class _TensorBoard:
         for name, value in numbers(values).items():
             self.writer.add_scalar(f"{kind}/{name}", value, step)
 
-    def close(self) -> None:
+    def close(self, ending: Ending) -> None:
         try:
             self.writer.close()
         finally:

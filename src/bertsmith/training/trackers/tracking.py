@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 import torch.distributed
 
 from bertsmith.errors import TrainingError
-from bertsmith.training.trackers.base import TrackedRun, Tracker
+from bertsmith.training.interruption import Interrupted
+from bertsmith.training.trackers.base import Ending, TrackedRun, Tracker
 
 __all__ = ["TRACKERS", "TrackerName", "tracking"]
 
@@ -39,13 +40,18 @@ def tracking(
         yield []
         return
     opened: list[_Careful] = []
+    ending: Ending = "failed"
     try:
         for name in names:
             opened.append(_Careful(name, _start(name, run), warn))
         yield [tracker.log for tracker in opened]
+        ending = "finished"
+    except (Interrupted, KeyboardInterrupt):
+        ending = "stopped"
+        raise
     finally:
         for tracker in opened:
-            tracker.close()
+            tracker.close(ending)
 
 
 def _start(name: str, run: TrackedRun) -> Tracker:
@@ -78,8 +84,8 @@ class _Careful:
         if self.works:
             self._try(lambda: self.tracker.log(kind, step, values))
 
-    def close(self) -> None:
-        self._try(self.tracker.close)
+    def close(self, ending: Ending) -> None:
+        self._try(lambda: self.tracker.close(ending))
 
     def _try(self, work: Callable[[], None]) -> None:
         try:

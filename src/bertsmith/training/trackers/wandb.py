@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from bertsmith.training.trackers.base import TrackedRun, Tracker, numbers
+from bertsmith.training.trackers.base import Ending, TrackedRun, Tracker, numbers
 
 __all__ = ["PACKAGE", "start"]
 
@@ -47,5 +47,5 @@ class _WeightsAndBiases:
         points = {f"{kind}/{name}": value for name, value in numbers(values).items()}
         self.run.log(points, step=step)
 
-    def close(self) -> None:
-        self.run.finish()
+    def close(self, ending: Ending) -> None:
+        self.run.finish(exit_code=1 if ending == "failed" else 0)
