@@ -73,12 +73,14 @@ class Progress:
         return " · ".join(f"{name} {value}" for name, value in self._fields.items())
 
     def _line(self) -> str:
-        parts = [f"{self._description}: {_amount(self._done, self._unit)}"]
-        if self._total:
-            parts[0] += f" of {_amount(self._total, self._unit)}"
-            if rate := self._rate():
-                seconds = int(max(self._total - self._done, 0) / rate)
-                parts.append(f"{seconds // 60}:{seconds % 60:02d} left")
+        done = _amount(self._done, self._unit)
+        if self._total:  # 1 of 6 steps; but 1.0 MB of 6.0 MB
+            done = done if self._unit == "bytes" else _amount(self._done, "")
+            done += f" of {_amount(self._total, self._unit)}"
+        parts = [f"{self._description}: {done}"]
+        if self._total and (rate := self._rate()):
+            seconds = int(max(self._total - self._done, 0) / rate)
+            parts.append(f"{seconds // 60}:{seconds % 60:02d} left")
         return " · ".join(filter(None, [*parts, self._shown_rate(), self._shown()]))
 
     def _stop(self) -> None:

@@ -19,11 +19,18 @@ def counted(number: int, noun: str) -> str:
 
 
 def in_yaml(value: object) -> str:
-    """A setting's value as YAML has it, where Python has another word.
+    """A setting's value as YAML has it, where Python writes it otherwise.
 
     Example:
         >>> in_yaml(None), in_yaml(True), in_yaml("adamw")
         ('null', 'true', "'adamw'")
+        >>> in_yaml([{"share": 0.9}, {"share": 0.1, "max_seq_length": None}])
+        '[{share: 0.9}, {share: 0.1}]'
     """
+    if isinstance(value, list):
+        return f"[{', '.join(map(in_yaml, value))}]"
+    if isinstance(value, dict):
+        kept = [f"{name}: {in_yaml(item)}" for name, item in value.items() if item is not None]
+        return f"{{{', '.join(kept)}}}"
     words = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else repr(value)

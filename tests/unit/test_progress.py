@@ -93,7 +93,7 @@ def test_what_was_done_before_is_no_speed(clock, capsys):
     with progress("training", 100, "steps", done=50) as bar:
         clock(10)
         bar.advance(10)
-    assert capsys.readouterr().err == "training: 60 steps of 100 steps · 0:40 left · 1 steps/s\n"
+    assert capsys.readouterr().err == "training: 60 of 100 steps · 0:40 left · 1 steps/s\n"
 
 
 def test_all_that_is_done_in_the_end(clock, capsys):
@@ -103,8 +103,8 @@ def test_all_that_is_done_in_the_end(clock, capsys):
         clock(10)
         bar.reach(75)
     assert capsys.readouterr().err.splitlines() == [
-        "training: 60 s of 100 s · 0:40 left",
-        "training: 75 s of 100 s · 0:20 left",
+        "training: 60 of 100 s · 0:40 left",
+        "training: 75 of 100 s · 0:20 left",
     ]
 
 

@@ -80,7 +80,8 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ModelError(f"can't be read ({error.strerror})", where=path) from error
     except ValueError as error:
-        raise ModelError(f"is not JSON ({error})", where=path) from error
+        fix = "copy it back from elsewhere: a checkpoint of the run, say, has a copy"
+        raise ModelError(f"is not JSON ({error})", where=path, fix=fix) from error
     if not isinstance(value, dict):
         raise ModelError("is not a JSON object", where=path)
     return value
