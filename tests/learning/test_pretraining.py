@@ -185,6 +185,32 @@ def test_evaluation_sums_over_batches_and_baseline_counts_labels(store):
     assert found["majority_accuracy"] == max(map(pairs.count, (0, 1))) / len(pairs)
 
 
+def test_the_baseline_of_left_to_right_is_of_what_that_predicts(store):
+    """All tokens but the first, [SEP] among them, which no text has."""
+    source = TokenStore(store)
+    documents = np.arange(source.num_documents)
+    settings = ExampleSettings(max_seq_length=32)
+    batches = evaluation_batches(
+        source, documents, settings, num_examples=50, micro_batch_size=7, seed=1
+    )
+    counts, vocabulary = count_tokens(source, documents), source.vocabulary
+    sep_id = vocabulary.sep_id
+    labels = torch.cat([LeftToRight().labels(batch) for batch in batches])
+    number = sum(batch.num_tokens - batch.batch_size for batch in batches)
+    assert len(labels) == number == sum(LeftToRight().counts(batch)["ltr"] for batch in batches)
+    num_ends = int((labels == sep_id).sum())
+    assert num_ends == 2 * 50  # of both segments
+    assert vocabulary.mask_id not in labels
+    found = baselines(batches, counts, LeftToRight().labels, (vocabulary.cls_id, sep_id))
+    expected = torch.tensor(counts).double() + 1
+    expected[sep_id] += counts.sum() * num_ends / (number - num_ends)
+    expected /= expected.sum()
+    assert found["unigram_loss"] == pytest.approx(-expected[labels].log().mean().item())
+    most = int(expected.argmax())
+    assert found["unigram_accuracy"] == (labels == most).double().mean().item()
+    assert baselines(batches, counts, special_ids=(sep_id,)) == baselines(batches, counts)
+
+
 def test_starting_from_another_run(store, tmp_path):
     pretrain(store, recipe("training.num_steps=4"), tmp_path / "first", warn=silent)
     changes = "training.num_steps=1", "training.learning_rate=1e-9", "model.position_init=normal"

@@ -37,6 +37,10 @@ class MaskedLM:
             counts["nsp"] = batch.batch_size
         return counts
 
+    def labels(self, batch: PackedSequences) -> Tensor:
+        """The tokens that are predicted, int64."""
+        return _pretraining_batch(batch).masked_labels
+
     def __call__(self, model: nn.Module, batch: PackedSequences) -> dict[str, Measure]:
         """Runs `BertForPreTraining` with the MLM head on the masked positions alone."""
         batch = _pretraining_batch(batch)
@@ -70,6 +74,11 @@ class LeftToRight:
     def counts(self, batch: PackedSequences) -> dict[str, int]:
         """All tokens but the last of every sequence, as `ltr`."""
         return {"ltr": batch.num_tokens - batch.batch_size}
+
+    def labels(self, batch: PackedSequences) -> Tensor:
+        """The tokens that are predicted, int64: all but the first of every sequence."""
+        whole = _pretraining_batch(batch).unmasked()
+        return whole.input_ids[_positions_before_others(whole) + 1]
 
     def __call__(self, model: nn.Module, batch: PackedSequences) -> dict[str, Measure]:
         """Runs `BertForPreTraining` with the LM head on all positions but the last ones."""

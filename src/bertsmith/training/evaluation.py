@@ -1,11 +1,12 @@
 """Held-out evaluation of a pre-training model, beside the unigram baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from bertsmith.batches import PretrainingBatch
 from bertsmith.model.precision import autocast, resolve_precision
@@ -74,13 +75,18 @@ def count_tokens(
 
 
 def baselines(
-    batches: Sequence[PretrainingBatch], token_counts: NDArray[np.int64]
+    batches: Sequence[PretrainingBatch],
+    token_counts: NDArray[np.int64],
+    labels_of: Callable[[PretrainingBatch], Tensor] = attrgetter("masked_labels"),
+    special_ids: Sequence[int] = (),
 ) -> dict[str, float]:
     """What a model scores that sees no context at all.
 
     Args:
         batches: held-out batches.
         token_counts: how often each token is in the text that is trained on, [V].
+        labels_of: the tokens of a batch that are predicted.
+        special_ids: tokens that no text has, such as [SEP]; such a model knows how often they come.
 
     Returns:
         `unigram_accuracy`: of always answering the most frequent token. `unigram_loss`, in nats:
@@ -88,11 +94,14 @@ def baselines(
         that none has 0). `majority_accuracy`: of always giving the more frequent label of pairs;
         not there where there are no pairs.
     """
-    labels = torch.cat([batch.masked_labels for batch in batches])
+    labels = torch.cat([labels_of(batch) for batch in batches])
     counts = torch.from_numpy(token_counts + 1).double()
+    special = torch.bincount(labels, minlength=len(counts))[list(special_ids)]
+    num_ordinary = len(labels) - special.sum()
+    counts[list(special_ids)] += special / num_ordinary.clamp(min=1) * token_counts.sum()
     log_shares = (counts / counts.sum()).log()
     found = {
-        "unigram_accuracy": float((labels == int(token_counts.argmax())).double().mean()),
+        "unigram_accuracy": float((labels == int(counts.argmax())).double().mean()),
         "unigram_loss": float(-log_shares[labels].mean()),
     }
     pairs = [b.next_sentence_labels for b in batches if b.next_sentence_labels is not None]

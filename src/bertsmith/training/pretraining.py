@@ -143,6 +143,7 @@ class _Session:
         if told := unfit_vocabulary(store.manifest, store.folder):
             warn(told)
         self.token_counts = count_tokens(store, self.training_ids)
+        self.special_ids = store.vocabulary.cls_id, store.vocabulary.sep_id
         self.held_out: dict[Phase, list[PretrainingBatch]] = {}
         self.held_out_batches()
 
@@ -189,7 +190,7 @@ class _Session:
             "unknown_rate": describe(self.store.manifest).unknown_rate,
             "epoch_examples": self.batches.epoch_length,
             "evaluation_examples": sum(batch.batch_size for batch in held_out),
-            "evaluation_predictions": _num_predictions(held_out),
+            "evaluation_predictions": self._num_predictions(held_out),
         }
 
     def evaluate(self) -> dict[str, float]:
@@ -199,9 +200,9 @@ class _Session:
         )
         return {
             **scores,
-            **baselines(batches, self.token_counts),
+            **baselines(batches, self.token_counts, self.objective.labels, self.special_ids),
             "max_seq_length": self.batches.phase.examples.max_seq_length,
-            "num_predictions": _num_predictions(batches),
+            "num_predictions": self._num_predictions(batches),
         }
 
     def _updates_of_an_evaluation(self) -> float:
@@ -221,7 +222,7 @@ class _Session:
                 micro_batch_size=phase.micro_batch_size,
                 seed=self.recipe.training.resolved_held_out_seed,
             )
-            if _num_predictions(self.held_out[phase]) == 0:
+            if self._num_predictions(self.held_out[phase]) == 0:
                 raise StoreError(
                     "no word of the held-out examples can be masked: whole_word_masking masks none "
                     f"of more pieces than {phase.examples.max_predictions_per_seq}",
@@ -231,6 +232,9 @@ class _Session:
                 )
         return self.held_out[phase]
 
+    def _num_predictions(self, batches: Sequence[PretrainingBatch]) -> int:
+        return sum(len(self.objective.labels(batch)) for batch in batches)
+
     def save_model(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
         self.model.save_pretrained(folder, weights=weights)
         self.store.tokenizer.save_pretrained(
@@ -239,10 +243,6 @@ class _Session:
 
     def _main_loss(self) -> str:
         return "ltr_loss" if isinstance(self.objective, LeftToRight) else "mlm_loss"
-
-
-def _num_predictions(batches: Sequence[PretrainingBatch]) -> int:
-    return sum(len(batch.masked_labels) for batch in batches)
 
 
 def _possible(
