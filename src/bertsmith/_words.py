@@ -25,12 +25,11 @@ def in_yaml(value: object) -> str:
         >>> in_yaml(None), in_yaml(True), in_yaml("adamw")
         ('null', 'true', "'adamw'")
         >>> in_yaml([{"share": 0.9}, {"share": 0.1, "max_seq_length": None}])
-        '[{share: 0.9}, {share: 0.1}]'
+        '[{share: 0.9}, {share: 0.1, max_seq_length: null}]'
     """
     if isinstance(value, list):
         return f"[{', '.join(map(in_yaml, value))}]"
     if isinstance(value, dict):
-        kept = [f"{name}: {in_yaml(item)}" for name, item in value.items() if item is not None]
-        return f"{{{', '.join(kept)}}}"
+        return f"{{{', '.join(f'{name}: {in_yaml(item)}' for name, item in value.items())}}}"
     words = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else repr(value)

@@ -143,6 +143,8 @@ def first_difference(
     Example:
         >>> first_difference({"training": {"seed": 1}}, {"training": {"seed": 2}})
         'training.seed = 1, not 2'
+        >>> first_difference({"phases": None}, {"phases": [{"share": 1.0, "max_seq_length": None}]})
+        'phases = null, not [{share: 1.0}]'
     """
     if path in free_to_change:
         return None
@@ -153,4 +155,18 @@ def first_difference(
             if difference:
                 return difference
         return None
-    return None if saved == wanted else f"{path} = {in_yaml(saved)}, not {in_yaml(wanted)}"
+    if saved == wanted:
+        return None
+    return f"{path} = {in_yaml(_as_written(saved))}, not {in_yaml(_as_written(wanted))}"
+
+
+def _as_written(value: object) -> object:
+    """Groups in a list without what nobody set in them."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {name: one for name, one in item.items() if one is not None}
+        if isinstance(item, dict)
+        else item
+        for item in value
+    ]

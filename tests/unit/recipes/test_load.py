@@ -272,7 +272,7 @@ def test_a_resolved_recipe_resolves_to_itself():
         ("tiny", "training=3", "--set: training = 3: should be a group of settings; known in tr"),
         ("tiny", "phases=3", "--set: phases = 3: should be a list of groups of settings; known in"),
         ("tiny", "phases=[3]", "--set: phases.0 = 3: should be a group of settings; known in ph"),
-        ("tiny", "phases={share: 1}", "--set: phases = {'share': 1}: should be a list of groups"),
+        ("tiny", "phases={share: 1}", "--set: phases = {share: 1}: should be a list of groups"),
         # What only doesn't go together with the rest of the recipe.
         ("tiny", "examples.max_seq_length=600", "--set: max_seq_length 600 is over model.max_pos"),
         ("base", "phases.0.share=1", "--set: phases: their shares add up to 1.1, not 1"),
