@@ -78,7 +78,7 @@ def command(
         emit_json({"path": str(output), **where_it_ended(result.state), **result.scores})
         return
     skipped = result.state.num_skipped
-    told = f", of which {skipped:,} {'was' if skipped == 1 else 'were'} skipped" if skipped else ""
+    told = f", {skipped:,} of them skipped" if skipped else ""
     say(f"{output}: {counted(result.state.step, 'step')} in {result.state.seconds:,.0f} s{told}")
     table(score_rows(result, resolved.examples.pair_labels))
     quoted = shlex.quote(str(output))

@@ -135,10 +135,6 @@ class RunCurves(RunCommands):
         """How often the run has gone through its examples."""
         return self.run.epochs
 
-    def median(self, name: str) -> float | None:
-        """The median of a measurement, without the first of each sitting, which starts up."""
-        return self.run.median(name)
-
 
 def smoothed(values: Sequence[float]) -> list[float]:
     """Each value replaced by the median of itself and those just before it.

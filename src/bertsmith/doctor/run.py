@@ -51,7 +51,7 @@ def _facts(measures: RunMeasures) -> tuple[Fact, ...]:
         ("mfu", "share of the hardware's limit", "{:.1%}"),
         ("waiting_share", "time waiting for data", "{:.2%}"),
     ):
-        median = measures.median(name)
+        median = measures.run.median(name)
         if median is not None:
             facts.append(Fact(name, median, label, form.format(median)))
     for name in ("device", "precision"):

@@ -15,11 +15,10 @@ __all__ = ["judged"]
 
 # Where all ranks fail alike, the first has the word; the others wait this long for it to take it.
 _GRACE_SECONDS = 0.5
-_LOST = re.compile(r"gloo|NCCL|connection|broken pipe|timed out|timeout", re.IGNORECASE)
-# What is said of one that doesn't answer; a library that fails by itself says other things.
-_GONE = re.compile(
-    r"connection|closed|reset|broken pipe|timed out|timeout|recv|remote|abort", re.IGNORECASE
-)
+_NO_ANSWER = "connection|broken pipe|timed out|timeout"
+_LOST = re.compile(f"gloo|NCCL|{_NO_ANSWER}", re.IGNORECASE)
+# Of those, what is said where another is gone; a library that fails by itself says other things.
+_GONE = re.compile(f"{_NO_ANSWER}|closed|reset|recv|remote|abort", re.IGNORECASE)
 
 # An error of all ranks that already tells which of them is to blame.
 _RANK = re.compile(r"rank \d+\b")

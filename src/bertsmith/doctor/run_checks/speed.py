@@ -28,7 +28,7 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _waiting(measures: RunMeasures) -> Iterator[Finding]:
-    share = measures.median("waiting_share")
+    share = measures.run.median("waiting_share")
     if share is None:
         return
     store = shlex.quote(measures.store)
@@ -49,7 +49,7 @@ def _waiting(measures: RunMeasures) -> Iterator[Finding]:
 
 
 def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
-    share = measures.median("mfu")
+    share = measures.run.median("mfu")
     if share is None:
         return
     hidden = measures.hidden_size if measures.is_pretraining else _hidden_size_of_tuning(measures)

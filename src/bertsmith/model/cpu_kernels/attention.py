@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
 from bertsmith.model.cpu_kernels.head_attention import (
     AttendedBatch,
     HeadAttention,
@@ -19,7 +20,6 @@ from bertsmith.model.cpu_kernels.head_attention import (
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     call,
-    first_derivatives,
     is_wide,
     must_agree,
     quiet,

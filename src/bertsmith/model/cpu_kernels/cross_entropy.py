@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertsmith.model.cpu_kernels.running import call, empty, first_derivatives, in_rows, is_wide
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
+from bertsmith.model.cpu_kernels.running import call, empty, in_rows, is_wide
 
 __all__ = ["check_labels", "cross_entropy_sums"]
 

@@ -9,13 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertsmith.model.cpu_kernels.running import (
-    HashedDropout,
-    call,
-    first_derivatives,
-    has_cpu_kernels,
-    is_wide,
-)
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
+from bertsmith.model.cpu_kernels.running import HashedDropout, call, has_cpu_kernels, is_wide
 
 __all__ = ["can_drop", "hashed_dropout"]
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     ask,
     call,
     empty,
-    first_derivatives,
     has_cpu_kernels,
     is_plain_float32,
     is_wide,

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.head_attention import AttendedBatch
 from bertsmith.model.cpu_kernels.running import (
@@ -21,7 +22,6 @@ from bertsmith.model.cpu_kernels.running import (
     ask,
     call,
     empty,
-    first_derivatives,
     is_plain_float32,
     is_wide,
     must_agree,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
 from bertsmith.model.cpu_kernels.multiplying import (
     input_gradient,
     multiply,
@@ -15,13 +16,7 @@ from bertsmith.model.cpu_kernels.multiplying import (
     weight_gradient,
     whole_blocks,
 )
-from bertsmith.model.cpu_kernels.running import (
-    call,
-    first_derivatives,
-    must_agree,
-    quiet,
-    thread_sums,
-)
+from bertsmith.model.cpu_kernels.running import call, must_agree, quiet, thread_sums
 
 __all__ = ["feed_forward", "feed_forward_and_values"]
 

@@ -5,14 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertsmith.model.cpu_kernels.running import (
-    call,
-    first_derivatives,
-    is_wide,
-    must_agree,
-    quiet,
-    thread_sums,
-)
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
+from bertsmith.model.cpu_kernels.running import call, is_wide, must_agree, quiet, thread_sums
 
 __all__ = ["gelu"]
 

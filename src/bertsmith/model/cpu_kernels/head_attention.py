@@ -10,12 +10,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
 from bertsmith.model.cpu_kernels.float_products import has_float_products
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     ask,
     call,
-    first_derivatives,
     is_wide,
     quiet,
     thread_sums,

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
 from bertsmith.model.cpu_kernels.float_products import fits_floats
 from bertsmith.model.cpu_kernels.multiplying import input_gradient, multiply, weight_gradient
-from bertsmith.model.cpu_kernels.running import first_derivatives, must_agree
+from bertsmith.model.cpu_kernels.running import must_agree
 from bertsmith.model.cpu_kernels.tiles import fits_tiles
 
 __all__ = ["biased_product", "product", "product_and_values"]

@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
 from bertsmith.model.cpu_kernels.running import (
     HashedDropout,
     call,
     empty,
-    first_derivatives,
     is_wide,
     must_agree,
     quiet,

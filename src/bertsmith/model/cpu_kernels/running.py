@@ -1,12 +1,10 @@
 """Calling the C kernels with tensors."""
 
 import ctypes
-import functools
 import operator
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +18,6 @@ __all__ = [
     "ask",
     "call",
     "empty",
-    "first_derivatives",
     "has_cpu_kernels",
     "in_rows",
     "is_in_rows",
@@ -125,27 +122,6 @@ class HashedDropout:
     def numbers(self) -> tuple[int, int, float]:
         """Seed, threshold and scale, as kernels take them."""
         return self.seed, self.threshold, self.scale
-
-
-def first_derivatives(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Marks the `backward` of a function that kernels compute: derivatives of it aren't to be had.
-
-    PyTorch's own mark of this kind lets `torch.autograd.grad` drop them without a word.
-
-    Raises:
-        RuntimeError: in backward, where derivatives are to be derived (`create_graph=True`).
-    """
-
-    @functools.wraps(backward)
-    def once(ctx: Any, *gradients: Tensor) -> Any:
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                "derivatives of derivatives (create_graph=True) don't go through the C kernels: "
-                "start Python with BERTSMITH_CPU_KERNELS=off"
-            )
-        return backward(ctx, *gradients)
-
-    return once
 
 
 def empty(*shape: int) -> Tensor:

@@ -12,15 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertsmith.model.cpu_kernels.running import (
-    ask,
-    call,
-    empty,
-    first_derivatives,
-    in_rows,
-    must_agree,
-    quiet,
-)
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
+from bertsmith.model.cpu_kernels.running import ask, call, empty, in_rows, must_agree, quiet
 from bertsmith.model.cpu_kernels.tiles import has_tiles, is_packable, takes_values
 
 __all__ = ["check_vocabulary", "fits_vocabulary", "vocabulary_logits"]

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from bertsmith.model.cpu_kernels.cross_entropy import check_labels
-from bertsmith.model.cpu_kernels.running import ask, call, empty, first_derivatives, quiet
+from bertsmith.model.cpu_kernels.derivatives import first_derivatives
+from bertsmith.model.cpu_kernels.running import ask, call, empty, quiet
 from bertsmith.model.cpu_kernels.vocabulary import check_vocabulary
 
 __all__ = ["vocabulary_cross_entropy"]
