@@ -27,6 +27,7 @@ from bertsmith.tasks import FinetuneRecipe, finetune
 from bertsmith.training import (
     Interrupted,
     PretrainRecipe,
+    distributed,
     evaluation,
     pretrain,
     pretraining,
@@ -122,6 +123,8 @@ def do(job):
             stop_after(job["stop_at"])
         if "stop_in" in job:
             stop_in(*job["stop_in"])
+    if "silent" in job:
+        distributed._SILENT_SECONDS = job["silent"]
     if "bad_from" in job:
         skip_from(job["bad_from"])
     try:

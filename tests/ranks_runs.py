@@ -46,10 +46,10 @@ def make_store(folder):
     return folder / "store"
 
 
-def torchrun(*arguments, processes=2, rendezvous=ONE_MACHINE):
-    """Starts torchrun on what `python` would be given."""
+def torchrun(*arguments, processes=2, rendezvous=ONE_MACHINE, within=()):
+    """Starts torchrun on what `python` would be given, by the command `within`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", *rendezvous,
+        [*within, sys.executable, "-m", "torch.distributed.run", *rendezvous,
          "--nproc-per-node", str(processes), *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # As the test's own processes see the machine: no GPU, and sums of one thread.

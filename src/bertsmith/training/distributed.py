@@ -22,13 +22,16 @@ from bertsmith.errors import BertsmithError, RecipeError, WorkerError
 from bertsmith.training.failures import judged
 from bertsmith.training.gloo import quiet_gloo, wait_for_gloo_threads
 from bertsmith.training.interruption import Interrupted
+from bertsmith.training.network import Machine, choose_network, notice_lost_machines
 
 __all__ = ["Ranks", "joined_ranks"]
 
 T = TypeVar("T")
 
-# How long a process waits for the others. Where one dies its connections close, and nobody waits.
+# How long a process waits for the others. Where one dies its connections close, and nobody waits;
+# a machine without power or network closes none, and may be silent for so long.
 _TIMEOUT = timedelta(minutes=30)
+_SILENT_SECONDS = 120
 # What one group left in the store must not be found by the next one, of the same processes or of
 # those that torchrun started in their place.
 _groups = count()
@@ -145,14 +148,15 @@ def joined_ranks() -> Iterator[Ranks]:
         yield Ranks(device=torch.device(device))
         return
     ranks = Ranks(_from_environment("RANK"), world_size, local_rank, _device(local_rank))
-    store = _join(ranks)
+    store = _met(ranks)
     try:
+        _join(ranks, store)
         yield ranks
     except Interrupted:
         _leave(ranks)
         raise
     except Exception as error:
-        raise judged(error, ranks.rank, store) from error
+        raise judged(error, ranks.rank, PrefixStore("failures", store)) from error
     else:
         _leave(ranks)
     finally:
@@ -166,25 +170,39 @@ def _leave(ranks: Ranks) -> None:
     dist.destroy_process_group()
 
 
-def _join(ranks: Ranks) -> Store:
+def _met(ranks: Ranks) -> Store:
+    """The store in which the processes tell each other things."""
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         if name not in os.environ:
             raise WorkerError(f"{name} is not set", fix="start the processes with torchrun")
+    try:
+        found, _, _ = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
+    except (RuntimeError, ValueError) as error:
+        raise _not_found(error) from error
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return PrefixStore(f"bertsmith/{attempt}/{next(_groups)}", found)
+
+
+def _join(ranks: Ranks, store: Store) -> None:
+    """Makes the group of all processes."""
     backend = "gloo"
     if ranks.device.type == "cuda":
         torch.cuda.set_device(ranks.device)
         backend = "cpu:gloo,cuda:nccl"
     try:
-        found, rank, world_size = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        store = PrefixStore(f"bertsmith/{attempt}/{next(_groups)}", found)
+        machine = Machine.of(ranks.rank, ranks.world_size, ranks.local_rank)
+        choose_network(PrefixStore("network", store), machine)
         with quiet_gloo():
             dist.init_process_group(
-                backend, store=store, rank=rank, world_size=world_size, timeout=_TIMEOUT
+                backend, store=store, rank=ranks.rank, world_size=ranks.world_size, timeout=_TIMEOUT
             )
     except (RuntimeError, ValueError) as error:
-        raise WorkerError(f"the processes don't find each other ({error})") from error
-    return PrefixStore("failures", store)
+        raise _not_found(error) from error
+    notice_lost_machines(_SILENT_SECONDS)
+
+
+def _not_found(error: Exception) -> WorkerError:
+    return WorkerError(f"the processes don't find each other ({error})")
 
 
 def _device(local_rank: int) -> torch.device:

@@ -17,6 +17,9 @@ __all__ = ["judged"]
 _GRACE_SECONDS = 0.5
 _NO_ANSWER = "connection|broken pipe|timed out|timeout"
 _LOST = re.compile(f"gloo|NCCL|{_NO_ANSWER}", re.IGNORECASE)
+# A machine without power or network closes no connection.
+_SILENT = re.compile("timed out|timeout|no route|unreachable", re.IGNORECASE)
+_ADDRESS = re.compile(r"\[([\d.]+|[\da-f:]+:[\da-f:]+)\]:\d", re.IGNORECASE)
 # Of those, what is said where another is gone; a library that fails by itself says other things.
 _GONE = re.compile(f"{_NO_ANSWER}|closed|reset|recv|remote|abort", re.IGNORECASE)
 
@@ -46,8 +49,13 @@ def judged(error: Exception, rank: int, store: Store) -> Exception:
         # Of NCCL's lines the last says what failed; the first is where in its source.
         last = str(error).strip().splitlines()[-1:]
         is_gone = _GONE.search(str(error)) is not None
-        what = "another process of this run has ended"
-        if not is_gone:
+        what = f"another process of this run{_place(str(error))} has ended"
+        if _SILENT.search(str(error)):
+            what = (
+                f"another process of this run{_place(str(error))} no longer answers, "
+                "its machine or network may have failed"
+            )
+        elif not is_gone:
             what = f"the processes of this run can't reach each other ({''.join(last)})"
         return WorkerError(
             what,
@@ -65,6 +73,14 @@ def _is_first_to_fail(store: Store) -> bool:
         return bool(store.add("count", 1) == 1)
     except RuntimeError:  # the store was in the process that is gone
         return True
+
+
+def _place(said: str) -> str:
+    """Which machine it is about, where it isn't this one."""
+    found = _ADDRESS.search(said)
+    if found is None or found[1].startswith("127.") or found[1] == "::1":
+        return ""
+    return f" at {found[1]}"
 
 
 def _is_lost(error: Exception) -> bool:

@@ -169,6 +169,21 @@ def test_a_library_that_fails_by_itself_is_quoted(process):
     assert line.startswith("rank 0: another process of this run has ended; the same command")
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [("Read error [10.0.0.2]:2163: Connection timed out", " at 10.0.0.2 no longer answers"),
+     ("Read error [10.0.0.2]:2163: No route to host", " at 10.0.0.2 no longer answers"),
+     ("Timed out waiting 1800000ms for recv operation to complete", " no longer answers"),
+     ("Read error [fd00::2]:2163: Connection reset by peer", " at fd00::2 has ended"),
+     ("Read error [127.0.0.1]:2163: Connection reset by peer", " has ended"),
+     ("Read error [::1]:2163: Connection reset by peer", " has ended")],
+)  # fmt: skip
+def test_a_machine_that_is_lost_is_named(process, error, line):
+    said = f"[/gloo/transport/tcp/pair.cc:537] {error}. This is typically caused by a remote worker"
+    judgement = str(judged(RuntimeError(said), 0, HashStore()))
+    assert judgement.startswith(f"rank 0: another process of this run{line}")
+
+
 def test_an_error_of_the_program_stays_what_it_is(process):
     error = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
     assert judged(error, 0, HashStore()) is error
