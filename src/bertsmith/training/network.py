@@ -12,6 +12,7 @@ import struct
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from torch.distributed.distributed_c10d import Store
@@ -28,6 +29,8 @@ _ANSWER = timedelta(minutes=5)
 _ASK_SECONDS = 10
 
 _SIOCGIFADDR = 0x8915  # linux/sockios.h
+# Addresses of a link alone say nothing without its name.
+_IPV6, _LINK = Path("/proc/net/if_inet6"), "20"
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,9 @@ def choose_network(store: Store, machine: Machine) -> None:
     if machine.total == 1:
         return
     address = _own_address(store, machine)
-    for interface, its_address in _interfaces().items():
-        if its_address == address:
-            os.environ.setdefault(_CHOICE, interface)
+    interfaces = _interfaces()
+    if address in interfaces:
+        os.environ.setdefault(_CHOICE, interfaces[address])
     with closing(_listener(address)) as listener:
         if machine.is_first:
             port = listener.getsockname()[1]
@@ -86,7 +89,7 @@ def choose_network(store: Store, machine: Machine) -> None:
             fault,
             fix="every TCP port has to be open between the machines; where they have several "
             f"networks, set {_CHOICE} on each to its interface of the one to take "
-            f"(here: {', '.join(_interfaces())})",
+            f"(here: {', '.join(dict.fromkeys(interfaces.values()))})",
         )
 
 
@@ -119,12 +122,13 @@ def notice_lost_machines(seconds: int) -> None:
 def _own_address(store: Store, machine: Machine) -> str:
     """The address at which the others find this machine."""
     chosen = os.environ.get(_CHOICE, "").split(",")[0]
-    if chosen and chosen not in (name for _, name in socket.if_nameindex()):
+    names = [name for _, name in socket.if_nameindex()]
+    if chosen and chosen not in names:
         raise WorkerError(
-            f"{_CHOICE}: this machine has no interface {chosen!r}",
-            fix=f"it has {', '.join(name for _, name in socket.if_nameindex())}",
+            f"{_CHOICE}: this machine has no interface {chosen!r}", fix=f"it has {', '.join(names)}"
         )
-    address = _interfaces().get(chosen) or _address_towards(os.environ["MASTER_ADDR"])
+    its_addresses = [address for address, name in _interfaces().items() if name == chosen]
+    address = (its_addresses or [_address_towards(os.environ["MASTER_ADDR"])])[0]
     if machine.is_first:
         store.set(f"address/{machine.number}", address)
     others = _of_all(store, "address", machine.total)
@@ -185,12 +189,17 @@ def _is_loopback(address: str) -> bool:
 
 
 def _interfaces() -> dict[str, str]:
-    """The first IPv4 address of every interface of this machine, by name."""
+    """The addresses of this machine, and the interface of each."""
     found = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for _, name in socket.if_nameindex():
             with suppress(OSError):  # it has none
                 question = struct.pack("256s", name.encode()[:15])
                 answer = fcntl.ioctl(any_socket.fileno(), _SIOCGIFADDR, question)
-                found[name] = socket.inet_ntoa(answer[20:24])
+                found[socket.inet_ntoa(answer[20:24])] = name
+    with suppress(OSError):  # this system knows no IPv6
+        for line in _IPV6.read_text().splitlines():
+            address, _, _, scope, _, name = line.split()
+            if scope != _LINK:
+                found[str(IPv6Address(int(address, 16)))] = name
     return found

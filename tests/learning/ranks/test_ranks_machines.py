@@ -27,7 +27,8 @@ pytestmark = [
         reason="needs root, ip (iproute2) and unshare",
     ),
 ]
-NAMES, ADDRESSES = ("nodea", "nodeb"), ("10.77.0.1", "10.77.0.2")
+NAMES = ("nodea", "nodeb")
+ADDRESSES = {4: ("10.77.0.1/24", "10.77.0.2/24"), 6: ("fd77::1/64", "fd77::2/64")}
 RENDEZVOUS = {
     "c10d": ["--rdzv-backend", "c10d", "--rdzv-id", "7", "--rdzv-endpoint", "nodea:29500"],
     "static": ["--master-addr", "nodea", "--master-port", "29500"],
@@ -41,7 +42,12 @@ def ip(*words):
 
 
 @pytest.fixture
-def machines(tmp_path):
+def addresses(request):
+    return ADDRESSES[getattr(request, "param", 4)]
+
+
+@pytest.fixture
+def machines(addresses, tmp_path):
     """The commands that run others on the first machine, and on the second."""
     spaces = [f"bertsmith-{os.getpid()}-{name}" for name in NAMES]
     try:
@@ -54,11 +60,13 @@ def machines(tmp_path):
         ip("link", "add", *ends[:4], "type", "veth", "peer", *ends[4:])
         within = []
         for number, space in enumerate(spaces):
-            ip("-n", space, "address", "add", f"{ADDRESSES[number]}/24", "dev", "net0")
+            # IPv6 else waits a second, to see whether somebody has that address already.
+            at_once = ["nodad"] if ":" in addresses[number] else []
+            ip("-n", space, "address", "add", addresses[number], "dev", "net0", *at_once)
             for device in ("lo", "net0"):
                 ip("-n", space, "link", "set", device, "up")
             hosts = tmp_path / f"hosts-{number}"
-            own, other = NAMES[number], f"{ADDRESSES[1 - number]} {NAMES[1 - number]}"
+            own, other = NAMES[number], f"{_host(addresses[1 - number])} {NAMES[1 - number]}"
             hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {own}\n{other}\n")
             within.append(
                 ["ip", "netns", "exec", space, "unshare", "--uts", "--mount",
@@ -68,6 +76,10 @@ def machines(tmp_path):
     finally:
         for space in spaces:
             subprocess.run(["ip", "netns", "delete", space], check=False, capture_output=True)
+
+
+def _host(address):
+    return address.split("/")[0]
 
 
 def start(machines, backend, *arguments):
@@ -82,7 +94,9 @@ def start(machines, backend, *arguments):
     ]
 
 
-@pytest.mark.parametrize("backend", ["c10d", "static"])
+@pytest.mark.parametrize(
+    ("backend", "addresses"), [("c10d", 4), ("static", 6)], indirect=["addresses"]
+)
 def test_machines_whose_own_name_is_127_0_1_1(store, alone, machines, tmp_path, backend):
     """Gloo would listen there, where no other machine finds it."""
     steps = f"training.num_steps={NUM_STEPS}"
@@ -92,7 +106,9 @@ def test_machines_whose_own_name_is_127_0_1_1(store, alone, machines, tmp_path, 
     assert_close(alone, tmp_path / "run")
 
 
-def test_a_machine_that_vanishes_is_noticed_and_the_run_goes_on(store, machines, tmp_path):
+def test_a_machine_that_vanishes_is_noticed_and_the_run_goes_on(
+    store, addresses, machines, tmp_path
+):
     """Without power or network it closes no connection, and nobody would hear of it."""
     changes = ["training.num_steps=100000", "training.checkpoint_every_seconds=0.5"]
     lost = job(store, tmp_path / "run", silent=6)
@@ -105,7 +121,7 @@ def test_a_machine_that_vanishes_is_noticed_and_the_run_goes_on(store, machines,
     for rank, machine in enumerate((first, second)):
         code, _, err = outcome(machine, seconds=60)
         assert code != 0
-        other = f"another process of this run at {ADDRESSES[1 - rank]}"
+        other = f"another process of this run at {_host(addresses[1 - rank])}"
         assert f"WorkerError: rank {rank}: {other} no longer answers" in err
     last = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
     ip("-n", machines[1][3], "link", "set", "net0", "up")
