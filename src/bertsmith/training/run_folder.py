@@ -54,6 +54,7 @@ class RunFolder:
         self.checkpoints_path = path / CHECKPOINTS
         self.metrics_path = path / "metrics.jsonl"
         self.recipe_path = path / "recipe.yaml"
+        self.lock_path = path / ".lock"
         #: Which store's files were compared with their hashes, and when they were written.
         self.store_stamps_path = path / ".store.json"
         self.listeners: Sequence[Callable[[str, int, Mapping[str, Any]], None]] = ()
@@ -81,8 +82,7 @@ class RunFolder:
             )
         made = make_folder(self.path)
         is_new = not self.recipe_path.exists()
-        lock_path = self.path / ".lock"
-        with locked(lock_path, warn) as is_ours:
+        with locked(self.lock_path, warn) as is_ours:
             if not is_ours:
                 raise TrainingError(
                     "another run is writing into this folder",
@@ -98,7 +98,7 @@ class RunFolder:
                 if is_new and self._is_unused():
                     if self.recipe_path.exists():  # or the folder holds something else
                         remove_start(self.path)
-                    lock_path.unlink()
+                    self.lock_path.unlink()
                     with suppress(OSError):  # not empty: other files are here
                         for folder in made:
                             folder.rmdir()

@@ -1,16 +1,21 @@
 """The folder of a run that several processes work on: one writes."""
 
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bertsmith.errors import CheckpointError
+from bertsmith.errors import CheckpointError, TrainingError
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.run_folder import RunFolder
 
 __all__ = ["FollowedRun", "held_run", "last_good_checkpoint"]
+
+# Disks of networks show late what another machine has made.
+_SEEN_SECONDS, _PAUSE_SECONDS = 10.0, 0.1
 
 
 class FollowedRun(RunFolder):
@@ -55,7 +60,7 @@ def held_run(output: Path, ranks: Ranks, warn: Callable[[str], None]) -> Iterato
         warn: is told where the disk has no locks.
 
     Raises:
-        TrainingError: it is no folder, or another run is writing into it.
+        TrainingError: it is no folder, another run is writing into it, or not all ranks see it.
     """
     with ExitStack() as stack:
 
@@ -65,7 +70,22 @@ def held_run(output: Path, ranks: Ranks, warn: Callable[[str], None]) -> Iterato
             return run
 
         run = ranks.on_first(open_and_lock)
+        _require_shared(run, ranks)
         yield run if ranks.is_first else FollowedRun(run)
+
+
+def _require_shared(run: RunFolder, ranks: Ranks) -> None:
+    """Sees that the folder which the first rank locks is the one that the others see."""
+    deadline = time.monotonic() + _SEEN_SECONDS
+    while not (is_seen := run.lock_path.exists()) and time.monotonic() < deadline:
+        time.sleep(_PAUSE_SECONDS)
+    machines = ranks.gather(None if is_seen else socket.gethostname())
+    for rank, machine in enumerate(machines):
+        if machine is not None:
+            raise TrainingError(
+                f"rank {rank} ({machine}) doesn't see {run.path}, where rank 0 writes",
+                fix="give a folder on a disk that all machines share",
+            )
 
 
 def last_good_checkpoint(

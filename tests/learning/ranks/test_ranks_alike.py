@@ -102,6 +102,19 @@ def test_a_machine_without_a_compiler(store, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_folder_that_is_not_shared(store, tmp_path):
+    """A disk of each machine's own, or a relative path and different working folders."""
+    machines = [tmp_path / name for name in ("first", "second")]
+    for folder in machines:
+        folder.mkdir()
+    command = [sys.executable, *pretrain(store, "run")]
+    line = refusal(*(["--no-python", "env", "-C", folder, *command] for folder in machines))
+    told = f"rank 1 ({socket.gethostname()}) doesn't see run, where rank 0 writes"
+    assert line == f"{told}; give a folder on a disk that all machines share"
+    assert not any(list(folder.iterdir()) for folder in machines)
+
+
+@pytest.mark.slow
 def test_replicas_that_drift_apart_are_one_again(store, tmp_path):
     """Something went wrong on one, once: told at the evaluation after it, and mended there."""
     script = changed(
