@@ -81,8 +81,11 @@ def ranks_of(process):
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     found = {}
     for child in children:
-        environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
-        for entry in environment:
+        try:
+            environment = Path(f"/proc/{child}/environ").read_bytes()
+        except OSError:  # it has ended since
+            continue
+        for entry in environment.split(b"\0"):
             if entry.startswith(b"RANK="):
                 found[int(entry[5:])] = int(child)
     return found

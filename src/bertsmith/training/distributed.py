@@ -179,7 +179,11 @@ def _met(ranks: Ranks) -> Store:
         found, _, _ = next(iter(rendezvous("env://", timeout=_TIMEOUT)))
     except (RuntimeError, ValueError) as error:
         raise _not_found(error) from error
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    attempt = "0"
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        # The launcher has the store, which outlives the processes. Where rank 0 has it, processes
+        # of a machine that has come later count other attempts.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return PrefixStore(f"bertsmith/{attempt}/{next(_groups)}", found)
 
 

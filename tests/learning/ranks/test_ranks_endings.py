@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,72 @@ def test_a_thread_that_is_late_with_its_tensors_aborts_nothing(tmp_path, monkeyp
     code, out, err = outcome(torchrun(folder / "late_threads_job.py"))
     assert code == 0, err
     assert sorted(out.split("\n")) == ["", "late", "late"]
+
+
+@pytest.mark.slow
+def test_machines_come_and_go(store, tmp_path, monkeypatch):
+    """torchrun begins anew with those that are there, and the run goes on, each time."""
+    # Else torchrun's own processes wait for each other when one comes later than the others.
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
+    steps = ["training.num_steps=100000", "training.global_batch_size=64"]
+    changes = [*steps, "training.checkpoint_every_seconds=0.5"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    patience = "last_call_timeout=3,keep_alive_interval=1,keep_alive_max_attempt=3"
+    machines = []
+
+    def start(is_host):
+        conf = f"is_host={is_host},{patience}"
+        rendezvous = ["--nnodes", "1:2", "--max-restarts", "3", "--rdzv-backend", "c10d",
+                      "--rdzv-id", "7", "--rdzv-endpoint", endpoint,
+                      "--rdzv-conf", conf]  # fmt: skip
+        command = command_line(store, tmp_path / "run", *changes)
+        machines.append(torchrun(*command, processes=1, rendezvous=rendezvous))
+        return machines[-1]
+
+    def kill(machine):
+        """With its rank, which would wait for a machine that is gone."""
+        ranks = ranks_of(machine).values() if machine.poll() is None else ()
+        machine.kill()
+        for rank in ranks:
+            os.kill(rank, signal.SIGKILL)
+
+    def num_steps():
+        log = tmp_path / "run" / "metrics.jsonl"
+        return log.read_text().count('"train"') if log.exists() else 0
+
+    def wait_for_others():
+        """Until the first machine has another process, and that has made updates."""
+        before = ranks_of(first)
+        wait_until(lambda: ranks_of(first) not in ({}, before), first)
+        begun = num_steps()
+        wait_until(lambda: num_steps() > begun + 5, first)
+
+    try:
+        first, second = start(1), start(0)
+        wait_until(lambda: list((tmp_path / "run" / "checkpoints").glob("step-*")), first)
+        kill(second)
+        wait_for_others()
+        start(0)
+        wait_for_others()
+        first.send_signal(signal.SIGTERM)
+        _, _, err = outcome(first, seconds=60)
+    finally:
+        for machine in machines:
+            kill(machine)
+            machine.communicate()
+    told = [line.split(": ", 1)[1] for line in said(err)]
+    assert told[0].startswith("rank 0: another process of this run has ended")
+    assert told[1].startswith("this run goes on with 1 process, not 2")
+    assert told[2].startswith("stopped after step ")
+    assert told[3].startswith("this run goes on with 2 processes, not 1")
+    assert told[4].startswith("stopped after step ")
+    assert len(told) == 5
+    # The same global batches, whoever was there.
+    found = losses(tmp_path / "run")
+    alone = job(store, tmp_path / "alone", stop_at=len(found), by=0)
+    alone["changes"] += steps
+    do(alone)
+    for expected, (_, step, loss) in zip(losses(tmp_path / "alone"), found, strict=True):
+        assert (expected[1], expected[2]) == (step, pytest.approx(loss, rel=1e-4))
