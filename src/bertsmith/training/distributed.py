@@ -194,7 +194,7 @@ def _join(ranks: Ranks, store: Store) -> None:
         torch.cuda.set_device(ranks.device)
         backend = "cpu:gloo,cuda:nccl"
     try:
-        machine = Machine.of(ranks.rank, ranks.world_size, ranks.local_rank)
+        machine = Machine.of(ranks.rank, ranks.world_size)
         choose_network(PrefixStore("network", store), machine)
         with quiet_gloo():
             dist.init_process_group(
@@ -202,7 +202,8 @@ def _join(ranks: Ranks, store: Store) -> None:
             )
     except (RuntimeError, ValueError) as error:
         raise _not_found(error) from error
-    notice_lost_machines(_SILENT_SECONDS)
+    if machine.total > 1:
+        notice_lost_machines(_SILENT_SECONDS)
 
 
 def _not_found(error: Exception) -> WorkerError:

@@ -10,6 +10,7 @@ from torch.distributed.distributed_c10d import Store
 
 from bertsmith._process import let_speak
 from bertsmith.errors import BertsmithError, WorkerError
+from bertsmith.training.network import is_here
 
 __all__ = ["judged"]
 
@@ -78,7 +79,7 @@ def _is_first_to_fail(store: Store) -> bool:
 def _place(said: str) -> str:
     """Which machine it is about, where it isn't this one."""
     found = _ADDRESS.search(said)
-    if found is None or found[1].startswith("127.") or found[1] == "::1":
+    if found is None or is_here(found[1]):
         return ""
     return f" at {found[1]}"
 

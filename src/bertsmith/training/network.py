@@ -4,31 +4,33 @@ Gloo listens at the address that a machine's own name has. Many systems keep tha
 127.0.1.1, where no other machine finds it.
 """
 
+import array
 import fcntl
 import os
 import socket
 import stat
 import struct
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address
 from pathlib import Path
+from threading import Thread
 
 from torch.distributed.distributed_c10d import Store
 
 from bertsmith.errors import WorkerError
 
-__all__ = ["Machine", "choose_network", "notice_lost_machines"]
+__all__ = ["Machine", "choose_network", "is_here", "notice_lost_machines"]
 
 _CHOICE = "GLOO_SOCKET_IFNAME"
 # All have come by then, and have nothing else to do.
 _CONNECT_SECONDS = 20
 _ANSWER = timedelta(minutes=5)
-# The system answers for a process that is busy, or stopped.
 _ASK_SECONDS = 10
 
-_SIOCGIFADDR = 0x8915  # linux/sockios.h
+_SIOCGIFCONF = 0x8912  # linux/sockios.h; in the list an address stands 20 bytes behind a name of 16
+_ENTRY_BYTES, _MOST_ENTRIES = 40, 512
 # Addresses of a link alone say nothing without its name.
 _IPV6, _LINK = Path("/proc/net/if_inet6"), "20"
 
@@ -41,21 +43,18 @@ class Machine:
         number: of the machine, in [0, total). Where no launcher tells, every process is taken
             for a machine.
         total: number of machines.
-        is_first: whether the process is the first one there.
     """
 
     number: int
     total: int
-    is_first: bool
 
     @classmethod
-    def of(cls, rank: int, world_size: int, local_rank: int) -> "Machine":
+    def of(cls, rank: int, world_size: int) -> "Machine":
         """What torchrun says in the environment."""
         try:
-            number, total = (int(os.environ[f"GROUP_{name}"]) for name in ("RANK", "WORLD_SIZE"))
+            return cls(int(os.environ["GROUP_RANK"]), int(os.environ["GROUP_WORLD_SIZE"]))
         except (KeyError, ValueError):
-            return cls(rank, world_size, is_first=True)
-        return cls(number, total, is_first=local_rank == 0)
+            return cls(rank, world_size)
 
 
 def choose_network(store: Store, machine: Machine) -> None:
@@ -69,28 +68,34 @@ def choose_network(store: Store, machine: Machine) -> None:
         machine: of this process.
 
     Raises:
-        WorkerError: two machines don't reach each other; on all processes.
+        WorkerError: two machines don't reach each other, or one has no such network; on all
+            processes.
         RuntimeError: another process didn't come.
     """
     if machine.total == 1:
         return
-    address = _own_address(store, machine)
-    interfaces = _interfaces()
-    if address in interfaces:
-        os.environ.setdefault(_CHOICE, interfaces[address])
-    with closing(_listener(address)) as listener:
-        if machine.is_first:
+    is_first = store.add(f"first/{machine.number}", 1) == 1
+    fault, listener = "", None
+    try:
+        address = _own_address(store, machine, is_first)
+        if is_first:
+            listener = _listener(address)
             port = listener.getsockname()[1]
             store.set(f"port/{machine.number}", f"{address} {port} {socket.gethostname()}")
-            store.set(f"fault/{machine.number}", _fault(store, machine, address))
-        faults = _of_all(store, "fault", machine.total, _ANSWER)
-    for fault in filter(None, faults):
-        raise WorkerError(
-            fault,
-            fix="every TCP port has to be open between the machines; where they have several "
-            f"networks, set {_CHOICE} on each to its interface of the one to take "
-            f"(here: {', '.join(dict.fromkeys(interfaces.values()))})",
-        )
+            fault = _unreached(store, machine, address)
+    except (WorkerError, OSError) as error:
+        fault = f"machine {machine.number} ({socket.gethostname()}): {error}"
+        if is_first:  # the others wait for it
+            store.set(f"address/{machine.number}", "")
+            store.set(f"port/{machine.number}", "")
+    if is_first:
+        store.set(f"fault/{machine.number}", fault)
+    faults = _of_all(store, "fault", machine.total, _ANSWER)
+    if listener is not None:
+        listener.shutdown(socket.SHUT_RDWR)  # which ends the thread that accepts
+        listener.close()
+    for told in filter(None, [*faults, fault]):
+        raise WorkerError(told)
 
 
 def notice_lost_machines(seconds: int) -> None:
@@ -100,7 +105,7 @@ def notice_lost_machines(seconds: int) -> None:
     half an hour is over. To be called when connections are there; on Linux only.
 
     Args:
-        seconds: how long the other end may be silent.
+        seconds: how long the other end may be silent, or take nothing that is sent.
     """
     options = {
         "TCP_KEEPIDLE": min(_ASK_SECONDS, seconds),
@@ -119,37 +124,54 @@ def notice_lost_machines(seconds: int) -> None:
                         connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def _own_address(store: Store, machine: Machine) -> str:
-    """The address at which the others find this machine."""
+def is_here(address: str) -> bool:
+    """Whether an address is one of this machine's."""
+    return _is_loopback(address) or address in _interfaces()
+
+
+def _own_address(store: Store, machine: Machine, is_first: bool) -> str:
+    """The address at which Gloo listens here, and the others find this machine."""
     chosen = os.environ.get(_CHOICE, "").split(",")[0]
     names = [name for _, name in socket.if_nameindex()]
     if chosen and chosen not in names:
-        raise WorkerError(
-            f"{_CHOICE}: this machine has no interface {chosen!r}", fix=f"it has {', '.join(names)}"
-        )
-    its_addresses = [address for address, name in _interfaces().items() if name == chosen]
-    address = (its_addresses or [_address_towards(os.environ["MASTER_ADDR"])])[0]
-    if machine.is_first:
+        raise WorkerError(f"{_CHOICE}: there is no interface {chosen!r}; it has {', '.join(names)}")
+    address = _first_address(chosen) or _address_towards(os.environ["MASTER_ADDR"])
+    if is_first:
         store.set(f"address/{machine.number}", address)
     others = _of_all(store, "address", machine.total)
-    if _is_loopback(address) and not chosen:
+    if chosen:
+        return address
+    if _is_loopback(address):
         # The first machine calls itself so; the way to another shows what it is for them.
-        elsewhere = [other for other in others if not _is_loopback(other)]
+        elsewhere = [other for other in others if other and not _is_loopback(other)]
         if elsewhere:
             address = _address_towards(elsewhere[0])
-    return address
+    interface = _interfaces().get(address, "")
+    # Gloo takes an interface's first address, whichever was meant.
+    first = _first_address(interface)
+    if not first or _is_loopback(first) != _is_loopback(address):
+        return address
+    os.environ.setdefault(_CHOICE, interface)
+    return first
 
 
-def _fault(store: Store, machine: Machine, address: str) -> str:
+def _unreached(store: Store, machine: Machine, address: str) -> str:
     """What is wrong with the ways from this machine to the others; "" where nothing is."""
-    for number, other in enumerate(_of_all(store, "port", machine.total)):
+    others = _of_all(store, "port", machine.total, _ANSWER)
+    for number in range(machine.number, machine.number + machine.total):  # not all the same first
+        other = others[number % machine.total]
+        if not other:
+            continue
         host, port, name = other.split(" ", 2)
         try:
             socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
         except OSError as error:
             return (
-                f"machine {machine.number} ({socket.gethostname()}, {address}) can't reach "
-                f"machine {number} ({name}, {host}): {error.strerror or error}"
+                f"machine {machine.number} ({socket.gethostname()}, {address}) can't reach machine "
+                f"{number % machine.total} ({name}, {host}): {error.strerror or error}; every TCP "
+                "port has to be open between the machines; where they have several networks, set "
+                f"{_CHOICE} on each to its interface of the one to take (there: "
+                f"{', '.join(dict.fromkeys(_interfaces().values()))})"
             )
     return ""
 
@@ -163,9 +185,17 @@ def _of_all(store: Store, kind: str, total: int, within: timedelta | None = None
 
 
 def _listener(address: str) -> socket.socket:
-    """Takes connections that nobody looks at: they are tried, no more."""
+    """Takes connections, and closes them at once: they are tried, no more."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, 0), family=family, backlog=socket.SOMAXCONN)
+    listener = socket.create_server((address, 0), family=family, backlog=socket.SOMAXCONN)
+
+    def accept() -> None:
+        with suppress(OSError):  # it is shut
+            while True:
+                listener.accept()[0].close()
+
+    Thread(target=accept, daemon=True).start()
+    return listener
 
 
 def _address_towards(host: str) -> str:
@@ -181,22 +211,30 @@ def _address_towards(host: str) -> str:
                 error = raised
     except OSError as raised:
         error = raised
-    raise WorkerError(f"this machine finds no way to {host} ({error})") from error
+    raise WorkerError(f"finds no way to {host} ({error})") from error
 
 
 def _is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
+def _first_address(interface: str) -> str:
+    """The address that Gloo takes of an interface; "" where there is none."""
+    return next((address for address, name in _interfaces().items() if name == interface), "")
+
+
 def _interfaces() -> dict[str, str]:
-    """The addresses of this machine, and the interface of each."""
+    """The addresses of this machine, and the interface of each: IPv4 first."""
     found = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        for _, name in socket.if_nameindex():
-            with suppress(OSError):  # it has none
-                question = struct.pack("256s", name.encode()[:15])
-                answer = fcntl.ioctl(any_socket.fileno(), _SIOCGIFADDR, question)
-                found[socket.inet_ntoa(answer[20:24])] = name
+    entries = array.array("B", bytes(_ENTRY_BYTES * _MOST_ENTRIES))
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        question = struct.pack("iL", len(entries), entries.buffer_info()[0])
+        answer = fcntl.ioctl(any_socket.fileno(), _SIOCGIFCONF, question)
+        used = struct.unpack("iL", answer)[0]
+        for start in range(0, used, _ENTRY_BYTES):
+            entry = entries[start : start + _ENTRY_BYTES].tobytes()
+            name = entry[:16].split(b"\0")[0].decode().split(":")[0]  # eth0:1 is another of eth0
+            found[socket.inet_ntoa(entry[20:24])] = name
     with suppress(OSError):  # this system knows no IPv6
         for line in _IPV6.read_text().splitlines():
             address, _, _, scope, _, name = line.split()

@@ -1,5 +1,6 @@
 """The folder of a run that several processes work on: one writes."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +15,8 @@ from bertsmith.training.run_folder import RunFolder
 
 __all__ = ["FollowedRun", "held_run", "last_good_checkpoint"]
 
-# Disks of networks show late what another machine has made.
-_SEEN_SECONDS, _PAUSE_SECONDS = 10.0, 0.1
+# NFS shows what another machine has made up to half a minute late.
+_SEEN_SECONDS, _PAUSE_SECONDS = 35.0, 0.1
 
 
 class FollowedRun(RunFolder):
@@ -77,7 +78,8 @@ def held_run(output: Path, ranks: Ranks, warn: Callable[[str], None]) -> Iterato
 def _require_shared(run: RunFolder, ranks: Ranks) -> None:
     """Sees that the folder which the first rank locks is the one that the others see."""
     deadline = time.monotonic() + _SEEN_SECONDS
-    while not (is_seen := run.lock_path.exists()) and time.monotonic() < deadline:
+    # `Path.exists` raises where the folder may not be looked into.
+    while not (is_seen := os.access(run.lock_path, os.F_OK)) and time.monotonic() < deadline:
         time.sleep(_PAUSE_SECONDS)
     machines = ranks.gather(None if is_seen else socket.gethostname())
     for rank, machine in enumerate(machines):

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,8 @@ def test_machines_come_and_go(store, tmp_path, monkeypatch):
         ranks = ranks_of(machine).values() if machine.poll() is None else ()
         machine.kill()
         for rank in ranks:
-            os.kill(rank, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended since
+                os.kill(rank, signal.SIGKILL)
 
     def num_steps():
         log = tmp_path / "run" / "metrics.jsonl"

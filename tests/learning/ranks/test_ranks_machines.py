@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,14 +52,14 @@ def addresses(request):
 def machines(addresses, tmp_path):
     """The commands that run others on the first machine, and on the second."""
     spaces = [f"bertsmith-{os.getpid()}-{name}" for name in NAMES]
+    ends = [word for space in spaces for word in ("name", "net0", "netns", space)]
     try:
-        for space in spaces:
-            ip("netns", "add", space)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no network namespaces here: {error.stderr.decode().strip()}")
-    try:
-        ends = [word for space in spaces for word in ("name", "net0", "netns", space)]
-        ip("link", "add", *ends[:4], "type", "veth", "peer", *ends[4:])
+        try:
+            for space in spaces:
+                ip("netns", "add", space)
+            ip("link", "add", *ends[:4], "type", "veth", "peer", *ends[4:])
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"no network namespaces here: {error.stderr.decode().strip()}")
         within = []
         for number, space in enumerate(spaces):
             # IPv6 else waits a second, to see whether somebody has that address already.
@@ -75,6 +77,10 @@ def machines(addresses, tmp_path):
         yield within
     finally:
         for space in spaces:
+            left = subprocess.run(["ip", "netns", "pids", space], check=False, capture_output=True)
+            for process in left.stdout.split():  # where the test failed
+                with suppress(ProcessLookupError):
+                    os.kill(int(process), signal.SIGKILL)
             subprocess.run(["ip", "netns", "delete", space], check=False, capture_output=True)
 
 

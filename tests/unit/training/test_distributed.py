@@ -171,10 +171,10 @@ def test_a_library_that_fails_by_itself_is_quoted(process):
 
 @pytest.mark.parametrize(
     ("error", "line"),
-    [("Read error [10.0.0.2]:2163: Connection timed out", " at 10.0.0.2 no longer answers"),
-     ("Read error [10.0.0.2]:2163: No route to host", " at 10.0.0.2 no longer answers"),
+    [("Read error [192.0.2.7]:2163: Connection timed out", " at 192.0.2.7 no longer answers"),
+     ("Read error [192.0.2.7]:2163: No route to host", " at 192.0.2.7 no longer answers"),
      ("Timed out waiting 1800000ms for recv operation to complete", " no longer answers"),
-     ("Read error [fd00::2]:2163: Connection reset by peer", " at fd00::2 has ended"),
+     ("Read error [2001:db8::7]:2163: Connection reset by peer", " at 2001:db8::7 has ended"),
      ("Read error [127.0.0.1]:2163: Connection reset by peer", " has ended"),
      ("Read error [::1]:2163: Connection reset by peer", " has ended")],
 )  # fmt: skip

@@ -22,7 +22,7 @@ def environment(monkeypatch):
     for name in ("GLOO_SOCKET_IFNAME", "GROUP_RANK", "GROUP_WORLD_SIZE"):
         monkeypatch.setenv(name, "")  # so that what is set meanwhile is undone
         monkeypatch.delenv(name)
-    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     return monkeypatch
 
 
@@ -34,7 +34,7 @@ def store():
 
 
 def machines(total):
-    return [Machine(number, total, is_first=True) for number in range(total)]
+    return [Machine(number, total) for number in range(total)]
 
 
 def tell(store, number, port, fault=""):
@@ -50,21 +50,20 @@ def closed_port():
 
 
 def test_torchrun_says_which_machine_it_is(environment):
-    assert Machine.of(5, 8, 1) == Machine(5, 8, is_first=True)
+    assert Machine.of(5, 8) == Machine(5, 8)
     environment.setenv("GROUP_RANK", "1")
     environment.setenv("GROUP_WORLD_SIZE", "2")
-    assert Machine.of(5, 8, 1) == Machine(1, 2, is_first=False)
-    assert Machine.of(4, 8, 0) == Machine(1, 2, is_first=True)
+    assert Machine.of(5, 8) == Machine(1, 2)
 
 
 def test_one_machine_asks_nobody(store):
-    choose_network(store, Machine(0, 1, is_first=True))
+    choose_network(store, Machine(0, 1))
     assert store.num_keys() == 0
     assert "GLOO_SOCKET_IFNAME" not in os.environ
 
 
 def test_machines_agree(store):
-    together = [*machines(3), Machine(2, 3, is_first=False)]
+    together = [*machines(3), Machine(2, 3), Machine(0, 3)]
     with ThreadPoolExecutor(len(together)) as threads:
         list(threads.map(choose_network, [store] * len(together), together))
     assert os.environ["GLOO_SOCKET_IFNAME"] == LOOPBACK
@@ -80,7 +79,7 @@ def test_who_does_not_reach_another_names_it(store):
     assert str(failed.value).startswith(
         f"{words}: Connection refused; every TCP port has to be open"
     )
-    assert f"(here: {LOOPBACK}" in str(failed.value)
+    assert f"(there: {LOOPBACK}" in str(failed.value)
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -90,15 +89,26 @@ def test_all_hear_of_it(store, is_first):
         port = server.getsockname()[1]
         tell(store, 1, port, fault)
         if not is_first:
+            store.add("first/0", 1)
             tell(store, 0, port)
         with pytest.raises(WorkerError, match=re.escape(fault)):
-            choose_network(store, Machine(0, 2, is_first=is_first))
+            choose_network(store, Machine(0, 2))
 
 
-def test_an_interface_that_is_not_there(store, environment):
-    environment.setenv("GLOO_SOCKET_IFNAME", "eth77")
-    with pytest.raises(WorkerError, match=f"no interface 'eth77'; it has .*{LOOPBACK}"):
-        choose_network(store, machines(2)[0])
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [("GLOO_SOCKET_IFNAME", "eth77", f".* no interface 'eth77'; it has .*{LOOPBACK}"),
+     ("MASTER_ADDR", "no-such-machine.invalid", r"finds no way to no-such-machine\.invalid")],
+)  # fmt: skip
+def test_what_one_machine_lacks_is_told_on_all(store, environment, name, value, told):
+    """The others would wait for what it doesn't tell them."""
+    store.set("fault/0", "")
+    with environment.context() as machine_1:
+        machine_1.setenv(name, value)
+        with pytest.raises(WorkerError, match=f"^machine 1 .*: {told}"):
+            choose_network(store, Machine(1, 2))
+    with pytest.raises(WorkerError, match=f"^machine 1 .*: {told}"):
+        choose_network(store, Machine(0, 2))
 
 
 def test_what_the_user_chose_stays(store, environment):
@@ -109,10 +119,11 @@ def test_what_the_user_chose_stays(store, environment):
     assert os.environ["GLOO_SOCKET_IFNAME"] == LOOPBACK
 
 
-def test_a_first_machine_that_nobody_knows(store, environment):
-    environment.setenv("MASTER_ADDR", "no-such-machine.invalid")
-    with pytest.raises(WorkerError, match=r"finds no way to no-such-machine\.invalid"):
-        choose_network(store, machines(2)[0])
+def test_all_reach_a_machine_whose_queue_is_short(store, monkeypatch):
+    """As many may come at once as there are machines."""
+    monkeypatch.setattr(socket, "SOMAXCONN", 1)
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(choose_network, [store] * 12, machines(12)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")
