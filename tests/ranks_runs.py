@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -44,6 +45,13 @@ def make_store(folder):
     vocabulary = learn_vocabulary((document.text for document in corpus), size=150)
     write_store(corpus, Tokenizer(vocabulary, lowercase=True), folder / "store")
     return folder / "store"
+
+
+def free_port():
+    """A port of loopback's that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def torchrun(*arguments, processes=2, rendezvous=ONE_MACHINE, within=()):

@@ -18,11 +18,11 @@ __all__ = ["judged"]
 _GRACE_SECONDS = 0.5
 _NO_ANSWER = "connection|broken pipe|timed out|timeout"
 _LOST = re.compile(f"gloo|NCCL|{_NO_ANSWER}", re.IGNORECASE)
+# Of those, what is said where another is gone; a library that fails by itself says other things.
+_GONE = re.compile(f"{_NO_ANSWER}|closed|reset|recv|remote|abort", re.IGNORECASE)
 # A machine without power or network closes no connection.
 _SILENT = re.compile("timed out|timeout|no route|unreachable", re.IGNORECASE)
 _ADDRESS = re.compile(r"\[([\d.]+|[\da-f:]+:[\da-f:]+)\]:\d", re.IGNORECASE)
-# Of those, what is said where another is gone; a library that fails by itself says other things.
-_GONE = re.compile(f"{_NO_ANSWER}|closed|reset|recv|remote|abort", re.IGNORECASE)
 
 # An error of all ranks that already tells which of them is to blame.
 _RANK = re.compile(r"rank \d+\b")
@@ -47,16 +47,15 @@ def judged(error: Exception, rank: int, store: Store) -> Exception:
         time.sleep(_GRACE_SECONDS)
     let_speak(_is_first_to_fail(store))
     if _is_lost(error):
-        # Of NCCL's lines the last says what failed; the first is where in its source.
-        last = str(error).strip().splitlines()[-1:]
         is_gone = _GONE.search(str(error)) is not None
-        what = f"another process of this run{_place(str(error))} has ended"
+        other = f"another process of this run{_place(str(error))}"
         if _SILENT.search(str(error)):
-            what = (
-                f"another process of this run{_place(str(error))} no longer answers, "
-                "its machine or network may have failed"
-            )
-        elif not is_gone:
+            what = f"{other} no longer answers, its machine or network may have failed"
+        elif is_gone:
+            what = f"{other} has ended"
+        else:
+            # Of NCCL's lines the last says what failed; the first is where in its source.
+            last = str(error).strip().splitlines()[-1:]
             what = f"the processes of this run can't reach each other ({''.join(last)})"
         return WorkerError(
             what,

@@ -1,7 +1,5 @@
 """Several processes train as one does: DDP and FSDP2, on one machine and two, gone on by others."""
 
-import socket
-
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,6 +10,7 @@ from ranks_runs import (
     NUM_STEPS,
     assert_close,
     command_line,
+    free_port,
     job,
     losses,
     outcome,
@@ -77,9 +76,7 @@ def test_two_ranks_then_one_then_two(store, alone, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["c10d", "static"])
 def test_two_machines(store, alone, tmp_path, backend):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = {
         "c10d": ["--rdzv-id", "7", "--rdzv-endpoint", f"127.0.0.1:{port}"],
         "static": ["--master-addr", "127.0.0.1", "--master-port", str(port)],

@@ -15,7 +15,7 @@ from bertsmith.training.distributed import Ranks
 from bertsmith.training.parallel import choose_parallel
 from kernel_checks import needs_kernels
 from ranks_job import do
-from ranks_runs import SMALL, job, outcome, torchrun
+from ranks_runs import SMALL, free_port, job, outcome, torchrun
 
 STEPS = "training.num_steps=6"
 
@@ -37,9 +37,7 @@ def changed(folder, *lines):
 
 def on_two_machines(first, second):
     """Runs a command on each of two machines, of one rank each; returns their outcomes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     rendezvous = ["--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", port]
     machines = [
         torchrun(*command, processes=1, rendezvous=[*rendezvous, "--node-rank", str(rank)])

@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -17,6 +16,7 @@ from ranks_job import do
 from ranks_runs import (
     ONE_MACHINE,
     command_line,
+    free_port,
     job,
     losses,
     outcome,
@@ -145,9 +145,7 @@ def test_machines_come_and_go(store, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     steps = ["training.num_steps=100000", "training.global_batch_size=64"]
     changes = [*steps, "training.checkpoint_every_seconds=0.5"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    endpoint = f"127.0.0.1:{free_port()}"
     patience = "last_call_timeout=3,keep_alive_interval=1,keep_alive_max_attempt=3"
     machines = []
 

@@ -13,6 +13,7 @@ from torch.distributed import HashStore
 
 from bertsmith.errors import WorkerError
 from bertsmith.training.network import Machine, choose_network, notice_lost_machines
+from ranks_runs import free_port
 
 LOOPBACK = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
 
@@ -44,11 +45,6 @@ def tell(store, number, port, fault=""):
     store.set(f"fault/{number}", fault)
 
 
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def test_torchrun_says_which_machine_it_is(environment):
     assert Machine.of(5, 8) == Machine(5, 8)
     environment.setenv("GROUP_RANK", "1")
@@ -70,7 +66,7 @@ def test_machines_agree(store):
 
 
 def test_who_does_not_reach_another_names_it(store):
-    tell(store, 1, closed_port())
+    tell(store, 1, free_port())
     with pytest.raises(WorkerError) as failed:
         choose_network(store, machines(2)[0])
     words = (
