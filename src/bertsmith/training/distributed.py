@@ -5,9 +5,10 @@ so no step waits for a GPU.
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from typing import TypeVar
@@ -139,7 +140,7 @@ def joined_ranks() -> Iterator[Ranks]:
 
     Raises:
         WorkerError: the environment is incomplete, or another process has ended.
-        RecipeError: there are more processes on this machine than GPUs.
+        RecipeError: there are more processes on a machine than GPUs, or one can't be used; on all.
     """
     world_size = _from_environment("WORLD_SIZE", "1")
     local_rank = _from_environment("LOCAL_RANK", "0")
@@ -147,10 +148,10 @@ def joined_ranks() -> Iterator[Ranks]:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         yield Ranks(device=torch.device(device))
         return
-    ranks = Ranks(_from_environment("RANK"), world_size, local_rank, _device(local_rank))
-    store = _met(ranks)
+    ranks = Ranks(_from_environment("RANK"), world_size, local_rank)
+    store = _met()
     try:
-        _join(ranks, store)
+        ranks = _join(ranks, store)
         yield ranks
     except Interrupted:
         _leave(ranks)
@@ -170,7 +171,7 @@ def _leave(ranks: Ranks) -> None:
     dist.destroy_process_group()
 
 
-def _met(ranks: Ranks) -> Store:
+def _met() -> Store:
     """The store in which the processes tell each other things."""
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         if name not in os.environ:
@@ -187,13 +188,11 @@ def _met(ranks: Ranks) -> Store:
     return PrefixStore(f"bertsmith/{attempt}/{next(_groups)}", found)
 
 
-def _join(ranks: Ranks, store: Store) -> None:
-    """Makes the group of all processes."""
-    backend = "gloo"
-    if ranks.device.type == "cuda":
-        torch.cuda.set_device(ranks.device)
-        backend = "cpu:gloo,cuda:nccl"
+def _join(ranks: Ranks, store: Store) -> Ranks:
+    """Makes the group of all processes; returns this one with its device."""
     try:
+        ranks = replace(ranks, device=_device_of(ranks, PrefixStore("devices", store)))
+        backend = "cpu:gloo,cuda:nccl" if ranks.device.type == "cuda" else "gloo"
         machine = Machine.of(ranks.rank, ranks.world_size)
         choose_network(PrefixStore("network", store), machine)
         with quiet_gloo():
@@ -204,13 +203,32 @@ def _join(ranks: Ranks, store: Store) -> None:
         raise _not_found(error) from error
     if machine.total > 1:
         notice_lost_machines(_SILENT_SECONDS)
+    return ranks
+
+
+def _device_of(ranks: Ranks, store: Store) -> torch.device:
+    """Where this rank's model lives, when all ranks have such a place: who has none is waited for.
+
+    Raises:
+        RecipeError: a rank has none; the same on all.
+    """
+    device, fault = torch.device("cpu"), ""
+    try:
+        device = _own_device(ranks.local_rank)
+    except RecipeError as error:
+        fault = f"rank {ranks.rank} ({socket.gethostname()}): {error}"
+    store.set(str(ranks.rank), fault)
+    for told in store.multi_get([str(rank) for rank in range(ranks.world_size)]):
+        if told:
+            raise RecipeError(told.decode())
+    return device
 
 
 def _not_found(error: Exception) -> WorkerError:
     return WorkerError(f"the processes don't find each other ({error})")
 
 
-def _device(local_rank: int) -> torch.device:
+def _own_device(local_rank: int) -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     if local_rank >= torch.cuda.device_count():
@@ -218,7 +236,15 @@ def _device(local_rank: int) -> torch.device:
             f"local rank {local_rank} has no GPU: this machine has {torch.cuda.device_count()}",
             fix=f"--nproc-per-node {torch.cuda.device_count()}",
         )
-    return torch.device("cuda", local_rank)
+    device = torch.device("cuda", local_rank)
+    try:
+        torch.cuda.set_device(device)
+    except RuntimeError as error:  # the rest of its lines is for PyTorch's own developers
+        raise RecipeError(
+            f"GPU {local_rank} can't be used ({str(error).partition(chr(10))[0]})",
+            fix="mend it, or leave it out by CUDA_VISIBLE_DEVICES",
+        ) from error
+    return device
 
 
 def _from_environment(name: str, default: str | None = None) -> int:

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import torch
@@ -16,7 +19,7 @@ from bertsmith.errors import RecipeError, StoreError, WorkerError
 from bertsmith.model import BertModelOutput, ModelOutput, PreTrainingSums
 from bertsmith.model.packing import PackedSequences
 from bertsmith.training import EpochBatches
-from bertsmith.training.distributed import Ranks, joined_ranks
+from bertsmith.training.distributed import Ranks, _device_of, joined_ranks
 from bertsmith.training.failures import judged
 from bertsmith.training.gloo import quiet_gloo
 from bertsmith.training.parallel import _let_fsdp_see_outputs
@@ -203,6 +206,50 @@ def test_an_incomplete_environment(process, environment, message):
         process.setenv(name, value)
     with pytest.raises(WorkerError, match=message), joined_ranks():
         pass
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """A machine of two GPUs, the second of which is broken."""
+
+    def set_device(device):
+        if device.index == 1:
+            raise RuntimeError("CUDA error: uncorrectable ECC error\nCUDA kernel errors might be")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", set_device)
+
+
+def devices_of(local_ranks):
+    """What ranks get, each a device or an error."""
+    store = HashStore()
+    store.set_timeout(timedelta(seconds=20))
+
+    def device(rank, local_rank):
+        ranks = Ranks(rank=rank, world_size=len(local_ranks), local_rank=local_rank)
+        try:
+            return _device_of(ranks, store)
+        except RecipeError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(len(local_ranks)) as threads:
+        return list(threads.map(device, range(len(local_ranks)), local_ranks))
+
+
+@pytest.mark.parametrize(
+    ("local_rank", "fault"),
+    [(2, "local rank 2 has no GPU: this machine has 2; --nproc-per-node 2"),
+     (1, "GPU 1 can't be used (CUDA error: uncorrectable ECC error); mend it, or leave it out by "
+         "CUDA_VISIBLE_DEVICES")],
+)  # fmt: skip
+def test_a_rank_without_a_gpu_keeps_nobody_waiting(two_gpus, local_rank, fault):
+    expected = f"rank 1 ({socket.gethostname()}): {fault}"
+    assert devices_of([0, local_rank, 0]) == [expected] * 3
+
+
+def test_ranks_have_the_gpus_of_their_machines(two_gpus):
+    assert devices_of([0, 0]) == [torch.device("cuda", 0)] * 2
 
 
 def test_pytorch_sees_the_tensors_of_outputs():
