@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import struct
 import sys
 import threading
 import time
@@ -157,6 +158,49 @@ def test_wandb_works_without_a_network(store, tmp_path, monkeypatch):
     assert content.count(b"train/mlm_accuracy") >= 6
     assert content.count(b"evaluation/") >= 6
     assert (tmp_path / "run" / "tensorboard").is_dir()
+
+
+def wandb_records(path):
+    """(kind, record) of a file that Weights & Biases wrote offline: LevelDB's log format."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, place, record = path.read_bytes(), 7, b""  # behind a head of its own
+    while place + 7 <= len(content):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, size, part = struct.unpack_from("<IHB", content, place)
+        record += content[place + 7 : place + 7 + size]
+        place += 7 + size
+        if part in (1, 4):  # the whole, or its last part
+            kept = Record.FromString(record)
+            yield kept.WhichOneof("record_type"), kept
+            record = b""
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "is_preempted"),
+    [(KeyboardInterrupt, 1, True), (ValueError, 1, False), (None, 0, False)],
+)
+def test_wandb_is_told_how_a_sitting_ended(tmp_path, monkeypatch, ends, code, is_preempted):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    with (
+        contextlib.suppress(KeyboardInterrupt, ValueError),
+        tracking(["wandb"], TrackedRun(tmp_path, {}, 0), silent),
+    ):
+        if ends is not None:
+            raise ends
+    (kept,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    told = dict(wandb_records(kept))
+    deadline = time.monotonic() + 120
+    while "exit" not in told and time.monotonic() < deadline:  # another process writes it
+        time.sleep(0.1)
+        told = dict(wandb_records(kept))
+    assert told["exit"].exit.exit_code == code
+    assert ("preempting" in told) == is_preempted
 
 
 @pytest.mark.parametrize("name", TRACKERS)

@@ -48,4 +48,6 @@ class _WeightsAndBiases:
         self.run.log(points, step=step)
 
     def close(self, ending: Ending) -> None:
-        self.run.finish(exit_code=1 if ending == "failed" else 0)
+        if ending == "stopped":  # with another exit code than 0 it is called preempted, not failed
+            self.run.mark_preempting()
+        self.run.finish(exit_code=0 if ending == "finished" else 1)
