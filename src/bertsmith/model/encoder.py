@@ -21,7 +21,7 @@ from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import compute_dtype
 from bertsmith.model.residual_norm import ResidualNorm
 from bertsmith.model.rounding import with_rows
-from bertsmith.model.tied_embedding import TiedUse, as_output_weights, look_up
+from bertsmith.model.tied_embedding import TiedUse, TiedUses, as_output_weights, look_up
 from bertsmith.model.whole_layer import whole_layers
 
 __all__ = ["Embeddings", "Encoder", "EncoderLayer", "SelfAttention"]
@@ -40,26 +40,26 @@ class Embeddings(nn.Module):
         self.token_type = _table(config.type_vocab_size, config.hidden_size)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
-        self._use: TiedUse | None = None
+        self._uses = TiedUses()
 
     def forward(self, packed: PackedSequences) -> Tensor:
         """Returns the embedded tokens, [T, D].
 
         Where a kernel makes them and nobody listens, `num_padded_rows` are there already.
         """
-        self._use = TiedUse() if self._adds_rows_alone() else None
-        if self._use is not None and (weights := self._weights_for_kernel()) is not None:
+        use = self._uses.latest = TiedUse() if self._adds_rows_alone() else None
+        if use is not None and (weights := self._weights_for_kernel()) is not None:
             ids = cpu_kernels.TokenIds(packed.input_ids, packed.token_type_ids, packed.position_ids)
             if cpu_kernels.fits_embeddings(ids, weights):
                 dropout_p = self.dropout.p if self.dropout.training else 0.0
                 is_heard = not is_plain(self, Embeddings)
                 num_rows = packed.num_tokens if is_heard else num_padded_rows(packed)
                 numbers = self.layer_norm.eps, dropout_p, num_rows
-                return cpu_kernels.embed(ids, weights, *numbers, self._use)
-        if self._use is None:
+                return cpu_kernels.embed(ids, weights, *numbers, use)
+        if use is None:
             word_TD = self.word(packed.input_ids)
         else:
-            word_TD = look_up(self.word.weight, packed.input_ids, self._use)
+            word_TD = look_up(self.word.weight, packed.input_ids, use)
         token_type_TD = self.token_type(packed.token_type_ids)
         position_TD = self.position(packed.position_ids)
         embedded_TD = self.layer_norm(word_TD + token_type_TD + position_TD)
@@ -67,13 +67,13 @@ class Embeddings(nn.Module):
         return dropped_TD
 
     def output_weights(self) -> Tensor:
-        """The word embeddings, [V, D], for the head of the forward pass that came last.
+        """The word embeddings, [V, D], for the head of this thread's latest forward pass.
 
         On a CPU in training, that head's gradient goes through what `forward` returned.
         """
-        if self._use is None:
+        if (use := self._uses.latest) is None:
             return self.word.weight
-        return as_output_weights(self.word.weight, self._use)
+        return as_output_weights(self.word.weight, use)
 
     def _weights_for_kernel(self) -> cpu_kernels.EmbeddingWeights | None:
         """What the modules have, unless one isn't what it was built as."""

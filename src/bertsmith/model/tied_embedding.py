@@ -6,6 +6,7 @@ adding them takes as long as a layer. So the head leaves its gradient to the loo
 comes last, and that adds its rows to it.
 """
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-__all__ = ["TiedUse", "as_output_weights", "look_up"]
+__all__ = ["TiedUse", "TiedUses", "as_output_weights", "look_up"]
 
 
 @dataclass
@@ -25,6 +26,20 @@ class TiedUse:
     """
 
     gradient: Tensor | None = None  # of several heads, the sum
+
+
+class TiedUses(threading.local):
+    """The forward pass that each thread is in: a model may be trained in several at once.
+
+    Attributes:
+        latest: of this thread; None where each use has a gradient of its own. Copies of a model,
+            and what is written of one, are in none.
+    """
+
+    latest: TiedUse | None = None
+
+    def __reduce__(self) -> tuple[type["TiedUses"], tuple[()]]:
+        return TiedUses, ()
 
 
 def look_up(weight_VD: Tensor, ids: Tensor, use: TiedUse) -> Tensor:

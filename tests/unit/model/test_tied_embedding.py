@@ -1,6 +1,9 @@
 """The word embeddings' gradient, whoever uses them."""
 
 import copy
+import io
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import torch
@@ -79,23 +82,50 @@ def test_two_heads(weight):
     torch.testing.assert_close(found, 2 * expected)
 
 
-@pytest.mark.parametrize("head", ["prediction_logits", "seq_relationship_logits"])
-def test_a_model_gets_the_gradient_of_autograd_itself(head):
+@pytest.fixture
+def model():
     dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     config = BertConfig.of_size("tiny", vocab_size=30, **dropout)
+    return BertForPreTraining(config, generator=torch.Generator().manual_seed(0))
 
-    model = BertForPreTraining(config, generator=torch.Generator().manual_seed(0))
-    packed = PackedSequences.from_lists([[2, 9, 9, 4, 3], [2, 7, 3]])
 
-    def gradient(model):
-        output = model.forward_packed(packed, masked_positions=torch.tensor([1, 6]))
-        getattr(output, head).square().sum().backward()
-        return model.bert.word_embeddings.grad
+def gradient(model, head="prediction_logits", sequences=([2, 9, 9, 4, 3], [2, 7, 3])):
+    packed = PackedSequences.from_lists(list(sequences))
+    output = model.forward_packed(packed, masked_positions=torch.tensor([1, 6]))
+    loss = getattr(output, head).square().sum()
+    (found,) = torch.autograd.grad(loss, model.bert.word_embeddings)
+    return found
 
-    found = gradient(copy.deepcopy(model))
+
+@pytest.mark.parametrize("head", ["prediction_logits", "seq_relationship_logits"])
+def test_a_model_gets_the_gradient_of_autograd_itself(model, head):
+    found = gradient(model, head)
     # The same numbers come out where the model looks words up as `nn.Embedding` does.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bertsmith.model.encoder.Embeddings._adds_rows_alone", lambda self: False)
-        expected = gradient(model)
+        expected = gradient(model, head)
     assert found.layout == torch.strided
     torch.testing.assert_close(found, expected)
+
+
+def test_a_model_may_be_trained_in_several_threads_at_once(model):
+    texts = [[2, number, 9, number + 1, 3] * 2 for number in range(10, 13)]
+    expected = [gradient(model, sequences=[text]) for text in texts]
+    together = Barrier(len(texts))
+
+    def meet(*_):
+        together.wait(60)
+
+    model.bert.encoder.register_forward_pre_hook(meet)
+    with ThreadPoolExecutor(len(texts)) as threads:
+        found = list(threads.map(lambda text: gradient(model, sequences=[text]), texts))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_model_that_was_trained_can_be_copied_and_written(model):
+    expected = gradient(model)
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    for other in (copy.deepcopy(model), torch.load(file, weights_only=False)):
+        torch.testing.assert_close(gradient(other), expected)
