@@ -1,6 +1,8 @@
 """Phases under one schedule: positions, exact resume in and across them, and what joins them."""
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -74,6 +76,17 @@ def test_any_step_is_found_from_a_state(store):
             assert all(
                 torch.equal(a.input_ids, b.input_ids) for a, b in zip(one, other, strict=True)
             )
+
+
+def test_examples_of_the_phase_before_are_known_without_its_plans(store):
+    chosen = recipe(PHASES)
+    batches = phased(store, chosen)
+    plans, expected = weakref.ref(batches._batches), batches.examples(BOUNDARY - 1)
+    batches_of(store, chosen, 0, BOUNDARY + 2, batches)
+    gc.collect()
+    assert plans() is None
+    assert batches.examples(BOUNDARY - 1) == expected
+    assert len(batches.examples(BOUNDARY)) == 6
 
 
 def test_a_state_of_other_phases_is_refused(store):

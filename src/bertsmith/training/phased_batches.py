@@ -49,7 +49,7 @@ class PhasedBatches:
         for phase in phases:  # the last one's error must not wait until its time has come
             rank_share(phase.global_batch_size, self._ranks.world_size)
             self._refuse_too_large(phase.global_batch_size)
-        self._before: tuple[int, PretrainingBatches] | None = None
+        self._before: tuple[int, int] | None = None
         self._enter(0, first_step=0, epochs_before=0.0)
 
     def steps(
@@ -60,7 +60,7 @@ class PhasedBatches:
         while True:
             number = self.phase_at(fraction())
             if number != self._number:
-                self._before = self._first_step, self._batches
+                self._before = self._first_step, self._number
                 self._enter(number, first_step=step, epochs_before=self.epochs(step))
             batches = self._batches.steps(
                 step - self._first_step,
@@ -104,7 +104,8 @@ class PhasedBatches:
         """Which examples a step of this phase, or of the one before, has: (epoch, index)."""
         first_step, batches = self._first_step, self._batches
         if step < first_step and self._before is not None:
-            first_step, batches = self._before
+            first_step, number = self._before
+            batches = self._batches_of(number)  # anew: what they have planned takes much memory
         return [(epoch, i) for epoch, i in batches.global_indices(step - first_step).tolist()]
 
     def state(self) -> dict[str, Any]:
@@ -144,10 +145,14 @@ class PhasedBatches:
         self._number, self._first_step = number, first_step
         self._epochs_before = epochs_before
         self.phase = self._phases[number]
-        self._batches = PretrainingBatches(
+        self._batches = self._batches_of(number)
+
+    def _batches_of(self, number: int) -> PretrainingBatches:
+        phase = self._phases[number]
+        return PretrainingBatches(
             self._source,
             self._documents,
-            self.phase.examples,
-            global_batch_size=self.phase.global_batch_size,
+            phase.examples,
+            global_batch_size=phase.global_batch_size,
             seed=(self._seed + number) % 2**63,
         )
