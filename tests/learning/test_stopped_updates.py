@@ -2,12 +2,14 @@
 
 import os
 import signal
+import time
 
 import pytest
 
 from bertsmith.training import Interrupted, pretrain
+from bertsmith.training.schedule import ClockHorizon
 from bertsmith.training.update import Updater
-from pretraining_runs import losses, recipe, same, silent, weights
+from pretraining_runs import losses, recipe, records, same, silent, weights
 
 CHANGES = ("training.num_steps=6", "training.global_batch_size=24", "training.micro_batch_size=4")
 PHASES = "phases=[{share: 0.5}, {share: 0.5, max_seq_length: 48, micro_batch_size: 2}]"
@@ -73,3 +75,38 @@ def test_so_many_micro_batches_that_not_all_ask(store, tmp_path, monkeypatch):
     monkeypatch.setattr(is_stopped, lambda self: bool(asked.append(1)))
     pretrain(store, recipe(*changes), tmp_path / "run", warn=silent)
     assert len(asked) == 15  # after every third but the last
+
+
+def test_an_update_that_was_not_made_takes_no_time_of_a_budget(store, tmp_path, monkeypatch):
+    """It began before the budget's end, and would have ended after it: the run isn't over."""
+    changes = (*CHANGES[1:], "training.budget_seconds=2")
+    run, begun = Updater._run_micro_batch, []
+
+    def late(self, *arguments, **options):
+        begun.append(1)
+        if len(begun) == 2 * 6 + 1:
+            time.sleep(2.5)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return run(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Updater, "_run_micro_batch", late)
+        with pytest.raises(Interrupted) as caught:
+            pretrain(store, recipe(*changes), tmp_path, warn=silent)
+    assert caught.value.step == 2
+    result = pretrain(store, recipe(*changes), tmp_path, warn=silent)
+    assert result.state.step > 2
+    assert records(tmp_path, "evaluation")[-1]["step"] == result.state.step
+
+
+def test_a_run_whose_time_is_over_is_evaluated_before_it_ends(store, tmp_path, monkeypatch):
+    """Older versions counted the time of an update that a stop had broken off."""
+    changes = (*CHANGES[1:], "training.budget_seconds=60")
+    with monkeypatch.context() as patch:
+        stop_in(patch, 3, 1)
+        with pytest.raises(Interrupted):
+            pretrain(store, recipe(*changes), tmp_path, warn=silent)
+    monkeypatch.setattr(ClockHorizon, "fraction", lambda self, step, seconds: 1.0)
+    result = pretrain(store, recipe(*changes), tmp_path, warn=silent)
+    assert result.state.step == 2
+    assert [record["step"] for record in records(tmp_path, "evaluation")] == [2]

@@ -130,12 +130,18 @@ class Trainer:
         self.run.take_log_from(checkpoint, self.warn)
         due = self.state.due_evaluation is not None
         self.run.forget_after(step, evaluates_again=due)
+        if not self.ranks.on_first(lambda: self._is_evaluated(step)):
+            self._evaluate_at_the_end()
 
     def _replaces_model(self, checkpoint: Path, step: int, *, evaluates_again: bool) -> bool:
         if replaces_model(self.run, step, self.warn, evaluates_again=evaluates_again):
             return True
         restore_small_files(self.run.path, checkpoint, self.warn)
         return False
+
+    def _is_evaluated(self, step: int) -> bool:
+        evaluated = (r["step"] for r in self.run.read_metrics() if r["kind"] == "evaluation")
+        return step in evaluated
 
     def _evaluate_at_the_end(self) -> None:
         """Has a run evaluate once more that needs it, where no update is left to come before."""
@@ -196,7 +202,9 @@ class Trainer:
                 try:
                     self.update(micro_batches, factor, window, self.agreed.is_stopped)
                 except BrokenOff:
+                    seconds = self.state.seconds
                     self._keep_time()
+                    self.state.seconds = seconds  # an update that wasn't made takes none of them
                     self._checkpoint(window, before, is_best=False)
                 self.meter.count(micro_batches)
                 if window.is_counted:
