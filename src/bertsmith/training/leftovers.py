@@ -5,19 +5,11 @@ from pathlib import Path
 from bertsmith._files import remove, tidy
 from bertsmith.training.checkpoint_folders import CHECKPOINTS
 
-__all__ = ["remove_start", "set_right"]
+__all__ = ["remove_start", "remove_tracked", "set_right"]
 
 # What a run and its trackers open before the first update.
-_OF_START = (
-    "recipe.yaml",
-    "metrics.jsonl",
-    "trackers.json",
-    "tensorboard",
-    "wandb",
-    "mlflow.db",
-    CHECKPOINTS,
-    ".store.json",
-)
+_OF_TRACKERS = ("trackers.json", "tensorboard", "wandb", "mlflow.db")
+_OF_START = ("recipe.yaml", "metrics.jsonl", *_OF_TRACKERS, CHECKPOINTS, ".store.json")
 
 
 def remove_start(run: Path) -> None:
@@ -27,6 +19,16 @@ def remove_start(run: Path) -> None:
         run: its folder, which held no visible file before.
     """
     for name in _OF_START:
+        remove(run / name)
+
+
+def remove_tracked(run: Path) -> None:
+    """Deletes what trackers keep of a run: they know its recipe, and no other takes its place.
+
+    Args:
+        run: the folder of a run that was killed before it had logged an update.
+    """
+    for name in _OF_TRACKERS:
         remove(run / name)
 
 

@@ -32,7 +32,7 @@ from bertsmith.training.checkpoint_folders import (
 )
 from bertsmith.training.done_again import without_lost
 from bertsmith.training.good_checkpoint import newest_good
-from bertsmith.training.leftovers import remove_start, set_right
+from bertsmith.training.leftovers import remove_start, remove_tracked, set_right
 from bertsmith.training.model_stamp import ModelStamp
 from bertsmith.training.run_log import log_records
 from bertsmith.training.run_recipe import how_to_mend, read_recipe, recipe_yaml, require_same
@@ -150,6 +150,8 @@ class RunFolder:
                 require_same(self.path, saved, recipe, free_to_change)
             if saved == recipe:
                 return
+            if self._is_unused():
+                remove_tracked(self.path)
         elif mending := how_to_mend(self.recipe_path):
             raise TrainingError("is missing", where=self.recipe_path, fix=mending)
         elif any(not path.name.startswith(".") for path in self.path.iterdir()):

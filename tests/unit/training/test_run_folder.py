@@ -24,6 +24,21 @@ def test_a_run_of_another_recipe_is_refused(tmp_path):
         run.check_recipe({"training": {"seed": 1, "rate": 0.2}, "run": {"init": None}})
 
 
+def test_a_run_that_takes_the_place_of_an_unused_one_is_tracked_anew(tmp_path):
+    """Trackers have the other's settings, and take none back."""
+    run, recipe = RunFolder(tmp_path), {"training": {"rate": 0.1}, "run": {"init": None}}
+    run.check_recipe(recipe)
+    run.log("start", 0)
+    (tmp_path / "tensorboard").mkdir()
+    kept = [tmp_path / "trackers.json", tmp_path / "tensorboard" / "events"]
+    for path in kept:
+        path.write_text("{}")
+    run.check_recipe(recipe)
+    assert all(path.exists() for path in kept)
+    run.check_recipe({**recipe, "training": {"rate": 0.2}})
+    assert not any(path.exists() for path in kept)
+
+
 def test_a_recipe_that_is_only_planned_is_no_run(tmp_path):
     (tmp_path / "recipe.yaml").write_text("training:\n  seed: 1\n")
     with pytest.raises(TrainingError, match="no run wrote; give another output folder"):

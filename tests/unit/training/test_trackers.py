@@ -43,10 +43,14 @@ def test_tensorboard_has_the_log_and_no_point_twice(store, tmp_path, monkeypatch
 
     settings = recipe("training.num_steps=12", "training.log_every_steps=1")
     interrupted(store, settings, tmp_path / "run", monkeypatch)
+    # Files are read in the order of their names: the second, then as a word (10 before 9) how many
+    # this process has opened. Sittings are processes of their own, and take longer.
+    time.sleep(1.1)
     # What a run that is killed after its checkpoint leaves behind.
     with tracking(["tensorboard"], TrackedRun(tmp_path / "run", {}, 6), silent) as listeners:
         for step in (7, 8):
             listeners[0]("train", step, {"mlm_loss": 99.0})
+    time.sleep(1.1)
     pretrain(store, settings, tmp_path / "run", warn=silent)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
@@ -179,6 +183,38 @@ def wandb_records(path):
             record = b""
 
 
+def written_by_wandb(folder, is_complete):
+    """(kind, record) of the only run in a folder, when its own process has written them."""
+    (kept,) = folder.glob("wandb/offline-run-*/*.wandb")
+    deadline = time.monotonic() + 120
+    while not is_complete(found := list(wandb_records(kept))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def test_wandb_takes_an_evaluation_that_comes_late(tmp_path, monkeypatch):
+    """A stop leaves it to the next sitting, whose first lines are of later updates."""
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    sent = [("train", 20), ("train", 40), ("evaluation", 20), ("train", 60), ("end", 60)]
+    with tracking(["wandb"], TrackedRun(tmp_path, {}, 0), silent) as (listener,):
+        for kind, step in sent:
+            listener(kind, step, {"seconds": 1.0, "mlm_loss": 7.0})
+    found = written_by_wandb(tmp_path, lambda found: "exit" in dict(found))
+    rows = [
+        {(item.key or "/".join(item.nested_key)): item.value_json for item in record.history.item}
+        for kind, record in found
+        if kind == "history"
+    ]
+    steps = [(name, int(row[f"{name}/step"])) for row in rows for name in _kinds(row)]
+    assert steps == sent
+
+
+def _kinds(row):
+    return [name.removesuffix("/step") for name in row if name.endswith("/step")]
+
+
 @pytest.mark.parametrize(
     ("ends", "code", "is_preempted"),
     [(KeyboardInterrupt, 1, True), (ValueError, 1, False), (None, 0, False)],
@@ -193,12 +229,7 @@ def test_wandb_is_told_how_a_sitting_ended(tmp_path, monkeypatch, ends, code, is
     ):
         if ends is not None:
             raise ends
-    (kept,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
-    told = dict(wandb_records(kept))
-    deadline = time.monotonic() + 120
-    while "exit" not in told and time.monotonic() < deadline:  # another process writes it
-        time.sleep(0.1)
-        told = dict(wandb_records(kept))
+    told = dict(written_by_wandb(tmp_path, lambda found: "exit" in dict(found)))
     assert told["exit"].exit.exit_code == code
     assert ("preempting" in told) == is_preempted
 

@@ -18,8 +18,9 @@ PACKAGE = "bertsmith[wandb]"
 def start(run: TrackedRun) -> Tracker:
     """Opens a run of the project WANDB_PROJECT ("bertsmith"), or goes on with this run's own.
 
-    Steps that are done again after a stop are not logged twice: Weights & Biases takes no step
-    before its last.
+    Each kind of record has steps of its own, such as `evaluation/step`: Weights & Biases' common
+    one never goes back, and an evaluation that a stop left to the next sitting would be lost. Those
+    that are done again after a stop are not logged twice.
     """
     import wandb
 
@@ -39,13 +40,19 @@ def start(run: TrackedRun) -> Tracker:
 class _WeightsAndBiases:
     def __init__(self, run: Any) -> None:
         self.run = run
+        self.done: dict[str, float] = {}
+        for kind in ("train", "evaluation", "skipped", "end"):
+            run.define_metric(f"{kind}/step")
+            run.define_metric(f"{kind}/*", step_metric=f"{kind}/step")
+            self.done[kind] = run.summary.get(f"{kind}/step", -1)  # of earlier sittings
 
     def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         if kind == "start":
             self.run.config.update({"machine": dict(values)}, allow_val_change=True)
             return
-        points = {f"{kind}/{name}": value for name, value in numbers(values).items()}
-        self.run.log(points, step=step)
+        if step > self.done.get(kind, -1):
+            points = {f"{kind}/{name}": value for name, value in numbers(values).items()}
+            self.run.log({**points, f"{kind}/step": step})
 
     def close(self, ending: Ending) -> None:
         if ending == "stopped":  # with another exit code than 0 it is called preempted, not failed
