@@ -299,3 +299,23 @@ def test_a_budget_by_the_real_clock(store, tmp_path, monkeypatch):
     # The bar knows of the time that evaluations take, too.
     (bar,) = (bar for bar in bars if bar._description == "pre-training")
     assert bar._done == pytest.approx(1.5)
+
+
+def test_the_time_of_an_evaluation_is_told_in_updates_of_its_phase(store, tmp_path, monkeypatch):
+    of_phases = "phases=[{share: 0.5}, {share: 0.5, global_batch_size: 2}]"
+    chosen, found = recipe(of_phases, "training.num_steps=4"), []
+
+    class Asked(pretraining.Evaluation):
+        def __init__(self, *arguments, num_updates, **options):
+            found.append(num_updates)
+            super().__init__(*arguments, num_updates=num_updates, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "Evaluation", Asked)
+        stop_after(patch, 1, 3)
+        with pytest.raises(Interrupted):
+            pretrain(store, chosen, tmp_path / "run", warn=silent)
+        first = found[0]()
+        with pytest.raises(Interrupted):
+            pretrain(store, chosen, tmp_path / "run", warn=silent)
+        assert found[1]() == pytest.approx(4 * first, rel=0.1)

@@ -54,7 +54,7 @@ class Evaluator:
         seconds = self._seconds
         if seconds is None:
             training = state.seconds - state.evaluating_seconds
-            seconds = self.evaluation.num_updates * training / state.step
+            seconds = self.evaluation.num_updates() * training / state.step
         return self.course.can_afford_evaluation(state, seconds)
 
     def evaluate(

@@ -126,7 +126,7 @@ class Guard:
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Takes up what `tensors` returned; a checkpoint from before there was a guard has none."""
         if _LOSSES in tensors:
-            self.losses = tensors[_LOSSES].to(self.losses)
+            self.losses = tensors[_LOSSES].to(self.losses, copy=True)  # not the file itself
 
     def _is_spike(self, loss: Tensor) -> Tensor:
         median = _median(self.losses)

@@ -70,12 +70,13 @@ class Evaluation:
         best_checkpoint: the loss (lower is better) whose best value's checkpoint is kept whatever
             its age, or None to keep the newest alone. Of the latest phase: losses of different
             phases aren't compared.
-        num_updates: about how many updates take as long as one evaluation; by that a run by the
-            clock knows whether it has the time for its first one. 0 where that isn't known.
+        num_updates: tells about how many updates of the phase take as long as one evaluation; by
+            that a run by the clock knows whether it has the time for its first one. 0 where that
+            isn't known.
     """
 
     run: Callable[[], dict[str, float]]
     times: int
     best: str | None = None
     best_checkpoint: str | None = None
-    num_updates: float = 0.0
+    num_updates: Callable[[], float] = float

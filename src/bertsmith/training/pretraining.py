@@ -166,7 +166,7 @@ class _Session:
                 self.evaluate,
                 times=training.num_evaluations,
                 best_checkpoint=self._main_loss() if training.keep_best else None,
-                num_updates=self._updates_of_an_evaluation(),
+                num_updates=self._updates_of_an_evaluation,
             ),
             description="pre-training",
             ranks=self.ranks,
@@ -208,7 +208,7 @@ class _Session:
     def _updates_of_an_evaluation(self) -> float:
         """How many updates take as long: it has no way back, which takes twice as long as there."""
         num_examples = sum(batch.batch_size for batch in self.held_out_batches())
-        return num_examples / self.recipe.training.global_batch_size / 3
+        return num_examples / self.batches.phase.global_batch_size / 3
 
     def held_out_batches(self) -> list[PretrainingBatch]:
         """The held-out examples as the phase that the run is in makes them."""

@@ -37,6 +37,14 @@ def test_what_is_no_number_is_skipped(bad):
     assert not judge(guard, 1e30), "spikes are off"
 
 
+def test_what_is_restored_is_a_copy():
+    """A checkpoint's tensors are its file, mapped: its room on the disk would not come free."""
+    guard, kept = Guard(LoopSettings(), CPU), Guard(LoopSettings(), CPU).tensors()
+    guard.restore(kept)
+    (losses,) = kept.values()
+    assert guard.losses.data_ptr() != losses.data_ptr()
+
+
 def test_a_spike_is_skipped_and_not_remembered():
     guard = Guard(LoopSettings(spike_deviations=10.0), CPU)
     for loss in noise(128):
