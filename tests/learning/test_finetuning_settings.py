@@ -96,3 +96,38 @@ def test_more_warm_up_than_updates_is_told_before_the_weights_are_read(model, da
         assert not run.exists()
     with pytest.raises(ModelError):
         finetune("sst2", str(damaged), data, recipe("num_warmup_steps=24"), run, warn=silent)
+
+
+@pytest.mark.parametrize(("task", "num_epochs"), [("sst2", 3), ("rte", 4)])
+def test_epochs_are_the_tasks(model, tmp_path, task, num_epochs):
+    for name in ("train", "dev"):
+        lines = ["sentence\tlabel", "the river is red\t1", "the river is old\t0"]
+        if task == "rte":
+            answers = ("entailment", "not_entailment")
+            pairs = [f"{i}\tthe river\tis red\t{answer}" for i, answer in enumerate(answers)]
+            lines = ["index\tsentence1\tsentence2\tlabel", *pairs]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    settings = load_recipe(FinetuneRecipe, "finetune", "default", ["training.precision=fp32"])
+    run = tmp_path / "run"
+    result = finetune(task, model, tmp_path, settings, run, warn=silent)
+    assert result.state.step == num_epochs
+    written = (run / "recipe.yaml").read_text()
+    assert f"num_epochs: {num_epochs}.0\n" in written
+    # As older versions wrote it where a recipe had none.
+    (run / "recipe.yaml").write_text(written.replace(f"{num_epochs}.0\n", "null\n"))
+    told = []
+    finetune(task, model, tmp_path, settings, run, warn=told.append)
+    assert told == [f"{run}: this run is finished; its result is shown again"]
+
+
+def test_rows_of_dev_that_are_left_out_are_told(model, tmp_path):
+    """Quora's file has broken rows."""
+    names = ("id", "qid1", "qid2", "question1", "question2", "is_duplicate")
+    rows = ["\t".join(names), *(f"{n}\t1\t2\tthe river\tis red\t{n % 2}" for n in range(8))]
+    for name in ("train", "dev"):
+        broken = ["9\tthe river"] * (name == "dev")
+        (tmp_path / f"{name}.tsv").write_text("\n".join([*rows, *broken]) + "\n")
+    told = []
+    finetune("qqp", model, tmp_path, recipe("num_epochs=1"), tmp_path / "run", warn=told.append)
+    assert len(told) == 1
+    assert "dev.tsv" in told[0]

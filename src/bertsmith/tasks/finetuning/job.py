@@ -67,10 +67,14 @@ class FinetuneJob:
         dev = {split: task.read(data, split) for split in task.dev_splits_in(data)}
         return cls(task, source, recipe, from_scratch, data, train, dev)
 
+    @property
+    def parts(self) -> list[TaskData[Any]]:
+        """All data: to train on, and dev sets."""
+        return [self.train, *self.dev.values()]
+
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
-        dev = [path for data in self.dev.values() for path in data.files]
-        files = dict.fromkeys([*self.train.files, *dev])
+        files = dict.fromkeys(path for part in self.parts for path in part.files)
         return {
             **self.recipe.model_dump(mode="json"),
             "run": {

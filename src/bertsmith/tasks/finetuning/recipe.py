@@ -1,6 +1,7 @@
 """The recipe of a fine-tuning run."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -9,7 +10,7 @@ from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.training import LoopSettings
 
-__all__ = ["FinetuneRecipe", "FinetuneTraining", "recipe_for"]
+__all__ = ["FinetuneRecipe", "FinetuneTraining", "recipe_for", "with_epochs"]
 
 
 class FinetuneTraining(LoopSettings):
@@ -17,7 +18,7 @@ class FinetuneTraining(LoopSettings):
 
     learning_rate: float = Field(3e-5, gt=0, description="peak learning rate")
     num_epochs: float | None = Field(
-        None, gt=0, description="passes over the training data; by default the task's, mostly 3"
+        None, gt=0, description="passes over the training data; null: the task's, mostly 3"
     )
     keep: Literal["best", "last"] = Field(
         "best", description="which model stays: the best on dev by the task's score, or the last"
@@ -31,6 +32,31 @@ class FinetuneRecipe(Settings):
         None, ge=8, description="tokens in a sequence; by default the task's, mostly 128"
     )
     training: FinetuneTraining = FinetuneTraining()
+
+
+def with_epochs(
+    recipe: FinetuneRecipe, num_epochs: float, saved: Mapping[str, Any] | None
+) -> FinetuneRecipe:
+    """The recipe with a task's number of epochs, where it has none of its own.
+
+    Args:
+        recipe: what the user asks for.
+        num_epochs: the task's.
+        saved: the recipe of the run that goes on, None for a new one. Older versions wrote null.
+
+    Example:
+        >>> with_epochs(FinetuneRecipe(), 2.0, None).training.num_epochs
+        2.0
+    """
+    if recipe.training.num_epochs is not None or (saved is not None and _has_none(saved)):
+        return recipe
+    training = recipe.training.model_copy(update={"num_epochs": num_epochs})
+    return recipe.model_copy(update={"training": training})
+
+
+def _has_none(saved: Mapping[str, Any]) -> bool:
+    training = saved.get("training")
+    return not isinstance(training, Mapping) or training.get("num_epochs") is None
 
 
 def recipe_for(model_source: str) -> str:

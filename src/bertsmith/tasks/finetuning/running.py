@@ -9,7 +9,7 @@ from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.tasks.finetuning.job import FinetuneJob
-from bertsmith.tasks.finetuning.recipe import FinetuneRecipe
+from bertsmith.tasks.finetuning.recipe import FinetuneRecipe, with_epochs
 from bertsmith.tasks.finetuning.session import FinetuneSession
 from bertsmith.tasks.lookup import get_task, with_main_metric
 from bertsmith.training import (
@@ -82,9 +82,11 @@ def finetune(
     config = read_config(find_folder(model_source))
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
     with joined_ranks() as ranks, held_run(output, ranks, warn) as run:
+        saved = ranks.on_first(lambda: run.read_recipe() if run.recipe_path.exists() else None)
+        recipe = with_epochs(recipe, task.num_epochs, saved)
         job = FinetuneJob.read(task, model_source, data, recipe, from_scratch=from_scratch)
-        for note in job.train.notes:
-            warn(note)
+        for note in dict.fromkeys(note for part in job.parts for note in part.notes):
+            warn(note)  # what is held out of one file is said once
         identity = job.identity()
         require_alike(ranks, lambda: job.content(identity))
         ranks.on_first(lambda: run.check_recipe(identity, FREE_TO_CHANGE))
