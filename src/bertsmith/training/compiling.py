@@ -1,8 +1,13 @@
 """`torch.compile`, part by part, where it pays."""
 
+import os
+import shutil
+import sys
+
 import torch
 from torch import nn
 
+from bertsmith.errors import RecipeError
 from bertsmith.model import Sums, chunked_sums, whole_sums
 from bertsmith.model.encoder import Embeddings, EncoderLayer
 from bertsmith.model.heads import MaskedLMHead
@@ -39,10 +44,26 @@ def compile_parts(model: nn.Module) -> None:
 
     Args:
         model: a model of this package, on the device where it trains.
+
+    Raises:
+        RecipeError: that is a CPU, and there is no C++ compiler.
     """
+    if next(model.parameters()).device.type == "cpu":
+        _require_cpp_compiler()
     for part in model.modules():
         if isinstance(part, (Embeddings, EncoderLayer, MaskedLMHead)):
             part.compile(dynamic=True)
+
+
+def _require_cpp_compiler() -> None:
+    """Looks for what PyTorch's compiler calls: the first update would end in its traceback."""
+    name = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(name) is None:
+        raise RecipeError(
+            f"PyTorch's compiler needs a C++ compiler on a CPU, and there is no {name}",
+            where="training.compile",
+            fix="install it, or set training.compile=false",
+        )
 
 
 def sums_for(is_compiled: bool) -> Sums:

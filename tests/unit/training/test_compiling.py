@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 
-from bertsmith.training import resolve_compile
+from bertsmith.errors import RecipeError
+from bertsmith.model import BertConfig, BertForPreTraining
+from bertsmith.training import compile_parts, resolve_compile
 
 # In a process of its own: the shape checks of the tests can't be compiled.
 SCRIPT = """
@@ -74,3 +76,17 @@ def test_compiling_is_for_gpus_unless_said_otherwise():
     assert not resolve_compile("auto", cpu)
     assert resolve_compile(True, cpu)
     assert not resolve_compile(False, torch.device("cuda"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what the compiler imports
+def test_a_missing_cpp_compiler_is_told_before_the_first_update(monkeypatch, tmp_path):
+    model = BertForPreTraining(BertConfig.of_size("tiny", vocab_size=90))
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RecipeError, match=r"training\.compile: .* no (g|clang)\+\+; install it"):
+        compile_parts(model)
+    compiler = tmp_path / "own-c++"
+    compiler.touch(mode=0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    compile_parts(model)
+    assert all(layer._compiled_call_impl is not None for layer in model.bert.encoder.layers)
