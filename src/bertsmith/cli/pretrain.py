@@ -47,7 +47,7 @@ def command(
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Runs the command."""
-    from bertsmith.recipes import load_recipe, refuse_contradictions
+    from bertsmith.recipes import load_recipe, refuse_contradictions, started_from
 
     refuse_contradictions(changes, budget)
     if budget is not None:
@@ -60,6 +60,11 @@ def command(
     without = () if init is None else ("model",)
     resolved = load_recipe(PretrainRecipe, "pretrain", recipe, changes, without=without)
     if init is None:
+        if (model := started_from("pretrain", recipe)) is not None:
+            warn(
+                f"{recipe}: that run started from {model}, this one starts from fresh weights; "
+                f"--init {shlex.quote(model)} has it start from there, too"
+            )
         frozen, config = resolved.training.freeze_layers, resolved.model.config(vocab_size=1)
         if (frozen or 0) <= config.num_hidden_layers:  # else it is refused
             warn_of_frozen_noise(output, frozen, "give --init, or leave it out")

@@ -7,6 +7,7 @@ from bertsmith.recipes.load import (
     is_preset,
     load_recipe,
     preset_names,
+    started_from,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "load_recipe",
     "preset_names",
     "refuse_contradictions",
+    "started_from",
 ]

@@ -16,7 +16,7 @@ from bertsmith.recipes.effects import refuse_idle
 from bertsmith.recipes.faults import recipe_error
 from bertsmith.recipes.yaml_text import parse_yaml
 
-__all__ = ["change_settings", "is_preset", "load_recipe", "preset_names"]
+__all__ = ["change_settings", "is_preset", "load_recipe", "preset_names", "started_from"]
 
 Recipe = TypeVar("Recipe", bound=Settings)
 
@@ -119,6 +119,19 @@ def is_preset(stage: str, name: str) -> bool:
         (True, False)
     """
     return "/" not in name and _preset(stage, name).is_file()
+
+
+def started_from(stage: str, name: str) -> str | None:
+    """The model that a run started from, by its `recipe.yaml`; None for any other recipe.
+
+    Args:
+        stage: "pretrain" or "finetune".
+        name: of a recipe that `load_recipe` has read.
+    """
+    if is_preset(stage, name):
+        return None
+    run = _read(stage, name)[0].get("run")
+    return run.get("init") if isinstance(run, dict) else None
 
 
 def _is_of_new_model(stage: str, name: str, values: dict[str, Any]) -> bool:

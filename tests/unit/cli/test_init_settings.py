@@ -152,3 +152,19 @@ def test_the_recipe_of_an_older_run_with_a_model_can_be_run_again(
     code, _, err = go_on(bertsmith, store, model, again, recipe=run / "recipe.yaml")
     assert (code, err) == (0, "")
     assert read_config(again) == read_config(model)
+
+
+def test_a_run_that_is_repeated_without_its_model_says_so(bertsmith, store, model, tmp_path):
+    first = tmp_path / "first"
+    assert go_on(bertsmith, store, model, first)[0] == 0
+    written = first / "recipe.yaml"
+    # `pretrain` ended these two updates with a line about what the model has learned.
+    for further, is_told in (((), True), (("--init", model), False)):
+        run = tmp_path / f"again-{is_told}"
+        code, _, err = bertsmith("pretrain", store, "--recipe", written, "-o", run, *further)
+        assert code == 0, err
+        line = (
+            f"bertsmith: {written}: that run started from {model}, this one starts from fresh "
+            f"weights; --init {model} has it start from there, too\n"
+        )
+        assert (line in err) == is_told
