@@ -3,7 +3,7 @@
 from bertsmith.model import SIZES
 from bertsmith.training import RunLog
 
-__all__ = ["hidden_size", "highest_rate", "sound_rate"]
+__all__ = ["hidden_size", "highest_adam_rate", "highest_rate", "sound_rate"]
 
 # Peak rates of AdamW over which fresh models of a hidden size rarely train.
 _HIGHEST = ((768, 4e-4), (512, 1.5e-3), (256, 4e-3), (0, 8e-3))
@@ -21,13 +21,23 @@ def hidden_size(run: RunLog) -> int:
     return int(run.setting("model.hidden_size") or size[1])
 
 
+def highest_adam_rate(hidden_size: int) -> float:
+    """The peak rate of AdamW over which fresh models of a hidden size rarely train.
+
+    Example:
+        >>> highest_adam_rate(768), highest_adam_rate(128)
+        (0.0004, 0.008)
+    """
+    return next(rate for least, rate in _HIGHEST if hidden_size >= least)
+
+
 def highest_rate(run: RunLog) -> float:
     """The peak learning rate over which such a run rarely learns anything."""
     if not run.is_pretraining:
         return _of_tuning(run)[0]
     if run.setting("training.optimizer") == "lamb":
         return _HIGHEST_OF_LAMB
-    return next(rate for least, rate in _HIGHEST if hidden_size(run) >= least)
+    return highest_adam_rate(hidden_size(run))
 
 
 def sound_rate(run: RunLog) -> float:

@@ -32,7 +32,18 @@ def examine_run(folder: str | Path) -> Examination:
     unchecked = [] if measures.run.facts else [_OLD]
     if number := measures.run.num_unreadable:
         unchecked.append(f"{counted(number, 'line')} of the log, because they can't be read")
+    if untold := _untold(measures):
+        unchecked.append(f"whether it learns {untold}, because it hasn't been evaluated yet")
     return Examination("run", str(folder), _facts(measures), (), findings, tuple(unchecked))
+
+
+def _untold(measures: RunMeasures) -> str:
+    """What the first evaluation of a pre-training run will tell."""
+    if not measures.is_pretraining or measures.run.of_kind("evaluation"):
+        return ""
+    context = ["context"] if measures.unigram_loss is None else []
+    pairs = ["pairs"] if measures.run.setting("examples.next_sentence", True) else []
+    return " and ".join(context + pairs)
 
 
 def _facts(measures: RunMeasures) -> tuple[Fact, ...]:

@@ -94,7 +94,12 @@ class RunCommands:
         return max(FEW_UPDATES, min(10 * done, 10 * FEW_UPDATES), 2 * done)
 
     def longer(self, num_steps: int | None = None) -> str:
-        """The command that makes such a pre-training run of so many updates, or of enough."""
+        """The command that makes such a pre-training run of so many updates, or of enough.
+
+        A run that will have enough of them needs only to go on.
+        """
+        if num_steps is None and self.is_under_way:
+            return self.go_on()
         num_steps = num_steps or self.enough_updates
         warmup = self.run.setting("training.num_warmup_steps") or 0
         fits = () if warmup <= num_steps / 2 else self._unset("training.num_warmup_steps")
@@ -133,6 +138,7 @@ class RunCommands:
             f"examples.max_seq_length={max_seq_length}",
             *self._unset("examples.max_predictions_per_seq"),
             *self._unset(_FROZEN),  # the positions are among what is frozen
+            *self._fitting(max_seq_length),
         )
         model = self._model()
         if model is None or self.is_useless:
@@ -147,11 +153,30 @@ class RunCommands:
         start = ["pretrain", self.store, "--init", str(model)]
         return self._command(start, [*self._mended(changes), *changes])
 
+    def _fitting(self, max_seq_length: int) -> tuple[str, ...]:
+        """Micro-batches of as many tokens as before, where sequences get longer."""
+        micro = int(self.run.setting("training.micro_batch_size", 32))
+        fitting = max(1, micro * (self.longest or max_seq_length) // max_seq_length)
+        return (f"training.micro_batch_size={fitting}",) if fitting < micro else ()
+
+    @property
+    def longest(self) -> int | None:
+        """The most tokens that an example may have, in any phase."""
+        phases = self.run.setting("phases") or []
+        lengths = [phase.get("max_seq_length") for phase in phases]
+        lengths.append(self.run.setting("examples.max_seq_length"))
+        return max((length for length in lengths if length), default=None)
+
     def _model(self) -> Path | None:
         """Where the newest weights are that `--init` takes."""
         if (self.run.path / "config.json").exists():
             return self.run.path
         return next(iter(RunFolder(self.run.path).checkpoints()), None)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the run will have enough updates if it goes on; told by measures."""
+        return False
 
     @property
     def is_useless(self) -> bool:

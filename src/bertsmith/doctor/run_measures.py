@@ -20,6 +20,9 @@ _LARGEST_VOCABULARY = 1_000_000
 #: How far above ln V a loss is that fresh weights don't have, in nats; those of large start 0.2
 #: above.
 OVER_IGNORANT = 0.5
+#: The same where a model was there before: a head of fresh weights over embeddings that are trained
+#: starts a nat above, since their rows are longer.
+_OVER_OF_OTHERS = 3.0
 #: How far below the unigram baseline a run has left the plateau, in nats. Every BERT stays at the
 #: baseline for a while and then falls by more than a nat within some hundreds of updates.
 BELOW_PLATEAU = 0.6
@@ -29,6 +32,8 @@ HIGHEST_AT_ONCE = 1e-4
 MANY_EPOCHS = 100
 #: How far above the unigram baseline a run hasn't come to the plateau, in nats.
 ABOVE_UNIGRAM = 0.3
+# Within so many updates every run learns how frequent tokens are, when its rate is up.
+_FREQUENCIES_KNOWN = 500
 
 
 class RunMeasures(RunCurves):
@@ -45,8 +50,22 @@ class RunMeasures(RunCurves):
 
     @property
     def unigram_loss(self) -> float | None:
-        """What a model has that knows how frequent tokens are, and no context."""
-        return self.run.scores.get("unigram_loss")
+        """What a model has that knows how frequent tokens are, and no context.
+
+        None where the log doesn't say it, or before the first evaluation it is too early for a
+        run to have come as far.
+        """
+        if "unigram_loss" in self.run.scores or not self.is_warm:
+            return self.run.scores.get("unigram_loss")
+        known: float | None = self.fact("unigram_loss")
+        return known
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether warm-up is over, and so many updates were made as frequencies take."""
+        rates = self.run.series("train", "learning_rate")[1]
+        is_up = bool(rates) and (rates[-1] < max(rates) or rates[-1] >= 0.95 * self.learning_rate)
+        return is_up and self.run.step >= _FREQUENCIES_KNOWN
 
     @property
     def left_plateau(self) -> bool:
@@ -70,7 +89,7 @@ class RunMeasures(RunCurves):
     def ignorant_loss(self) -> float:
         """What a model has that knows nothing: ln V, in nats; over that of any where V is unknown.
 
-        Fresh weights start there, and no other way leads over it than steps that are too long.
+        Fresh weights start there, and no other way leads far over it than steps that are too long.
         """
         return math.log(self.fact("vocab_size") or _LARGEST_VOCABULARY)
 
@@ -81,8 +100,13 @@ class RunMeasures(RunCurves):
 
     @property
     def went_over(self) -> bool:
-        """Whether a loss was higher than fresh weights ever have it."""
-        return self.most_over >= OVER_IGNORANT
+        """Whether a loss was higher than the run can have begun with."""
+        return self.most_over >= self.over_limit
+
+    @property
+    def over_limit(self) -> float:
+        """How far above ln V a loss is that no run begins with, in nats."""
+        return OVER_IGNORANT if self.has_fresh_layers else _OVER_OF_OTHERS
 
     @property
     def blew_up(self) -> bool:
@@ -101,7 +125,7 @@ class RunMeasures(RunCurves):
         if not self.seen:
             return False
         if unigram is None:
-            return min(self.seen) >= self.ignorant_loss + OVER_IGNORANT
+            return min(self.seen) >= self.ignorant_loss + self.over_limit
         is_over = self.learning_rate > self.highest_rate
         margin = 0.0 if is_over and self.went_over else ABOVE_UNIGRAM
         return (is_over or self.went_over) and min(self.seen) >= unigram + margin
@@ -152,6 +176,13 @@ class RunMeasures(RunCurves):
         """Whether there is text for enough updates; else more of them tell little."""
         return self.epochs_of_enough < MANY_EPOCHS
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there will be enough updates if the run goes on, and nothing speaks against."""
+        if self.run.is_finished or self.was_stopped or not self.fraction or self._mended(()):
+            return False
+        return self.run.step / self.fraction >= self.enough_updates
+
     def more_updates(self) -> str:
         """The command that makes a run of enough updates; with little text, one that shows it."""
         if self.has_text_for_more:
@@ -163,11 +194,3 @@ class RunMeasures(RunCurves):
         """Whether the learning rate rises from 0."""
         steps = self.run.setting("training.num_warmup_steps")
         return bool(self.run.setting("training.warmup_ratio", 0) if steps is None else steps)
-
-    @property
-    def longest(self) -> int | None:
-        """The most tokens that an example may have, in any phase."""
-        phases = self.run.setting("phases") or []
-        lengths = [phase.get("max_seq_length") for phase in phases]
-        lengths.append(self.run.setting("examples.max_seq_length"))
-        return max((length for length in lengths if length), default=None)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertsmith.doctor.learning_rates import highest_adam_rate
 from bertsmith.model import SIZES, BertConfig
 from bertsmith.plan.corpus import PlannedCorpus
 from bertsmith.plan.little_text import batch_of_little, epoch_examples, require_text
@@ -187,13 +188,15 @@ def _recipe(planned: Planned) -> dict[str, Any]:
     preset = _preset(planned.size)
     values = preset.model_dump(mode="json", exclude_unset=True)
     larger = planned.global_batch_size / preset.training.global_batch_size
+    # Adam's noise falls with the root of the batch.
+    scaled = preset.training.learning_rate * math.sqrt(larger)
+    highest = highest_adam_rate(preset.model.config(vocab_size=1).hidden_size)
     values["examples"] = {**values.get("examples", {}), "max_seq_length": _SHORT}
     values["training"] |= {
         "num_steps": planned.num_steps,
         "global_batch_size": planned.global_batch_size,
         "micro_batch_size": planned.micro_batch_size,
-        # Adam's noise falls with the root of the batch.
-        "learning_rate": float(f"{preset.training.learning_rate * math.sqrt(larger):.2g}"),
+        "learning_rate": float(f"{min(scaled, highest):.2g}"),
         "warmup_ratio": _warmup(planned.num_steps),
         "schedule": "linear",
     }

@@ -18,6 +18,8 @@ _MOST_POINTS, _FEW_POINTS = 300, 5
 _BASELINES = {
     "mlm_loss": ("unigram_loss", "knows no context"),
     "mlm_accuracy": ("unigram_accuracy", "knows no context"),
+    "ltr_loss": ("unigram_loss", "knows no context"),
+    "ltr_accuracy": ("unigram_accuracy", "knows no context"),
     "nsp_accuracy": ("majority_accuracy", "always the more frequent label"),
 }
 _NAMES = {"mlm": "Masked LM", "ltr": "Left to right"}
@@ -35,7 +37,10 @@ def curves(runs: Sequence[RunLog], labels: Sequence[str], x: str) -> list[Figure
         x: "step" or "seconds".
     """
     plots = _Plots(runs, labels, x)
-    figures = [plots.score(name, "nats") for name in plots.names("_loss")]
+    figures = [
+        plots.score(name, "" if name == "regression_loss" else "nats")
+        for name in plots.names("_loss")
+    ]
     figures += [plots.score(name, "% right") for name in plots.names("_accuracy")]
     figures += [plots.score(name, "") for name in own_scores(runs)]
     figures += [
@@ -113,10 +118,14 @@ class _Plots:
                     yield Series(called, xs, ys, colour=colour, width=width)
 
     def _baseline(self, name: str, scale: float) -> Iterator[Series]:
-        """That of the first run that has one; another phase's examples have another."""
+        """That of the first run that has one; another phase's examples have another.
+
+        Before the first evaluation it is what the run's start says.
+        """
         baseline, label = _BASELINES.get(name, ("", ""))
         ends = [at for run in self.runs for at in run.series("train", name, self.x)[0]]
-        found = (run.series("evaluation", baseline, self.x) for run in self.runs)
+        kinds = [(run, kind) for kind in ("evaluation", "start") for run in self.runs]
+        found = (run.series(kind, baseline, self.x) for run, kind in kinds)
         at, values = next((points for points in found if points[1]), ([], []))
         if not (values and ends):
             return

@@ -182,6 +182,7 @@ class _Session:
     def _facts(self) -> dict[str, float | int | str]:
         """What the log says about the data when the run starts."""
         held_out = self.held_out_batches()
+        known = self._baselines(held_out)  # the first evaluation may be hours away
         return {
             "store": str(self.store.folder),
             "num_documents": self.store.num_documents,
@@ -191,6 +192,7 @@ class _Session:
             "epoch_examples": self.batches.epoch_length,
             "evaluation_examples": sum(batch.batch_size for batch in held_out),
             "evaluation_predictions": self._num_predictions(held_out),
+            **{name: value for name, value in known.items() if name != "unigram_accuracy"},
         }
 
     def evaluate(self) -> dict[str, float]:
@@ -200,10 +202,13 @@ class _Session:
         )
         return {
             **scores,
-            **baselines(batches, self.token_counts, self.objective.labels, self.special_ids),
+            **self._baselines(batches),
             "max_seq_length": self.batches.phase.examples.max_seq_length,
             "num_predictions": self._num_predictions(batches),
         }
+
+    def _baselines(self, batches: Sequence[PretrainingBatch]) -> dict[str, float]:
+        return baselines(batches, self.token_counts, self.objective.labels, self.special_ids)
 
     def _updates_of_an_evaluation(self) -> float:
         """How many updates take as long: it has no way back, which takes twice as long as there."""

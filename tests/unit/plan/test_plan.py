@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bertsmith.doctor.learning_rates import highest_adam_rate
 from bertsmith.errors import RecipeError
 from bertsmith.model import SIZES, BertConfig, BertForPreTraining
 from bertsmith.plan import PlannedCorpus, find_device, make_plan
@@ -91,6 +92,16 @@ def test_every_device_gets_an_equal_part(num_devices):
         passes = -(-share // training["micro_batch_size"])
         assert passes * training["micro_batch_size"] - share < passes
         assert plan.chosen.is_estimated
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_rate_is_one_that_the_doctor_calls_too_high(size):
+    """Large batches take higher rates, up to what models of the size bear."""
+    for hours in (1, 24, 240):
+        plan = make_plan(CORPUS, find_device("h100"), hours, num_devices=8, sizes=[size])
+        rate = plan.recipe["training"]["learning_rate"]
+        assert rate <= highest_adam_rate(BertConfig.of_size(size).hidden_size)
+    assert rate > load_recipe(PretrainRecipe, "pretrain", size).training.learning_rate
 
 
 def test_a_size_fits_its_text():

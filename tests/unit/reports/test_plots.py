@@ -62,18 +62,23 @@ def test_letters_that_the_font_lacks_are_left_to_the_browser():
     assert ">한국어</text>" in svg
 
 
-def test_each_phase_has_its_own_baseline(tmp_path):
+@pytest.mark.parametrize(
+    ("score", "of_ignorance"),
+    [("nsp_accuracy", "majority_accuracy"), ("mlm_accuracy", "unigram_accuracy"),
+     ("ltr_accuracy", "unigram_accuracy")],
+)  # fmt: skip
+def test_each_phase_has_its_own_baseline(tmp_path, score, of_ignorance):
     (tmp_path / "recipe.yaml").write_text("training: {}\n")
     shares = {10: 0.75, 20: 0.75, 30: 0.5, 40: 0.5}
-    records = [{"kind": "train", "step": 5, "nsp_accuracy": 0.7}]
+    records = [{"kind": "train", "step": 5, score: 0.7}]
     records += [
-        {"kind": "evaluation", "step": step, "nsp_accuracy": 0.7, "majority_accuracy": share}
+        {"kind": "evaluation", "step": step, score: 0.7, of_ignorance: share}
         for step, share in shares.items()
     ]
     lines = [json.dumps({"seconds": 1.0, **record}) + "\n" for record in records]
     (tmp_path / "metrics.jsonl").write_text("".join(lines))
     plots = _Plots([read_run(tmp_path)], ["run"], "step")
-    (baseline,) = plots._baseline("nsp_accuracy", 100.0)
+    (baseline,) = plots._baseline(score, 100.0)
     assert baseline.dashed
     assert baseline.x == [0, 20, 20, 40]
     assert baseline.y == [75, 75, 50, 50]

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from bertsmith._words import counted
 from bertsmith.doctor.finding import Example, Finding, Limits
-from bertsmith.doctor.run_measures import OVER_IGNORANT, RunMeasures
+from bertsmith.doctor.run_measures import RunMeasures
 
 __all__ = ["check"]
 
 # How far the smoothed loss ends above its lowest, in nats.
 DIVERGENCE_LIMITS = Limits(problem=1.0)
+_OF_FIRST = 0.5
 SKIPPED_LIMITS = Limits(warning=1, problem=10)
 SPIKE_LIMITS = Limits(info=1, warning=3)
 # A log line is a spike if it is this many nats over the median of the eight before it, and more
@@ -39,7 +40,7 @@ def _blew_up(measures: RunMeasures) -> Iterator[Finding]:
         f"the loss is {loss:,.2f} nats after {counted(measures.last_loss_step, 'update')}, "
         f"and was over {knows_nothing} a model that knows nothing{_too_fast(measures)}",
         measures.most_over,
-        OVER_IGNORANT,
+        measures.over_limit,
         effect="The first updates threw the weights far from where they were drawn. From there "
         "they seldom come back: if the loss falls, then only towards what guessing gives, and "
         "the time is lost.",
@@ -59,6 +60,8 @@ def _diverged(measures: RunMeasures) -> Iterator[Finding]:
         return
     lowest = min(losses)
     rise = losses[-1] - lowest
+    if measures.loss_name == "regression_loss" and rise < _OF_FIRST * losses[0]:
+        return  # squares of scores of any size
     if (crossed := DIVERGENCE_LIMITS.crossed(rise)) is not None:
         at = steps[losses.index(lowest)]
         yield Finding(

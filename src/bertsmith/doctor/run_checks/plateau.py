@@ -4,6 +4,7 @@
 """
 
 import shlex
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from bertsmith._words import counted
@@ -28,8 +29,10 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
     crossed = PLATEAU_LIMITS.crossed(below)
     if crossed is None or below < -ABOVE_UNIGRAM or measures.blew_up:
         return
+    if _has_left_since(measures, unigram):
+        return
     severity, limit = crossed
-    if measures.fraction < 0.5 and measures.run.step < FEW_UPDATES:
+    if measures.fraction < 0.5 and measures.last_loss_step < FEW_UPDATES:
         severity = "info"  # where every run has been
     causes = list(_causes(measures))
     reasons = "; ".join(reason for reason, _ in causes)
@@ -47,6 +50,17 @@ def check(measures: RunMeasures) -> Iterator[Finding]:
         remedy=f"Likely here: {reasons}.",
         command=causes[0][1],
     )
+
+
+def _has_left_since(measures: RunMeasures, unigram: float) -> bool:
+    """Whether the training loss, still there at the last evaluation, has fallen after it.
+
+    One that was low then already says nothing: the text is learned by heart.
+    """
+    steps, losses = measures.losses
+    until = bisect_right(steps, measures.last_loss_step)
+    limit = unigram - BELOW_PLATEAU
+    return 0 < until < len(losses) and losses[-1] < limit <= losses[until - 1]
 
 
 def _causes(measures: RunMeasures) -> Iterator[tuple[str, str]]:

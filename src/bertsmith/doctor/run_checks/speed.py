@@ -59,6 +59,8 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
             f"training.{name}={2 * int(measures.run.setting(f'training.{name}', 32))}"
             for name in _batch_sizes(measures)
         ]
+        phases = measures.run.setting("phases") or []
+        is_set_by_phases = bool(phases) and all(phase.get("micro_batch_size") for phase in phases)
         yield Finding(
             "low_utilisation",
             crossed[0],
@@ -71,7 +73,7 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
             "nature; base at length 128 reached 43 % on an H100.",
             remedy="Take larger micro-batches if memory allows, and see that nothing else runs on "
             "the machine.",
-            command=measures.again(*doubled),
+            command="" if is_set_by_phases else measures.again(*doubled),
         )
 
 
@@ -81,8 +83,9 @@ def _hidden_size_of_tuning(measures: RunMeasures) -> int:
 
 
 def _batch_sizes(measures: RunMeasures) -> list[str]:
-    """What makes micro-batches larger: also the global batch, where it is only one of them."""
+    """What makes micro-batches larger: also the global batch, where a rank has only one of it."""
     whole, micro = (
         measures.run.setting(f"training.{name}_batch_size", 32) for name in ("global", "micro")
     )
-    return ["micro_batch_size"] if micro < whole else ["global_batch_size", "micro_batch_size"]
+    share = whole // (measures.fact("processes") or 1)
+    return ["micro_batch_size"] if micro < share else ["global_batch_size", "micro_batch_size"]
