@@ -63,9 +63,13 @@ class RunMeasures(RunCurves):
     @property
     def is_warm(self) -> bool:
         """Whether warm-up is over, and so many updates were made as frequencies take."""
+        return self.is_rate_up and self.run.step >= _FREQUENCIES_KNOWN
+
+    @property
+    def is_rate_up(self) -> bool:
+        """Whether the learning rate has come to its peak, as far as the log tells."""
         rates = self.run.series("train", "learning_rate")[1]
-        is_up = bool(rates) and (rates[-1] < max(rates) or rates[-1] >= 0.95 * self.learning_rate)
-        return is_up and self.run.step >= _FREQUENCIES_KNOWN
+        return bool(rates) and (rates[-1] < max(rates) or rates[-1] >= 0.95 * self.learning_rate)
 
     @property
     def left_plateau(self) -> bool:

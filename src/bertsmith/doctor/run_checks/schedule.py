@@ -29,8 +29,8 @@ def _unfinished(measures: RunMeasures) -> Iterator[Finding]:
     if not rates or max(rates) <= 0:
         return
     finished = measures.run.is_finished
-    if not finished and (measures.blew_up or measures.was_stopped):
-        return  # nothing is won by going on, or it can't
+    if not finished and (measures.blew_up or measures.was_stopped or not measures.is_rate_up):
+        return  # nothing is won by going on, or it can't; or that is to come yet
     if finished and measures.run.setting("training.schedule", "linear") != "constant":
         return  # it ends by itself; of few updates the last is far from the end
     left = rates[-1] / max(rates)
