@@ -99,11 +99,13 @@ def test_a_model_without_its_head_may_begin_over_the_loss_of_knowing_nothing(tmp
     assert finding_of(fresh, "diverged").severity == "problem"
 
 
-@pytest.mark.parametrize(("end", "is_told"), [(108.0, False), (3000.0, True)])
-def test_squares_of_scores_are_no_nats(tmp_path, end, is_told):
-    """Of scores up to 100 the noise of a log line is some squares."""
+@pytest.mark.parametrize(
+    ("scale", "end", "is_told"), [(100.0, 1.08, False), (100.0, 30.0, True), (0.4, 5.7, True)]
+)
+def test_squares_of_scores_are_no_nats(tmp_path, scale, end, is_told):
+    """Of scores up to 100 the noise of a log line is some squares; of 0 to 5, 2.3 is no score."""
     folder = fine_tuned(tmp_path / "run")
-    losses = [*(2500 / n for n in range(1, 20)), *[100.0] * 6, *[end] * 6]
+    losses = [scale * factor for factor in (*(25 / n for n in range(1, 20)), *[1] * 6, *[end] * 6)]
     lines = [
         {"kind": "train", "step": 20 * n, "regression_loss": loss, "seconds": 2.0 * n}
         for n, loss in enumerate(losses, 1)
@@ -116,7 +118,8 @@ def test_squares_of_scores_are_no_nats(tmp_path, end, is_told):
     ("processes", "changes", "told"),
     [(1, (), "training.micro_batch_size=64"),
      (8, (), "training.global_batch_size=512"),
-     (1, ["phases=[{share: 0.9, micro_batch_size: 8}, {share: 0.1, micro_batch_size: 2}]"], "")],
+     (1, ["phases=[{share: 0.9, micro_batch_size: 8}, {share: 0.1}]"], ""),
+     (8, ["phases=[{share: 0.9, global_batch_size: 128}, {share: 0.1}]"], "")],
 )  # fmt: skip
 def test_larger_micro_batches_are_larger(tmp_path, processes, changes, told):
     """What a rank has of a batch is its share, and phases with sizes of their own keep them."""
@@ -135,3 +138,6 @@ def test_longer_sequences_come_in_smaller_micro_batches(tmp_path):
     folder = written(tmp_path / "run", changes=short)
     command = finding_of(folder, "untrained_positions").command
     assert "training.micro_batch_size=16" in command
+    short[0] = "phases=[{share: 0.9}, {share: 0.1, max_seq_length: 384, micro_batch_size: 8}]"
+    folder = written(tmp_path / "phased", changes=short)
+    assert "training.micro_batch_size=16" in finding_of(folder, "untrained_positions").command

@@ -113,11 +113,12 @@ def test_epochs_are_the_tasks(model, tmp_path, task, num_epochs):
     assert result.state.step == num_epochs
     written = (run / "recipe.yaml").read_text()
     assert f"num_epochs: {num_epochs}.0\n" in written
-    # As older versions wrote it where a recipe had none.
-    (run / "recipe.yaml").write_text(written.replace(f"{num_epochs}.0\n", "null\n"))
-    told = []
-    finetune(task, model, tmp_path, settings, run, warn=told.append)
-    assert told == [f"{run}: this run is finished; its result is shown again"]
+    # As older versions wrote it where a recipe had none, and the preset 3 for all tasks.
+    for older in ("null", "3.0"):
+        (run / "recipe.yaml").write_text(written.replace(f"{num_epochs}.0\n", f"{older}\n"))
+        told = []
+        finetune(task, model, tmp_path, settings, run, warn=told.append)
+        assert told == [f"{run}: this run is finished; its result is shown again"]
 
 
 def test_rows_of_dev_that_are_left_out_are_told(model, tmp_path):

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import time
 
 import pytest
 
 from bertsmith.training import Interrupted, pretrain
+from bertsmith.training.agreement import Agreement
 from bertsmith.training.schedule import ClockHorizon
 from bertsmith.training.update import Updater
 from pretraining_runs import losses, recipe, records, same, silent, weights
@@ -79,24 +79,31 @@ def test_so_many_micro_batches_that_not_all_ask(store, tmp_path, monkeypatch):
 
 def test_an_update_that_was_not_made_takes_no_time_of_a_budget(store, tmp_path, monkeypatch):
     """It began before the budget's end, and would have ended after it: the run isn't over."""
-    changes = (*CHANGES[1:], "training.budget_seconds=2")
-    run, begun = Updater._run_micro_batch, []
+    changes = (*CHANGES[1:], "training.budget_seconds=600")
+    seconds, run, update = Agreement.seconds, Updater._run_micro_batch, Updater.__call__
+    late, begun = [], []
+    monkeypatch.setattr(Agreement, "seconds", lambda self: seconds(self) + 1000 * len(late))
 
-    def late(self, *arguments, **options):
+    def stopping(self, *arguments, **options):
         begun.append(1)
         if len(begun) == 2 * 6 + 1:
-            time.sleep(2.5)
+            late.append(1)
             os.kill(os.getpid(), signal.SIGTERM)
         return run(self, *arguments, **options)
 
+    def last(self, *arguments):
+        late.append(1)
+        update(self, *arguments)
+
     with monkeypatch.context() as patch:
-        patch.setattr(Updater, "_run_micro_batch", late)
+        patch.setattr(Updater, "_run_micro_batch", stopping)
         with pytest.raises(Interrupted) as caught:
             pretrain(store, recipe(*changes), tmp_path, warn=silent)
     assert caught.value.step == 2
-    result = pretrain(store, recipe(*changes), tmp_path, warn=silent)
-    assert result.state.step > 2
-    assert records(tmp_path, "evaluation")[-1]["step"] == result.state.step
+    late.clear()
+    monkeypatch.setattr(Updater, "__call__", last)
+    assert pretrain(store, recipe(*changes), tmp_path, warn=silent).state.step == 3
+    assert [record["step"] for record in records(tmp_path, "evaluation")] == [3]
 
 
 def test_a_run_whose_time_is_over_is_evaluated_before_it_ends(store, tmp_path, monkeypatch):

@@ -78,7 +78,7 @@ def command(
         warn_of_stop(output)
         raise typer.Exit(exit_code(at_once)) from None
     _warn_of_few_updates(result.state.step, resolved.training.budget_seconds)
-    _warn_of_nothing_learned(result)
+    _warn_of_nothing_learned(result, is_fresh=init is None)
     if as_json:
         emit_json({"path": str(output), **where_it_ended(result.state), **result.scores})
         return
@@ -110,9 +110,9 @@ def _warn_of_few_updates(num_updates: int, budget_seconds: float | None) -> None
         )
 
 
-def _warn_of_nothing_learned(result: "PretrainResult") -> None:
+def _warn_of_nothing_learned(result: "PretrainResult", *, is_fresh: bool) -> None:
     """Tells a loss that knowing no context gives; a trial of few updates only if it blew up."""
-    from bertsmith.doctor.run_measures import OVER_IGNORANT
+    from bertsmith.doctor.run_measures import OVER_IGNORANT, OVER_OF_OTHERS
     from bertsmith.model.pretrained import read_config
 
     scores, num_updates = result.scores, result.state.step
@@ -121,7 +121,8 @@ def _warn_of_nothing_learned(result: "PretrainResult") -> None:
     if unigram is None or loss <= unigram:
         return
     knows_nothing = math.log(read_config(result.path).vocab_size)
-    if num_updates >= _FEW_UPDATES or loss > knows_nothing + OVER_IGNORANT:
+    limit = OVER_IGNORANT if is_fresh else OVER_OF_OTHERS
+    if num_updates >= _FEW_UPDATES or loss > knows_nothing + limit:
         warn(
             f"{result.path}: the held-out {label} loss {loss:,.3f} is worse than that of a model "
             f"that knows no context ({unigram:.3f}); "

@@ -1,7 +1,7 @@
 """The commands that findings about a run name: how it goes on, or is made again otherwise."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,13 @@ class RunCommands:
     def _fitting(self, max_seq_length: int) -> tuple[str, ...]:
         """Micro-batches of as many tokens as before, where sequences get longer."""
         micro = int(self.run.setting("training.micro_batch_size", 32))
-        fitting = max(1, micro * (self.longest or max_seq_length) // max_seq_length)
+        length = int(self.run.setting("examples.max_seq_length", max_seq_length))
+        phases: list[Mapping[str, Any]] = self.run.setting("phases") or [{}]
+        tokens = max(
+            (phase.get("micro_batch_size") or micro) * (phase.get("max_seq_length") or length)
+            for phase in phases
+        )
+        fitting = max(1, tokens // max_seq_length)
         return (f"training.micro_batch_size={fitting}",) if fitting < micro else ()
 
     @property

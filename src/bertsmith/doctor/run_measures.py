@@ -11,6 +11,7 @@ __all__ = [
     "HIGHEST_AT_ONCE",
     "MANY_EPOCHS",
     "OVER_IGNORANT",
+    "OVER_OF_OTHERS",
     "RunMeasures",
 ]
 
@@ -22,7 +23,7 @@ _LARGEST_VOCABULARY = 1_000_000
 OVER_IGNORANT = 0.5
 #: The same where a model was there before: a head of fresh weights over embeddings that are trained
 #: starts a nat above, since their rows are longer.
-_OVER_OF_OTHERS = 3.0
+OVER_OF_OTHERS = 3.0
 #: How far below the unigram baseline a run has left the plateau, in nats. Every BERT stays at the
 #: baseline for a while and then falls by more than a nat within some hundreds of updates.
 BELOW_PLATEAU = 0.6
@@ -110,7 +111,7 @@ class RunMeasures(RunCurves):
     @property
     def over_limit(self) -> float:
         """How far above ln V a loss is that no run begins with, in nats."""
-        return OVER_IGNORANT if self.has_fresh_layers else _OVER_OF_OTHERS
+        return OVER_IGNORANT if self.has_fresh_layers else OVER_OF_OTHERS
 
     @property
     def blew_up(self) -> bool:

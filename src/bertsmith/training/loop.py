@@ -146,7 +146,7 @@ class Trainer:
     def _evaluate_at_the_end(self) -> None:
         """Has a run evaluate once more that needs it, where no update is left to come before."""
         if self._fraction() >= 1.0 and self.state.due_evaluation is None:
-            self.state.due_evaluation = self.batches.phase_at(1.0)
+            self.state.due_evaluation = self.state.batches.get("phase", 0)
 
     def train(self) -> TrainingState:
         """Runs to the horizon and leaves the model in the run's folder.

@@ -11,7 +11,6 @@ __all__ = ["check"]
 
 # How far the smoothed loss ends above its lowest, in nats.
 DIVERGENCE_LIMITS = Limits(problem=1.0)
-_OF_FIRST = 0.5
 SKIPPED_LIMITS = Limits(warning=1, problem=10)
 SPIKE_LIMITS = Limits(info=1, warning=3)
 # A log line is a spike if it is this many nats over the median of the eight before it, and more
@@ -60,8 +59,8 @@ def _diverged(measures: RunMeasures) -> Iterator[Finding]:
         return
     lowest = min(losses)
     rise = losses[-1] - lowest
-    if measures.loss_name == "regression_loss" and rise < _OF_FIRST * losses[0]:
-        return  # squares of scores of any size
+    if measures.loss_name == "regression_loss" and rise < lowest:
+        return  # squares of scores of any size, and not twice what they were
     if (crossed := DIVERGENCE_LIMITS.crossed(rise)) is not None:
         at = steps[losses.index(lowest)]
         yield Finding(

@@ -55,12 +55,14 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
     hidden = measures.hidden_size if measures.is_pretraining else _hidden_size_of_tuning(measures)
     limits = next(limits for least, limits in UTILISATION_LIMITS if hidden >= least)
     if (crossed := limits.crossed(share)) is not None:
+        names = _batch_sizes(measures)
         doubled = [
             f"training.{name}={2 * int(measures.run.setting(f'training.{name}', 32))}"
-            for name in _batch_sizes(measures)
+            for name in names
         ]
-        phases = measures.run.setting("phases") or []
-        is_set_by_phases = bool(phases) and all(phase.get("micro_batch_size") for phase in phases)
+        phases = measures.run.setting("phases") or [{}]
+        longest = max(phases, key=lambda phase: phase.get("share", 0.0))
+        is_set_by_phase = any(longest.get(name) for name in {*names, "micro_batch_size"})
         yield Finding(
             "low_utilisation",
             crossed[0],
@@ -73,7 +75,7 @@ def _utilisation(measures: RunMeasures) -> Iterator[Finding]:
             "nature; base at length 128 reached 43 % on an H100.",
             remedy="Take larger micro-batches if memory allows, and see that nothing else runs on "
             "the machine.",
-            command="" if is_set_by_phases else measures.again(*doubled),
+            command="" if is_set_by_phase else measures.again(*doubled),
         )
 
 

@@ -37,26 +37,24 @@ class FinetuneRecipe(Settings):
 def with_epochs(
     recipe: FinetuneRecipe, num_epochs: float, saved: Mapping[str, Any] | None
 ) -> FinetuneRecipe:
-    """The recipe with a task's number of epochs, where it has none of its own.
+    """The recipe with a number of epochs, where it has none of its own.
 
     Args:
         recipe: what the user asks for.
-        num_epochs: the task's.
-        saved: the recipe of the run that goes on, None for a new one. Older versions wrote null.
+        num_epochs: the task's, for a new run.
+        saved: the recipe of the run that goes on, with those that it has; None for a new one.
 
     Example:
         >>> with_epochs(FinetuneRecipe(), 2.0, None).training.num_epochs
         2.0
     """
-    if recipe.training.num_epochs is not None or (saved is not None and _has_none(saved)):
+    if recipe.training.num_epochs is not None:
         return recipe
-    training = recipe.training.model_copy(update={"num_epochs": num_epochs})
+    of_run = num_epochs
+    if saved is not None and isinstance(saved.get("training"), Mapping):
+        of_run = saved["training"].get("num_epochs")
+    training = recipe.training.model_copy(update={"num_epochs": of_run})
     return recipe.model_copy(update={"training": training})
-
-
-def _has_none(saved: Mapping[str, Any]) -> bool:
-    training = saved.get("training")
-    return not isinstance(training, Mapping) or training.get("num_epochs") is None
 
 
 def recipe_for(model_source: str) -> str:

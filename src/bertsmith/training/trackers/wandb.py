@@ -19,8 +19,8 @@ def start(run: TrackedRun) -> Tracker:
     """Opens a run of the project WANDB_PROJECT ("bertsmith"), or goes on with this run's own.
 
     Each kind of record has steps of its own, such as `evaluation/step`: Weights & Biases' common
-    one never goes back, and an evaluation that a stop left to the next sitting would be lost. Those
-    that are done again after a stop are not logged twice.
+    one never goes back, and an evaluation that a stop left to the next sitting would be lost. Steps
+    that are done again after a stop are not logged twice, as far as the server tells what it has.
     """
     import wandb
 
@@ -52,7 +52,8 @@ class _WeightsAndBiases:
             return
         if step > self.done.get(kind, -1):
             points = {f"{kind}/{name}": value for name, value in numbers(values).items()}
-            self.run.log({**points, f"{kind}/step": step})
+            common = {"step": step} if step >= self.run.step else {}
+            self.run.log({**points, f"{kind}/step": step}, **common)
 
     def close(self, ending: Ending) -> None:
         if ending == "stopped":  # with another exit code than 0 it is called preempted, not failed
