@@ -20,7 +20,9 @@ def command(
     model: str = typer.Option(..., help="A fine-tuned model's folder."),
     data: Path = typer.Option(..., help="The task's data: a folder, or a file."),
     split: str = typer.Option("dev", help="dev, test, train, or all for a single file."),
-    max_seq_length: int | None = typer.Option(None, min=8, help="Tokens in a sequence."),
+    max_seq_length: int | None = typer.Option(
+        None, min=8, help="Tokens in a sequence, if not as in training."
+    ),
     precision: str = typer.Option("fp32", help="fp32, bf16, fp16 (GPUs), or auto."),
     predictions: Path | None = typer.Option(None, help="Write each prediction here (JSON lines)."),
     overwrite: bool = typer.Option(
@@ -49,8 +51,9 @@ def command(
     if as_json:
         emit_json(scores)
         return
-    say(f"{model} on {data}, {split}:")
-    table(score_rows(scores))
+    if scores:
+        say(f"{model} on {data}, {split}:")
+        table(score_rows(scores))
 
 
 def _check(

@@ -1,26 +1,37 @@
 """What a model folder was fine-tuned for, if it is a run of ours."""
 
 from pathlib import Path
+from typing import Any
 
 from bertsmith.errors import RecipeError
 from bertsmith.tasks.families.sequences import Columns
 from bertsmith.tasks.lookup import get_task, task_names
 from bertsmith.training import RunFolder
 
-__all__ = ["input_columns", "trained_for"]
+__all__ = ["input_columns", "trained_for", "trained_length"]
 
 
 def trained_for(model_source: str) -> str | None:
     """The name of the task; None for other models, such as those of a hub."""
-    path = Path(model_source)
-    if not (path / "recipe.yaml").is_file():
-        return None
-    try:
-        run = RunFolder(path).read_recipe().get("run")
-    except RecipeError:  # somebody else's file of that name
-        return None
+    run = _recipe(model_source).get("run")
     task = run.get("task") if isinstance(run, dict) else None
     return task if task in task_names() else None
+
+
+def trained_length(model_source: str) -> int | None:
+    """How many tokens a sequence had in fine-tuning; None for the task's default."""
+    length = _recipe(model_source).get("max_seq_length")
+    return length if isinstance(length, int) else None
+
+
+def _recipe(model_source: str) -> dict[str, Any]:
+    path = Path(model_source)
+    if not (path / "recipe.yaml").is_file():
+        return {}
+    try:
+        return RunFolder(path).read_recipe()
+    except RecipeError:  # somebody else's file of that name
+        return {}
 
 
 def input_columns(model_source: str) -> list[dict[str, str]]:
