@@ -8,7 +8,13 @@ from typing import Any, Generic, Self, TypedDict, TypeVar
 from bertsmith.errors import ModelError
 from bertsmith.inference.encoding import encode_texts
 from bertsmith.inference.running import EncodedSequence, run_packed
-from bertsmith.model import PackedSequences, Precision, PretrainedModel, find_device
+from bertsmith.model import (
+    BertForMaskedLM,
+    PackedSequences,
+    Precision,
+    PretrainedModel,
+    find_device,
+)
 from bertsmith.model.hub import find_folder
 from bertsmith.model.weights import read_json
 from bertsmith.wordpiece import Encoding, Tokenizer
@@ -92,6 +98,12 @@ class Runner(Generic[ModelT]):
         if architectures is not None and named and not set(named) & set(architectures):
             raise _wrong_head(path_or_hub_id, named, architectures)
         model = model_class.from_pretrained(folder)
+        if isinstance(model, BertForMaskedLM) and model.config.attention == "causal":
+            raise ModelError(
+                "reads from left to right: at [MASK] it says what comes after",
+                where=path_or_hub_id,
+                fix="give a model that was pre-trained with model.attention=bidirectional",
+            )
         missing = model.loading_report.missing if model.loading_report else ()
         if needed := [name for name in missing if not name.startswith(tuple(may_lack))]:
             raise _wrong_head(path_or_hub_id, named, architectures or (needed[0],), needed[0])

@@ -52,6 +52,14 @@ def test_a_folder_without_the_right_head(save, head, named):
         assert "give a folder of BertFor" in message
 
 
+@pytest.mark.parametrize("task", ["fill-mask", "score"])
+def test_a_model_that_reads_from_left_to_right(save, task):
+    """At a place it says what comes next: what it says of [MASK] would be of the token behind."""
+    folder = save("BertForMaskedLM", attention="causal")
+    assert "reads from left to right" in refusal(ModelError, pipeline, task, folder)
+    pipeline("embed", folder)
+
+
 def test_a_head_that_is_named_but_absent(save):
     folder = save("BertModel")
     config = json.loads((folder / "config.json").read_text())

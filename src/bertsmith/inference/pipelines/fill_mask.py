@@ -66,7 +66,7 @@ class FillMask:
         """Loads a folder of a pre-trained model.
 
         Raises:
-            ModelError: it has no masked-LM head.
+            ModelError: it has no masked-LM head, or reads from left to right.
         """
         runner = Runner.from_pretrained(
             path_or_hub_id,

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from bertsmith._files import sha256_of_file
-from bertsmith.errors import DataError
-from bertsmith.model import BertConfig
+from bertsmith.errors import DataError, ModelError
+from bertsmith.model import (
+    BertConfig,
+    BertForMultipleChoice,
+    BertForSequenceClassification,
+)
 from bertsmith.model.hub import find_folder
 from bertsmith.model.pretrained import read_config
 from bertsmith.tasks.base import Task, TaskData
@@ -110,8 +114,21 @@ class FinetuneJob:
         return changes
 
     def config(self) -> BertConfig:
-        """The config of the model that comes of it."""
-        return read_config(find_folder(self.source), **self.config_changes)
+        """The config of the model that comes of it.
+
+        Raises:
+            ModelError: it reads from left to right, and the task asks for the whole of a sequence.
+        """
+        config = read_config(find_folder(self.source), **self.config_changes)
+        pools = self.task.model_class in (BertForSequenceClassification, BertForMultipleChoice)
+        if config.attention == "causal" and pools:
+            raise ModelError(
+                "reads from left to right, so its [CLS] sees nothing of a text, and "
+                f"{self.task.name} is answered from there",
+                where=self.source,
+                fix="give one that was pre-trained with model.attention=bidirectional",
+            )
+        return config
 
     @property
     def least_score(self) -> float | None:
