@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 import weakref
 
 import numpy as np
@@ -15,6 +16,7 @@ from bertsmith.objectives import LossSum, MaskedLM, Measure
 from bertsmith.store import TokenStore
 from bertsmith.training import Interrupted, Ranks, Trainer, pretrain, pretraining, read_run
 from bertsmith.training.phased_batches import PhasedBatches
+from bertsmith.training.update import Updater
 from phase_runs import PHASES, make_store, recipe, stop_after, train_with_stops, without_times
 from pretraining_runs import records, same, silent, weights
 
@@ -319,3 +321,24 @@ def test_the_time_of_an_evaluation_is_told_in_updates_of_its_phase(store, tmp_pa
         with pytest.raises(Interrupted):
             pretrain(store, chosen, tmp_path / "run", warn=silent)
         assert found[1]() == pytest.approx(4 * first, rel=0.1)
+
+
+def test_compilers_take_none_of_the_time_of_any_phase(store, tmp_path, monkeypatch):
+    """What they have to do again for longer sequences counts as little as what they do first."""
+    compiled = []
+
+    def slowly(self, batch):
+        compiled.append(batch.max_seqlen)
+        time.sleep(3)
+
+    pretrain(store, recipe(PHASES), tmp_path / "plain", warn=silent)
+    monkeypatch.setattr(Trainer, "_compiles", True)
+    monkeypatch.setattr(Updater, "warm_up", slowly)
+    started = time.monotonic()
+    result = pretrain(store, recipe(PHASES), tmp_path / "run", warn=silent)
+    taken = time.monotonic() - started
+    assert [length > 16 for length in compiled] == [False, True]
+    assert result.state.seconds < taken - 6
+    assert same(weights(tmp_path / "run"), weights(tmp_path / "plain"))
+    speeds = [line["tokens_per_second"] for line in records(tmp_path / "run", "train")]
+    assert min(speeds[1:]) > max(speeds) / 50

@@ -50,6 +50,9 @@ def compile_parts(model: nn.Module) -> None:
     """
     if next(model.parameters()).device.type == "cpu":
         _require_cpp_compiler()
+    # DDP would have graphs cut where its buckets end. A layer is a graph by itself, and must be
+    # the same one whether a run has come to a phase or begins in it.
+    torch._dynamo.config.optimize_ddp = False
     for part in model.modules():
         if isinstance(part, (Embeddings, EncoderLayer, MaskedLMHead)):
             part.compile(dynamic=True)

@@ -197,6 +197,7 @@ class Trainer:
                 phase = self.batches.phase_at(fraction)
                 if self.batches.begins_phase(self.state.step):
                     self.update.guard.forget()  # longer sequences have losses of their own
+                    self._compile(micro_batches[0], window)
                 factor = self.course.learning_rate_factor(fraction)
                 window.is_counted = self._counts(self.state.step)
                 try:
@@ -244,13 +245,25 @@ class Trainer:
         self, batches: Iterator[Sequence[PackedSequences]]
     ) -> Iterator[Sequence[PackedSequences]]:
         """The same batches, when compilers are done with what takes them: see `Updater.warm_up`."""
-        device, setting = self.update.device, self.settings.compile
-        compiles = device.type == "cuda" or resolve_compile(setting, device)
-        if not compiles or self._fraction() >= 1.0:
+        if not self._compiles or self._fraction() >= 1.0:
             return batches
         first = next(batches)
         self.update.warm_up(first[0])
         return chain([first], batches)
+
+    @property
+    def _compiles(self) -> bool:
+        device = self.update.device
+        return device.type == "cuda" or resolve_compile(self.settings.compile, device)
+
+    def _compile(self, batch: PackedSequences, window: Window) -> None:
+        """Has compilers do what another phase's sequences need, in none of the run's time."""
+        if self._compiles:
+            started = time.monotonic()
+            self.update.warm_up(batch)
+            spent = time.monotonic() - started
+            self.agreed.started += spent
+            window.started += spent
 
     def _tell_of_other_conditions(self, facts: Mapping[str, float | int | str]) -> None:
         if self.ranks.is_first:
