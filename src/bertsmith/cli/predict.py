@@ -31,7 +31,11 @@ def command(
         None, "--input", help="A .txt (a text a line), .jsonl, .csv or .tsv with named columns."
     ),
     output: Path | None = typer.Option(
-        None, "-o", "--output", help="Write JSON lines here; embed: .jsonl, .npz or .parquet."
+        None,
+        "-o",
+        "--output",
+        help="Write JSON lines here; embed: states of tokens into .jsonl, .npz or .parquet, "
+        "vectors with --strategy into .jsonl.",
     ),
     top_k: int | None = typer.Option(None, help="fill-mask, answer: how many to show."),
     layers: str | None = typer.Option(
@@ -61,11 +65,15 @@ def command(
 
     predictor = pipeline(what, model, truncate=truncate, precision=precision, **chosen)
     rows = _rows(predictor, text or [], input_file, model)
-    if layers is not None or (what == "embed" and output is not None):
+    if layers is not None or (what == "embed" and output is not None and strategy is None):
+        if strategy is not None:
+            raise InputError("--strategy and --layers ask for different things", fix="leave one")
         _write_features(what, predictor, rows, _layers(layers), output)
         return
     results = ((row.values, _plain(result)) for row, result in predict_rows(predictor, rows))
     if output is not None:
+        if what == "embed" and output.suffix != ".jsonl":
+            raise InputError("holds JSON lines", where=output, fix="name it .jsonl")
         _write_json_lines(results, output)
         return
     for values, result in results:
@@ -152,7 +160,11 @@ def _write_json_lines(results: Iterable[tuple[dict[str, Any], Any]], output: Pat
     from bertsmith._files import atomic_file
 
     count = 0
-    with atomic_file(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+    # Half a character, which JSON may hold, is written as JSON has it.
+    with (
+        atomic_file(output) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         for values, result in results:
             file.write(json.dumps({**values, "result": result}, ensure_ascii=False) + "\n")
             count += 1

@@ -165,3 +165,14 @@ def _require_tied(tensors: Mapping[str, Tensor], found: Mapping[str, Tensor], so
             "one matrix for both",
             where=source,
         )
+    biases = [
+        tensors[name]
+        for prefix in ("", "bert.")
+        for name in (f"{prefix}cls.predictions.bias", f"{prefix}cls.predictions.decoder.bias")
+        if name in tensors
+    ]
+    if any(not torch.equal(bias, biases[0]) for bias in biases):
+        raise ModelError(
+            "cls.predictions.decoder.bias differs from cls.predictions.bias, but this BERT has one",
+            where=source,
+        )

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -246,7 +246,11 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
         self, path: Path, examples: Sequence[ExampleT], predictions: Sequence[PredictionT]
     ) -> None:
         """Writes one JSON object a line: `index` from 0, then `record`; whole or not at all."""
-        with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        # Half a character, which JSON may hold, is written as JSON has it.
+        with (
+            atomic_file(path) as temporary,
+            temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             pairs = zip(examples, predictions, strict=True)
             for index, (example, prediction) in enumerate(pairs):
                 line = {"index": index, **self.record(example, prediction)}
@@ -280,6 +284,8 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
         files = find_files(folder, split, self.extensions, self.extra_stems.get(split, ()))
         labelled = split not in self.test_splits
         parts = [self.read_file(path, labelled=labelled) for path in files]
+        told = f"{folder}: {split} is read from {', '.join(path.name for path in files)}"
+        parts[0] = replace(parts[0], notes=(*parts[0].notes, *[told] * (len(files) > 1)))
         examples = [example for part in parts for example in part.examples]
         notes = tuple(note for part in parts for note in part.notes)
         return TaskData(examples, tuple(files), notes)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from cli_runs import WORDS, run
+from cli_runs import FAST, WORDS, run
 
 QUICK = (
     "--set", "training.num_epochs=1", "--set", "training.precision=fp32",
@@ -182,3 +182,115 @@ def test_a_model_of_a_run_that_may_yet_replace_it_is_told(bertsmith, tuned, tmp_
     code, _, err = bertsmith("predict", "classify", "--model", run, "the river")
     assert code == 0
     assert "this run isn't finished" in err
+
+
+def test_a_model_is_scored_at_the_length_that_it_was_tuned_at(bertsmith, model, tmp_path):
+    """The labels are in the last words, which the shorter length cuts off."""
+    rows = [(f"{' '.join(WORDS[:8])} {WORDS[8 + i % 2]}", i % 2) for i in range(24)]
+    data = write_glue(tmp_path / "data", ("sentence", "label"), rows)
+    options = [*QUICK, "--set", "training.learning_rate=1e-2", "--set", "max_seq_length=8"]
+    run = tmp_path / "run"
+    assert (
+        bertsmith("finetune", "sst2", "--model", model, "--data", data, "-o", run, *options)[0] == 0
+    )
+
+    def predictions(*further):
+        path = tmp_path / f"{len(further)}.jsonl"
+        evaluate = ("evaluate", "sst2", "--model", run, "--data", data, "--predictions", path)
+        code, _, err = bertsmith(*evaluate, *further)
+        assert code == 0, err
+        return path.read_text()
+
+    own = predictions()
+    assert own == predictions("--max-seq-length", "8")
+    assert own != predictions("--max-seq-length", "64", "--overwrite")
+
+
+def test_predictions_of_a_test_set_without_labels_are_kept(bertsmith, tuned, tmp_path):
+    folder, data = tuned
+    shutil.copytree(data["sst2"], tmp_path / "data")
+    (tmp_path / "data" / "test.tsv").write_text("index\tsentence\n0\tthe red .\n1\tthe old .\n")
+    path = tmp_path / "predictions.jsonl"
+    evaluate = (
+        "evaluate",
+        "sst2",
+        "--model",
+        folder / "sst2",
+        "--data",
+        tmp_path / "data",
+        "--split",
+        "test",
+    )
+    code, out, err = bertsmith(*evaluate, "--predictions", path)
+    assert (code, out) == (0, "")
+    assert (
+        f"has no label to score against; give labelled data; the predictions are written to {path}"
+        in err
+    )
+    assert len(path.read_text().splitlines()) == 2
+    assert bertsmith(*evaluate)[0] == 2
+
+
+def test_half_a_character_comes_out_as_it_came_in(bertsmith, tuned, tmp_path):
+    folder, _ = tuned
+    (tmp_path / "texts.jsonl").write_text('{"text": "the red \\ud83d"}\n')
+    path = tmp_path / "out.jsonl"
+    predict = (
+        "predict",
+        "classify",
+        "--model",
+        folder / "sst2",
+        "--input",
+        tmp_path / "texts.jsonl",
+    )
+    code, _, err = bertsmith(*predict, "-o", path)
+    assert (code, err) == (0, "")
+    assert json.loads(path.read_text())["text"] == "the red \ud83d"
+
+
+def test_vectors_of_texts_are_written_where_a_strategy_is_given(bertsmith, tuned, tmp_path):
+    folder, _ = tuned
+    predict = ("predict", "embed", "the red .", "--model", folder / "sst2", "--strategy", "mean")
+    code, _, err = bertsmith(*predict, "-o", tmp_path / "vectors.jsonl")
+    assert (code, err) == (0, "")
+    (line,) = (tmp_path / "vectors.jsonl").read_text().splitlines()
+    assert len(json.loads(line)["result"]) == 32
+    code, _, err = bertsmith(*predict, "-o", tmp_path / "vectors.npz")
+    assert (code, "name it .jsonl" in err) == (2, True)
+    code, _, err = bertsmith(*predict, "--layers", "-1", "-o", tmp_path / "states.jsonl")
+    assert (code, "--strategy and --layers" in err) == (2, True)
+
+
+def test_several_files_of_a_split_are_named(bertsmith, model, tuned, tmp_path):
+    _, data = tuned
+    shutil.copytree(data["sst2"], tmp_path / "data")
+    (tmp_path / "data" / "train.tsv").rename(tmp_path / "data" / "train-v1.1.tsv")
+    shutil.copy(tmp_path / "data" / "train-v1.1.tsv", tmp_path / "data" / "train-v2.0.tsv")
+    tune = (
+        "finetune",
+        "sst2",
+        "--model",
+        model,
+        "--data",
+        tmp_path / "data",
+        "-o",
+        tmp_path / "run",
+    )
+    code, _, err = bertsmith(*tune, *QUICK)
+    assert code == 0
+    assert f"{tmp_path / 'data'}: train is read from train-v1.1.tsv, train-v2.0.tsv\n" in err
+
+
+def test_a_model_that_reads_from_left_to_right_is_not_tuned_at_its_cls(
+    bertsmith, store, tuned, tmp_path
+):
+    _, data = tuned
+    causal = (*FAST, "--set", "training.num_steps=2", "--set", "model.attention=causal",
+              "--set", "examples.next_sentence=false")  # fmt: skip
+    first, second = tmp_path / "causal", tmp_path / "run"
+    assert bertsmith("pretrain", store, "--recipe", "tiny", "-o", first, *causal)[0] == 0
+    tune = ("finetune", "sst2", "--model", first, "--data", data["sst2"], "-o", second)
+    code, _, err = bertsmith(*tune, *QUICK)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "reads from left to right, so its [CLS] sees nothing of a text" in err
+    assert not second.exists()

@@ -302,6 +302,19 @@ def test_a_vocabulary_of_another_size_is_refused(saved, ending):
     BertForPreTraining.from_pretrained(folder)
 
 
+def test_two_biases_of_the_masked_lm_head_are_refused(saved):
+    _, folder = saved
+    tensors = as_of_2019(take_weights(folder))
+    del tensors["cls.predictions.decoder.weight"]
+    bias = tensors["cls.predictions.bias"]
+    save_file(
+        {**tensors, "cls.predictions.decoder.bias": bias.clone()}, folder / "model.safetensors"
+    )
+    BertForMaskedLM.from_pretrained(folder)
+    save_file({**tensors, "cls.predictions.decoder.bias": bias + 1}, folder / "model.safetensors")
+    refused(folder, "decoder.bias differs from cls.predictions.bias", BertForMaskedLM)
+
+
 def test_an_untied_masked_lm_head_is_refused(saved):
     _, folder = saved
     tensors = as_of_2019(take_weights(folder))

@@ -8,6 +8,7 @@ from bertsmith.errors import DataError
 from bertsmith.inference.answering import AnswerCandidates, AnswerSpan, best_answers
 from bertsmith.tasks import get_task
 from bertsmith.tasks.data.questions import Answer, Question
+from bertsmith.wordpiece import SPECIAL_TOKENS, Tokenizer, Vocabulary
 from task_data import tiny_tokenizer
 
 TASK = replace(get_task("squad2"), stride=2)
@@ -72,6 +73,15 @@ def test_an_answer_at_the_rim_with_characters_that_have_no_token(tokenizer):
     context = "the cat sees a bird\u0301 "
     (feature,) = encode(question(context, " a bird\u0301 ", 12), tokenizer, 40)
     assert labelled_text(feature, context).startswith("a bird")
+
+
+def test_a_mark_that_a_cased_tokenizer_keeps_is_part_of_the_answer():
+    context = "क हिं ख"
+    letters = dict.fromkeys(character for word in context.split() for character in word)
+    tokens = [*SPECIAL_TOKENS, "who", "?", *letters, *(f"##{letter}" for letter in letters)]
+    cased = Tokenizer(Vocabulary(tokens), lowercase=False)
+    (feature,) = encode(question(context, "हिं"), cased, 40)
+    assert labelled_text(feature, context) == "हिं"
 
 
 def test_part_of_a_word_is_the_pieces_that_it_touches(tokenizer):

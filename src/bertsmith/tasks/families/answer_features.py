@@ -49,9 +49,13 @@ def answer_label(example: Question, window: AnswerWindow) -> tuple[int, int] | N
     located = [answer for answer in example.answers if answer.start is not None]
     if not located:
         return (0, 0)
-    start, end = _visible_span(example.context, located[0])
+    answer = located[0]
+    start, end = _visible_span(example.context, answer)
     if start < window.offsets[0][0] or end > window.offsets[-1][1]:
         return (0, 0)
+    # A tokenizer that keeps case keeps marks as well: what it has of them is part of the answer.
+    start = answer.start or 0
+    end = start + len(answer.text)
     touched = [
         place for place, (first, last) in enumerate(window.offsets) if first < end and last > start
     ]
