@@ -4,7 +4,7 @@ Example: bertsmith predict fill-mask --model runs/first "the capital of [MASK] .
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ def command(
 
     predictor = pipeline(what, model, truncate=truncate, precision=precision, **chosen)
     rows = _rows(predictor, text or [], input_file, model)
+    if what == "classify":
+        rows = _as_trained(rows, model)
     if layers is not None or (what == "embed" and output is not None and strategy is None):
         if strategy is not None:
             raise InputError("--strategy and --layers ask for different things", fix="leave one")
@@ -124,6 +126,24 @@ def _rows(
                 raise InputError(what, where=where, fix="send UTF-8") from error
     else:
         raise InputError("no text given", fix="give it as an argument or with --input FILE")
+
+
+def _as_trained(rows: "Iterable[InputRow]", model: str) -> "Iterator[InputRow]":
+    """The same rows; refused are single texts where a model knows pairs alone.
+
+    Of the first text it would say something as well, which means nothing.
+    """
+    from bertsmith.tasks.finetuning import pairs_task
+
+    task = pairs_task(model)
+    for row in rows:
+        if task is not None and "text_pair" not in row.values:
+            raise InputError(
+                f"is one text, and {model} was fine-tuned on pairs, for {task}",
+                where=row.where,
+                fix="give two texts: as arguments, or as text and text_pair in a file",
+            )
+        yield row
 
 
 def _write_features(

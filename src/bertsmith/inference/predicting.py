@@ -28,7 +28,7 @@ def predict_rows(
         Rows and results, in order.
 
     Raises:
-        DataError: a row lacks a column.
+        DataError: a row lacks a column, or has one more that the first row has not.
         ItemError: an input is too long or otherwise wrong; the message names file and line.
     """
     rows = iter(rows)
@@ -38,6 +38,11 @@ def predict_rows(
         for row in chunk:
             if lacking := [name for name in columns if name not in row.values]:
                 raise DataError(f"has no {lacking[0]}", where=row.where, fix="add it to the row")
+            if further := set(_columns(pipeline, row)) - set(columns):
+                what = f"has a {further.pop()}, and the first row has none"
+                raise DataError(
+                    what, where=row.where, fix="put the two kinds into files of their own"
+                )
         inputs = {name: [row.values[name] for row in chunk] for name in columns}
         try:
             results = pipeline(**inputs)

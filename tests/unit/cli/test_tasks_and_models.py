@@ -294,3 +294,21 @@ def test_a_model_that_reads_from_left_to_right_is_not_tuned_at_its_cls(
     assert (code, err.count("\n")) == (2, 1)
     assert "reads from left to right, so its [CLS] sees nothing of a text" in err
     assert not second.exists()
+
+
+def test_a_model_of_pairs_is_not_given_single_texts(bertsmith, tuned, tmp_path):
+    """It would have an answer for those as well."""
+    folder, _ = tuned
+    (tmp_path / "texts.txt").write_text("the red .\n")
+    (tmp_path / "rows.tsv").write_text("text\ttext_b\nthe red .\tthe old .\n")
+    predict = ("predict", "classify", "--model", folder / "stsb")
+    assert bertsmith(*predict, "the red .", "the old .")[0] == 0
+    for given in (
+        ["the red ."],
+        ["--input", tmp_path / "texts.txt"],
+        ["--input", tmp_path / "rows.tsv"],
+    ):
+        code, out, err = bertsmith(*predict, *given)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "is one text, and" in err
+        assert "was fine-tuned on pairs, for stsb; give two texts" in err

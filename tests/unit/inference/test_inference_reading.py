@@ -137,3 +137,13 @@ def test_other_names_count_where_a_row_has_all_of_them(tmp_path):
     assert values("question\ttext\ttext_pair\nq\ta\tb\n") == [{"text": "a", "text_pair": "b"}]
     optional = [*names, {"question": "text"}]
     assert values("question\tx\nq\ts\n", optional) == [{"text": "q"}]
+
+
+def test_a_second_text_is_not_dropped(save, tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "the city"}\n{"text": "paris", "text_pair": "rome"}\n')
+    classify = pipeline("classify", save("BertForSequenceClassification"))
+    with pytest.raises(
+        DataError, match=r"line 2: has a text_pair, and the first row has none; put"
+    ):
+        list(predict_rows(classify, read_inputs(path)))

@@ -4,7 +4,7 @@ from bertsmith.tasks.finetuning.prediction_files import data_files, prediction_f
 from bertsmith.tasks.finetuning.recipe import FinetuneRecipe, FinetuneTraining, recipe_for
 from bertsmith.tasks.finetuning.running import FinetuneResult, finetune
 from bertsmith.tasks.finetuning.scoring import evaluate
-from bertsmith.tasks.finetuning.trained_for import input_columns
+from bertsmith.tasks.finetuning.trained_for import input_columns, pairs_task
 
 __all__ = [
     "FinetuneRecipe",
@@ -14,6 +14,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "input_columns",
+    "pairs_task",
     "prediction_files",
     "recipe_for",
 ]

@@ -8,7 +8,7 @@ from bertsmith.tasks.families.sequences import Columns
 from bertsmith.tasks.lookup import get_task, task_names
 from bertsmith.training import RunFolder
 
-__all__ = ["input_columns", "trained_for", "trained_length"]
+__all__ = ["input_columns", "pairs_task", "trained_for", "trained_length"]
 
 
 def trained_for(model_source: str) -> str | None:
@@ -22,6 +22,14 @@ def trained_length(model_source: str) -> int | None:
     """How many tokens a sequence had in fine-tuning; None for the task's default."""
     length = _recipe(model_source).get("max_seq_length")
     return length if isinstance(length, int) else None
+
+
+def pairs_task(model_source: str) -> str | None:
+    """The task that a model was fine-tuned for, if that has two texts in every example."""
+    name = trained_for(model_source)
+    columns = None if name is None else getattr(get_task(name), "columns", None)
+    needs_both = isinstance(columns, Columns) and columns.second and not columns.second_optional
+    return name if needs_both else None
 
 
 def _recipe(model_source: str) -> dict[str, Any]:
