@@ -38,6 +38,9 @@ def command(
         "vectors with --strategy into .jsonl.",
     ),
     top_k: int | None = typer.Option(None, help="fill-mask, answer: how many to show."),
+    null_threshold: float | None = typer.Option(
+        None, help="answer: say that there is none where that leads by more, as evaluate found it."
+    ),
     layers: str | None = typer.Option(
         None, help="embed: hidden states of these layers for every token, e.g. -1,-2,-3,-4."
     ),
@@ -59,7 +62,7 @@ def command(
         # Without --input the file of `< FILE` is read.
         inputs: list[str | Path] = [input_file or "-", *files_of_model(model)]
         check_output(output, inputs=inputs, overwrite=overwrite)
-    options = {"top_k": top_k, "strategy": strategy}
+    options = {"top_k": top_k, "strategy": strategy, "null_threshold": null_threshold}
     chosen = {name: value for name, value in options.items() if value is not None}
     from bertsmith.inference import pipeline, predict_rows
 

@@ -58,10 +58,12 @@ class AnswerCandidates:
         spans: best first, at least one, no two with the same text.
         null_score: the smallest start + end logit at `[CLS]` over all windows: a question counts
             as unanswerable only if every window says so.
+        is_null: whether "no answer" was chosen.
     """
 
     spans: list[AnswerSpan]
     null_score: float
+    is_null: bool = False
 
     @property
     def null_difference(self) -> float:

@@ -312,3 +312,25 @@ def test_a_model_of_pairs_is_not_given_single_texts(bertsmith, tuned, tmp_path):
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert "is one text, and" in err
         assert "was fine-tuned on pairs, for stsb; give two texts" in err
+
+
+def test_no_answer_can_be_one(bertsmith, model, tmp_path):
+    context = "the red cat sat near the old river ."
+    rows = [{"question": "who ?", "context": context, "answer": "red cat"}] * 8
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = tmp_path / "run"
+    tune = ("finetune", "answer", "--model", model, "--data", tmp_path, "-o", run, *QUICK)
+    code, _, err = bertsmith(*tune, "--set", "max_seq_length=48")
+    assert code == 0, err
+
+    def answer(*options):
+        predict = ("predict", "answer", "who ?", context, "--model", run, "--json", *options)
+        code, out, err = bertsmith(*predict)
+        assert code == 0, err
+        return json.loads(out)["result"][0]["answer"]
+
+    assert answer() in context
+    assert answer()
+    assert answer("--null-threshold", "-1000") == ""
+    assert answer("--null-threshold", "1000") == answer()

@@ -1,3 +1,4 @@
+import json
 import random
 from dataclasses import replace
 
@@ -142,6 +143,20 @@ def test_the_null_threshold_is_found_on_the_data():
     # No threshold gets all three right here: answering all but the last pays best.
     scores = TASK.score(examples, predictions(("cat", 4.0), ("dog", 1.5), ("cat", 3.0)))
     assert scores["f1"] == pytest.approx(2 / 3)
+
+
+def test_what_is_written_is_what_is_scored(tmp_path):
+    examples = [question("a cat", "cat"), question("a dog", "dog"), question("a cat", "")]
+    found = predictions(("cat", -2.0), ("the dog", 1.5), ("cat", 3.0))
+
+    def written(examples):
+        TASK.write_predictions(tmp_path / "out.jsonl", examples, found)
+        lines = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+        return [(line["prediction"], line["null_difference"]) for line in lines]
+
+    assert written(examples) == [("cat", -2.0), ("the dog", 1.5), ("", 3.0)]
+    unlabelled = [replace(example, answers=None) for example in examples]
+    assert [text for text, _ in written(unlabelled)] == ["cat", "the dog", "cat"]
 
 
 def test_without_unanswerable_questions_there_is_no_threshold():

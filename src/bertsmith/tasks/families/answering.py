@@ -1,7 +1,7 @@
 """Answers to questions, as spans of a text."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -190,12 +190,10 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
         if not self.unanswerable or all(given):
             scores = answer_scores(answers, texts)
             return {"f1": scores.f1, "exact_match": scores.exact_match}
-        differences = [prediction.null_difference for prediction in predictions]
-        raw = [token_f1(wanted, text) for wanted, text in zip(answers, texts, strict=True)]
-        threshold = best_null_threshold(raw, [bool(own) for own in given], differences).threshold
+        threshold = self._null_threshold(answers, given, predictions)
         chosen = [
-            "" if difference > threshold else text
-            for text, difference in zip(texts, differences, strict=True)
+            "" if prediction.null_difference > threshold else text
+            for text, prediction in zip(texts, predictions, strict=True)
         ]
         scores = answer_scores(answers, chosen)
         result = {"f1": scores.f1, "exact_match": scores.exact_match, "null_threshold": threshold}
@@ -206,13 +204,38 @@ class AnsweringTask(Task[Question, AnswerFeature, AnswerCandidates]):
                 result[name] = own_scores.f1
         return result
 
+    def _null_threshold(
+        self,
+        answers: Sequence[Sequence[str]],
+        given: Sequence[Sequence[Answer]],
+        predictions: Sequence[AnswerCandidates],
+    ) -> float:
+        texts = [prediction.spans[0].text for prediction in predictions]
+        raw = [token_f1(wanted, text) for wanted, text in zip(answers, texts, strict=True)]
+        differences = [prediction.null_difference for prediction in predictions]
+        return best_null_threshold(raw, [bool(own) for own in given], differences).threshold
+
+    def write_predictions(
+        self, path: Path, examples: Sequence[Question], predictions: Sequence[AnswerCandidates]
+    ) -> None:
+        """As any task's; "no answer" where `score` gives it. Without labels that isn't known."""
+        given = [example.answers for example in examples if example.answers is not None]
+        if self.unanswerable and len(given) == len(examples) and not all(given):
+            answers = [_texts(own, only_words=True) for own in given]
+            threshold = self._null_threshold(answers, given, predictions)
+            predictions = [
+                replace(prediction, is_null=prediction.null_difference > threshold)
+                for prediction in predictions
+            ]
+        super().write_predictions(path, examples, predictions)
+
     def record(self, example: Question, prediction: AnswerCandidates) -> dict[str, Any]:
         """`id`, `question`, `answers`, `prediction`, `null_difference`, `candidates` (five)."""
         return {
             "id": example.id,
             "question": example.question,
             "answers": None if example.answers is None else [a.text for a in example.answers],
-            "prediction": prediction.spans[0].text,
+            "prediction": "" if prediction.is_null else prediction.spans[0].text,
             "null_difference": round(prediction.null_difference, 4),
             "candidates": [
                 {"text": span.text, "start": span.start, "score": round(span.score, 4)}
