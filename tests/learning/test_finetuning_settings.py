@@ -113,6 +113,16 @@ def test_epochs_are_the_tasks(model, tmp_path, task, num_epochs):
     assert result.state.step == num_epochs
     written = (run / "recipe.yaml").read_text()
     assert f"num_epochs: {num_epochs}.0\n" in written
+    # Another number than the run has is refused, and none is taken from one that comes to nothing.
+    (run / "recipe.yaml").write_text(written.replace(f"{num_epochs}.0\n", "10.0\n"))
+    with pytest.raises(RecipeError, match=r"num_epochs = 10\.0, not"):
+        finetune(task, model, tmp_path, settings, run, warn=silent)
+    dead = tmp_path / "dead"
+    dead.mkdir()
+    (dead / "recipe.yaml").write_text(written.replace(f"{num_epochs}.0\n", "null\n"))
+    (dead / "metrics.jsonl").write_text('{"kind": "start", "step": 0, "seconds": 0.0}\n')
+    assert finetune(task, model, tmp_path, settings, dead, warn=silent).state.step == num_epochs
+    assert (dead / "recipe.yaml").read_text() == written
     # As older versions wrote it where a recipe had none, and the preset 3 for all tasks.
     for older in ("null", "3.0"):
         (run / "recipe.yaml").write_text(written.replace(f"{num_epochs}.0\n", f"{older}\n"))

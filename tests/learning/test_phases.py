@@ -329,9 +329,11 @@ def test_compilers_take_none_of_the_time_of_any_phase(store, tmp_path, monkeypat
 
     def slowly(self, batch):
         compiled.append(batch.max_seqlen)
+        warm_up(self, batch)  # of which nothing stays
         time.sleep(3)
 
     pretrain(store, recipe(PHASES), tmp_path / "plain", warn=silent)
+    warm_up = Updater.warm_up
     monkeypatch.setattr(Trainer, "_compiles", True)
     monkeypatch.setattr(Updater, "warm_up", slowly)
     started = time.monotonic()
@@ -341,4 +343,4 @@ def test_compilers_take_none_of_the_time_of_any_phase(store, tmp_path, monkeypat
     assert result.state.seconds < taken - 6
     assert same(weights(tmp_path / "run"), weights(tmp_path / "plain"))
     speeds = [line["tokens_per_second"] for line in records(tmp_path / "run", "train")]
-    assert min(speeds[1:]) > max(speeds) / 50
+    assert min(speeds[1:]) > 6 * 48 / 3  # an update has six sequences of up to 48 then

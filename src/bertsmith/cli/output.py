@@ -23,7 +23,13 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 def say(text: str = "") -> None:
     """Prints a line for people on standard output; of several processes one does."""
     if speaks():
-        sys.stdout.write(text + "\n")
+        try:
+            sys.stdout.write(text + "\n")
+        except (
+            UnicodeEncodeError
+        ):  # half a character, which JSON may hold, is written as JSON has it
+            encoding = sys.stdout.encoding
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stdout.flush()
 
 

@@ -63,9 +63,11 @@ def command(
         inputs: list[str | Path] = [input_file or "-", *files_of_model(model)]
         check_output(output, inputs=inputs, overwrite=overwrite)
     options = {"top_k": top_k, "strategy": strategy, "null_threshold": null_threshold}
-    chosen = {name: value for name, value in options.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     from bertsmith.inference import pipeline, predict_rows
 
+    if what == "answer":
+        chosen |= _windows(model)
     predictor = pipeline(what, model, truncate=truncate, precision=precision, **chosen)
     rows = _rows(predictor, text or [], input_file, model)
     if what == "classify":
@@ -129,6 +131,14 @@ def _rows(
                 raise InputError(what, where=where, fix="send UTF-8") from error
     else:
         raise InputError("no text given", fix="give it as an argument or with --input FILE")
+
+
+def _windows(model: str) -> dict[str, int]:
+    """As long as in fine-tuning, and as `evaluate` has them, whose threshold is of those."""
+    from bertsmith.tasks.finetuning import trained_length
+
+    length = trained_length(model)
+    return {} if length is None else {"max_seq_length": length}
 
 
 def _as_trained(rows: "Iterable[InputRow]", model: str) -> "Iterator[InputRow]":

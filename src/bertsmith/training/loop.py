@@ -187,8 +187,8 @@ class Trainer:
                 self._checkpoint(Window(self.state.step + 1), self._fraction(), is_best)
                 self._keep_time()
             steps = self._compiled(batches)
-            self.agreed.started = self._started()  # compilers' time is none of the run's
             self.ranks.wait()  # from here on a signal to any of them saves
+            self.agreed.started = self._started()  # compilers' time is none of the run's
             window, fraction = Window(self.state.step + 1), self._fraction()
             for micro_batches in self.meter.timed(steps):
                 if self._fraction() >= 1.0:
@@ -261,6 +261,7 @@ class Trainer:
         if self._compiles:
             started = time.monotonic()
             self.update.warm_up(batch)
+            self.ranks.wait()  # another may have more to do
             spent = time.monotonic() - started
             self.agreed.started += spent
             window.started += spent

@@ -165,6 +165,12 @@ class RunFolder:
         """The recipe that the run was started with."""
         return read_recipe(self.recipe_path)
 
+    def recipe_to_go_on_with(self) -> dict[str, Any] | None:
+        """The recipe of the run that is here; None for a new one, and where it is replaced."""
+        if not self.recipe_path.exists() or (self.metrics_path.exists() and self._is_unused()):
+            return None
+        return self.read_recipe()
+
     def texts(self) -> dict[str, bytes]:
         """What each checkpoint has a copy of, by name: the recipe and the log as they stand."""
         files = (self.recipe_path, self.metrics_path)

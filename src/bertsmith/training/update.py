@@ -72,6 +72,7 @@ class Updater:
         Args:
             batch: a micro-batch of the run, of which nothing stays.
         """
+        self.optimizer.zero_grad(set_to_none=True)  # of the update before, as in any update
         self.model.train()
         run_in_vain(partial(self._run_micro_batch, is_last=True), batch, self.model)
 

@@ -1,10 +1,14 @@
 """Fine-tuned models on data of other tasks, data with gaps, and files as a task has them."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+from bertsmith.inference.pipelines.answer import Answer
 from cli_runs import FAST, WORDS, run
 
 QUICK = (
@@ -246,6 +250,15 @@ def test_half_a_character_comes_out_as_it_came_in(bertsmith, tuned, tmp_path):
     code, _, err = bertsmith(*predict, "-o", path)
     assert (code, err) == (0, "")
     assert json.loads(path.read_text())["text"] == "the red \ud83d"
+    command = [sys.executable, "-m", "bertsmith", *map(str, predict), "--json"]
+    for encoding in ("utf-8:surrogateescape", "ascii:surrogateescape"):  # as under LANG=C
+        shown = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            check=True,
+            capture_output=True,
+        )
+        assert json.loads(shown.stdout)["text"] == "the red \ud83d"
 
 
 def test_vectors_of_texts_are_written_where_a_strategy_is_given(bertsmith, tuned, tmp_path):
@@ -334,3 +347,9 @@ def test_no_answer_can_be_one(bertsmith, model, tmp_path):
     assert answer()
     assert answer("--null-threshold", "-1000") == ""
     assert answer("--null-threshold", "1000") == answer()
+    # Windows are as long as in fine-tuning, as `evaluate` has them.
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Answer, "__post_init__", lambda self: told.append(self.max_seq_length))
+        answer()
+    assert told == [48]

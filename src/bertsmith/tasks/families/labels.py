@@ -5,9 +5,13 @@ from typing import TypeVar
 
 from bertsmith.errors import DataError
 
-__all__ = ["label_id", "label_ids", "labels_given", "sorted_labels"]
+__all__ = ["UnlabelledError", "label_id", "label_ids", "labels_given", "sorted_labels"]
 
 LabelT = TypeVar("LabelT")
+
+
+class UnlabelledError(DataError):
+    """Examples without labels, as of a benchmark's test set, are to be scored."""
 
 
 def label_id(label: str, ids: dict[str, int], where: str) -> int:
@@ -41,12 +45,13 @@ def labels_given(labels: Iterable[tuple[LabelT | None, str]]) -> list[LabelT]:
     """The labels of (label, where) pairs.
 
     Raises:
-        DataError: one is None.
+        UnlabelledError: one is None.
     """
     given = []
     for label, where in labels:
         if label is None:
-            raise DataError("has no label to score against", where=where, fix="give labelled data")
+            what = "has no label to score against"
+            raise UnlabelledError(what, where=where, fix="give labelled data")
         given.append(label)
     return given
 

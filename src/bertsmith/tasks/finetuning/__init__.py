@@ -4,7 +4,7 @@ from bertsmith.tasks.finetuning.prediction_files import data_files, prediction_f
 from bertsmith.tasks.finetuning.recipe import FinetuneRecipe, FinetuneTraining, recipe_for
 from bertsmith.tasks.finetuning.running import FinetuneResult, finetune
 from bertsmith.tasks.finetuning.scoring import evaluate
-from bertsmith.tasks.finetuning.trained_for import input_columns, pairs_task
+from bertsmith.tasks.finetuning.trained_for import input_columns, pairs_task, trained_length
 
 __all__ = [
     "FinetuneRecipe",
@@ -17,4 +17,5 @@ __all__ = [
     "pairs_task",
     "prediction_files",
     "recipe_for",
+    "trained_length",
 ]

@@ -12,6 +12,9 @@ from bertsmith.training import LoopSettings
 
 __all__ = ["FinetuneRecipe", "FinetuneTraining", "recipe_for", "with_epochs"]
 
+# What the preset had until November 2026, whatever the task.
+_OF_OLDER = 3.0
+
 
 class FinetuneTraining(LoopSettings):
     """The loop of a fine-tuning run; the defaults are from the paper's grid."""
@@ -41,8 +44,9 @@ def with_epochs(
 
     Args:
         recipe: what the user asks for.
-        num_epochs: the task's, for a new run.
-        saved: the recipe of the run that goes on, with those that it has; None for a new one.
+        num_epochs: the task's.
+        saved: the recipe of the run that goes on; None for a new one. Those of older versions have
+            null, or 3 for every task.
 
     Example:
         >>> with_epochs(FinetuneRecipe(), 2.0, None).training.num_epochs
@@ -50,9 +54,10 @@ def with_epochs(
     """
     if recipe.training.num_epochs is not None:
         return recipe
-    of_run = num_epochs
+    of_run: float | None = num_epochs
     if saved is not None and isinstance(saved.get("training"), Mapping):
-        of_run = saved["training"].get("num_epochs")
+        known = saved["training"].get("num_epochs")
+        of_run = known if known in (None, _OF_OLDER) else num_epochs
     training = recipe.training.model_copy(update={"num_epochs": of_run})
     return recipe.model_copy(update={"training": training})
 

@@ -82,8 +82,7 @@ def finetune(
     config = read_config(find_folder(model_source))
     require_layers(recipe.training.freeze_layers, config.num_hidden_layers)
     with joined_ranks() as ranks, held_run(output, ranks, warn) as run:
-        saved = ranks.on_first(lambda: run.read_recipe() if run.recipe_path.exists() else None)
-        recipe = with_epochs(recipe, task.num_epochs, saved)
+        recipe = with_epochs(recipe, task.num_epochs, ranks.on_first(run.recipe_to_go_on_with))
         job = FinetuneJob.read(task, model_source, data, recipe, from_scratch=from_scratch)
         for note in dict.fromkeys(note for part in job.parts for note in part.notes):
             warn(note)  # what is held out of one file is said once

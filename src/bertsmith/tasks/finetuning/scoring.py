@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bertsmith.errors import DataError, ModelError
+from bertsmith.errors import ModelError
 from bertsmith.model import find_device, resolve_precision
 from bertsmith.model.base import PretrainedModel
 from bertsmith.model.config import ProblemType
 from bertsmith.tasks.base import Task
+from bertsmith.tasks.families.labels import UnlabelledError
 from bertsmith.tasks.finetuning.dev_set import DevSet
 from bertsmith.tasks.finetuning.prediction_files import prediction_files
 from bertsmith.tasks.finetuning.trained_for import trained_for, trained_length
@@ -56,7 +57,7 @@ def evaluate(
             where=model_source,
             fix=f"give a model that was fine-tuned for {task_name}",
         )
-    if max_seq_length is None and trained == task_name:
+    if max_seq_length is None and trained is not None:
         max_seq_length = trained_length(model_source)
     number_format = resolve_precision(precision, find_device())
     model = task.model_class.from_pretrained(model_source).to(find_device())
@@ -89,7 +90,7 @@ def evaluate(
         task.write_predictions(path, read.examples, predicted)
         try:
             scores.update(dev.score(predicted, first=next(iter(files))))
-        except DataError as error:  # as in a benchmark's test set, whose labels are kept back
+        except UnlabelledError as error:  # as in a benchmark's test set, whose labels are kept back
             warn(f"{error}; the predictions are written to {path}")
     return scores
 

@@ -40,6 +40,7 @@ def start(run: TrackedRun) -> Tracker:
 class _WeightsAndBiases:
     def __init__(self, run: Any) -> None:
         self.run = run
+        self.step = int(run.step)  # asking takes a while
         self.done: dict[str, float] = {}
         for kind in ("train", "evaluation", "skipped", "end"):
             run.define_metric(f"{kind}/step")
@@ -52,8 +53,13 @@ class _WeightsAndBiases:
             return
         if step > self.done.get(kind, -1):
             points = {f"{kind}/{name}": value for name, value in numbers(values).items()}
-            common = {"step": step} if step >= self.run.step else {}
-            self.run.log({**points, f"{kind}/step": step}, **common)
+            points[f"{kind}/step"] = step
+            if step >= self.step:
+                self.run.log(points, step=step)
+                self.step = step
+            else:  # which takes the common step and goes on to the next
+                self.run.log(points)
+                self.step += 1
 
     def close(self, ending: Ending) -> None:
         if ending == "stopped":  # with another exit code than 0 it is called preempted, not failed
