@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -11,11 +12,12 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import IO
+from typing import IO, Any
 
 __all__ = [
     "atomic_file",
     "atomic_folder",
+    "atomic_json_lines",
     "is_store",
     "locked",
     "make_folder",
@@ -52,6 +54,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_json_lines(path: Path) -> Iterator[Callable[[Any], None]]:
+    """Yields what writes a value as a line of JSON; see `atomic_file`.
+
+    Half a character (a lone surrogate), which JSON may hold, is written as JSON has it.
+    """
+    with (
+        atomic_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        yield lambda value: print(json.dumps(value, ensure_ascii=False), file=file)
 
 
 @contextmanager

@@ -25,9 +25,8 @@ def say(text: str = "") -> None:
     if speaks():
         try:
             sys.stdout.write(text + "\n")
-        except (
-            UnicodeEncodeError
-        ):  # half a character, which JSON may hold, is written as JSON has it
+        except UnicodeEncodeError:
+            # Half a character, which JSON may hold, is written as JSON has it.
             encoding = sys.stdout.encoding
             sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stdout.flush()

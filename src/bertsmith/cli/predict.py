@@ -188,18 +188,12 @@ def _plain(result: Any) -> Any:
 
 
 def _write_json_lines(results: Iterable[tuple[dict[str, Any], Any]], output: Path) -> None:
-    import json
-
-    from bertsmith._files import atomic_file
+    from bertsmith._files import atomic_json_lines
 
     count = 0
-    # Half a character, which JSON may hold, is written as JSON has it.
-    with (
-        atomic_file(output) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
-    ):
+    with atomic_json_lines(output) as write:
         for values, result in results:
-            file.write(json.dumps({**values, "result": result}, ensure_ascii=False) + "\n")
+            write({**values, "result": result})
             count += 1
     say(f"{output}: {counted(count, 'result')}")
 

@@ -1,13 +1,12 @@
 """What a fine-tuning task is: reading, encoding, predicting and scoring one kind of data."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from bertsmith._files import atomic_file
+from bertsmith._files import atomic_json_lines
 from bertsmith.errors import DataError
 from bertsmith.tasks.data.splits import files_of_split, find_files, hold_out, require_folder
 
@@ -246,15 +245,10 @@ class Task(ABC, Generic[ExampleT, FeatureT, PredictionT]):
         self, path: Path, examples: Sequence[ExampleT], predictions: Sequence[PredictionT]
     ) -> None:
         """Writes one JSON object a line: `index` from 0, then `record`; whole or not at all."""
-        # Half a character, which JSON may hold, is written as JSON has it.
-        with (
-            atomic_file(path) as temporary,
-            temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
-        ):
+        with atomic_json_lines(path) as write:
             pairs = zip(examples, predictions, strict=True)
             for index, (example, prediction) in enumerate(pairs):
-                line = {"index": index, **self.record(example, prediction)}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                write({"index": index, **self.record(example, prediction)})
 
     def group(self, example: ExampleT) -> Hashable | None:
         """Examples of one group stay together when a tenth is held out; None: no groups."""

@@ -146,11 +146,11 @@ class RunFolder:
                     where=self.recipe_path,
                     fix="give another output folder",
                 )
-            if not (self.metrics_path.exists() and self._is_unused()):
+            if not self._is_replaced():
                 require_same(self.path, saved, recipe, free_to_change)
             if saved == recipe:
                 return
-            if self._is_unused():
+            if self._is_replaced():
                 remove_tracked(self.path)
         elif mending := how_to_mend(self.recipe_path):
             raise TrainingError("is missing", where=self.recipe_path, fix=mending)
@@ -167,9 +167,8 @@ class RunFolder:
 
     def recipe_to_go_on_with(self) -> dict[str, Any] | None:
         """The recipe of the run that is here; None for a new one, and where it is replaced."""
-        if not self.recipe_path.exists() or (self.metrics_path.exists() and self._is_unused()):
-            return None
-        return self.read_recipe()
+        is_here = self.recipe_path.exists() and not self._is_replaced()
+        return self.read_recipe() if is_here else None
 
     def texts(self) -> dict[str, bytes]:
         """What each checkpoint has a copy of, by name: the recipe and the log as they stand."""
@@ -326,6 +325,10 @@ class RunFolder:
                 new_link.replace(best)
         old = [folder for folder in self.checkpoints()[newest:] if step_of(folder) != best_step]
         remove_checkpoints(self.path, old)
+
+    def _is_replaced(self) -> bool:
+        """Whether a run of any other recipe takes the place of the one that is here."""
+        return self.metrics_path.exists() and self._is_unused()
 
     def _is_unused(self) -> bool:
         """Whether nothing came of the run that is of worth: no logged update, no checkpoint."""

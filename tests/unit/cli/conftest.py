@@ -9,6 +9,7 @@ import pytest
 
 from cli_runs import FAST, run, sentence
 from faulty_runs import arguments
+from tuned_runs import QUICK, SENTENCES, write_glue
 
 
 @pytest.fixture
@@ -76,3 +77,18 @@ def stopped(finished, tmp_path):
     for name in ("config.json", "model.safetensors", "vocab.txt", ".model.json"):
         (path / name).unlink()
     return path
+
+
+@pytest.fixture(scope="session")
+def tuned(model, tmp_path_factory):
+    """A run of classes, one of numbers, and the data of both."""
+    folder = tmp_path_factory.mktemp("tuned")
+    classes = [(text, index % 2) for index, text in enumerate(SENTENCES)]
+    data = {"sst2": write_glue(folder / "classes", ("sentence", "label"), classes)}
+    header = ("sentence1", "sentence2", "score")
+    numbers = [(text, text, index % 5) for index, text in enumerate(SENTENCES)]
+    data["stsb"] = write_glue(folder / "numbers", header, numbers)
+    for task, path in data.items():
+        command = ("finetune", task, "--model", model, "--data", path, "-o", folder / task, *QUICK)
+        assert run(*command) == 0
+    return folder, data

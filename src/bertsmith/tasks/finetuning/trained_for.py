@@ -27,8 +27,8 @@ def trained_length(model_source: str) -> int | None:
 def pairs_task(model_source: str) -> str | None:
     """The task that a model was fine-tuned for, if that has two texts in every example."""
     name = trained_for(model_source)
-    columns = None if name is None else getattr(get_task(name), "columns", None)
-    needs_both = isinstance(columns, Columns) and columns.second and not columns.second_optional
+    columns = _columns(name)
+    needs_both = columns is not None and columns.second and not columns.second_optional
     return name if needs_both else None
 
 
@@ -48,9 +48,14 @@ def input_columns(model_source: str) -> list[dict[str, str]]:
     So GLUE's own files are predicted as they are. See `inference.read_inputs`; empty where no such
     task is known.
     """
-    name = trained_for(model_source)
-    columns = None if name is None else getattr(get_task(name), "columns", None)
-    if not isinstance(columns, Columns):
+    columns = _columns(trained_for(model_source))
+    if columns is None:
         return []
     first, second = dict.fromkeys(columns.first, "text"), dict.fromkeys(columns.second, "text_pair")
     return [{**first, **second}, *([first] if columns.second_optional else [])]
+
+
+def _columns(task: str | None) -> Columns | None:
+    """Those of a task's tables, if it has such."""
+    columns = None if task is None else getattr(get_task(task), "columns", None)
+    return columns if isinstance(columns, Columns) else None
