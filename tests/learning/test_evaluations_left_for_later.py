@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from bertsmith.training import Interrupted, loop, pretrain
+from bertsmith.training import Interrupted, pretrain
 from bertsmith.training import pretraining as sittings
 from bertsmith.training.loop import Trainer
 from bertsmith.training.update import Updater
@@ -113,7 +113,7 @@ def test_at_the_end_of_a_phase_it_is_of_that_phase(store, tmp_path, monkeypatch,
     pretrain(store, recipe(*changes), whole, warn=silent)
     assert [r["max_seq_length"] for r in records(whole, "evaluation")] == [32, 48]
     if warms_up:
-        monkeypatch.setattr(loop, "resolve_compile", lambda *_: True)
+        monkeypatch.setattr("bertsmith.training.update.resolve_compile", lambda *_: True)
     with monkeypatch.context() as patch:
         stop_in_evaluation(patch, 1)
         with pytest.raises(Interrupted):

@@ -240,7 +240,7 @@ def test_what_compilers_take_counts_for_no_budget(store, tmp_path, monkeypatch):
         warmed.append(1)
 
     monkeypatch.setattr(Updater, "warm_up", slowly)
-    monkeypatch.setattr("bertsmith.training.loop.resolve_compile", lambda *_: True)
+    monkeypatch.setattr("bertsmith.training.update.resolve_compile", lambda *_: True)
     pretrain(store, recipe(*changes), compiled, warn=silent)
     # It leaves no trace.
     assert same(weights(compiled), weights(whole))

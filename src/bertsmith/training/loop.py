@@ -14,7 +14,6 @@ from bertsmith.model.triton_ops import why_no_triton
 from bertsmith.objectives import Objective
 from bertsmith.training.agreement import Agreement
 from bertsmith.training.checkpoint import SaveModel, load_training_state
-from bertsmith.training.compiling import resolve_compile
 from bertsmith.training.conditions import changed_conditions
 from bertsmith.training.course import Course
 from bertsmith.training.cpu import keep_freed_memory, slowness
@@ -245,20 +244,15 @@ class Trainer:
         self, batches: Iterator[Sequence[PackedSequences]]
     ) -> Iterator[Sequence[PackedSequences]]:
         """The same batches, when compilers are done with what takes them: see `Updater.warm_up`."""
-        if not self._compiles or self._fraction() >= 1.0:
+        if not self.update.compiles or self._fraction() >= 1.0:
             return batches
         first = next(batches)
         self.update.warm_up(first[0])
         return chain([first], batches)
 
-    @property
-    def _compiles(self) -> bool:
-        device = self.update.device
-        return device.type == "cuda" or resolve_compile(self.settings.compile, device)
-
     def _compile(self, batch: PackedSequences, window: Window) -> None:
         """Has compilers do what another phase's sequences need, in none of the run's time."""
-        if self._compiles:
+        if self.update.compiles:
             started = time.monotonic()
             self.update.warm_up(batch)
             self.ranks.wait()  # another may have more to do

@@ -12,6 +12,7 @@ from bertsmith.model.packing import PackedSequences
 from bertsmith.model.precision import autocast, resolve_precision
 from bertsmith.objectives import Measure, Objective
 from bertsmith.training.adamw import AdamW
+from bertsmith.training.compiling import resolve_compile
 from bertsmith.training.distributed import Ranks
 from bertsmith.training.freezing import freeze_lowest
 from bertsmith.training.full_tensors import whole
@@ -63,6 +64,11 @@ class Updater:
         self.optimizer = build_optimizer(model, settings, uses_kernels=True)
         self.guard = Guard(settings, self.device)
         self.scaler = LossScaler(self.device, enabled=self.precision == "fp16")
+
+    @property
+    def compiles(self) -> bool:
+        """Whether compilers have work with what is trained: PyTorch's, or Triton on a GPU."""
+        return self.device.type == "cuda" or resolve_compile(self.settings.compile, self.device)
 
     def warm_up(self, batch: PackedSequences) -> None:
         """A pass in vain where compilers have work with it: tens of seconds, in every sitting.
